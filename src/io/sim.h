@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef IO_SIM_H
+#define IO_SIM_H
+
+#include "base/prng.h"
+#include "io/io.h"
+
+/*
+ * The simulated twin of the kernel: virtual clock, a disk in memory that forgets what was not
+ * synced, and a network in memory, all from one seed. One thread. The same seed gives the same
+ * run, byte by byte.
+ */
+struct io_sim_options {
+    uint64_t seed;
+    uint64_t disk_bytes; /* 0 = unlimited; ERR_DISK_FULL beyond */
+    /* Chances in 1,000,000 of each call. */
+    uint32_t write_fails; /* ERR_IO, a part may be written */
+    uint32_t write_full;  /* ERR_DISK_FULL, a part may be written */
+    uint32_t sync_fails;  /* ERR_IO: some unsynced pages are lost although they read back fine */
+    uint32_t read_fails;  /* ERR_IO */
+    uint32_t net_drop;    /* a connection breaks at a write */
+    uint32_t net_delay_ms_max;
+};
+
+struct io *io_sim_new(const struct io_sim_options *options);
+/* Switches faults on and off (a run starts with them on). */
+void io_sim_faults(struct io *io, bool on);
+void io_sim_set_disk_bytes(struct io *io, uint64_t disk_bytes);
+/* Power cut: every write since the file's last sync survives, is lost, or is torn at a 512-byte
+ * sector, each by chance; so do creations, renames and removals since their directory's last sync.
+ * All open files are closed (further use answers ERR_CLOSED; close them still). */
+void io_sim_crash(struct io *io);
+/* The process is killed: everything written is there, only memory is gone. */
+void io_sim_kill(struct io *io);
+void io_sim_advance_ns(struct io *io, int64_t ns);
+struct prng *io_sim_prng(struct io *io);
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef LOG_LOG_H
+#define LOG_LOG_H
+
+#include "base/compress.h"
+#include "io/loop.h"
+
+/*
+ * Topics on disk. A topic has partitions; a partition is a sequence of Kafka record batches (v2),
+ * byte for byte as producers send them, at growing offsets, in segment files with sparse offset
+ * and time indexes. Appends of one moment share one fdatasync (group commit). Layouts and
+ * invariants: docs/formats/log.md. Sources: Kafka's message format v2.
+ *
+ * Threads: everything here may be called from any thread unless it says otherwise. Callbacks of
+ * appends and watches run in the loop given with them; without a loop, in the disk thread (then
+ * they must be short and may not call back into the log).
+ */
+struct log;
+struct log_topic;
+struct log_partition;
+
+enum log_durability {
+    LOG_SYNC,     /* acknowledged after fdatasync */
+    LOG_INTERVAL, /* acknowledged when written; synced at least every interval_ms */
+    LOG_OS,       /* acknowledged when written; the operating system syncs when it likes */
+};
+
+struct log_options {
+    enum log_durability durability;
+    int64_t interval_ms;    /* LOG_INTERVAL */
+    size_t queue_bytes_max; /* appends waiting for the disk; over it ERR_AGAIN; 0 = 64 MiB */
+    size_t cache_bytes_max; /* newest batches kept in memory for reads; 0 = 4 MiB */
+    bool own_thread;        /* start the disk thread; without, the owner calls log_step() */
+    bool read_only;         /* inspect and CLI on a stopped project */
+};
+
+/* Creates dir when missing; recovers every partition: CRC of everything behind the last checkpoint,
+ * cut at the first bad batch, indexes rebuilt. ERR_CONFLICT: another process has it open. */
+enum err log_open(struct io *io, const char *dir, const struct log_options *options,
+                  struct diag *diag, struct log **ret_log) MUST_USE;
+/* Syncs, writes the clean-shutdown mark, frees. */
+void log_close(struct log *log);
+/* One turn of the disk thread: writes and syncs what is queued, then retention when due. For runs
+ * without the thread. Returns true when it did something. */
+bool log_step(struct log *log);
+/* OK, or why intake has stopped: ERR_DISK_FULL (resumes by itself), ERR_IO (does not). */
+enum err log_health(struct log *log);
+
+/* ---- topics ---- */
+
+struct log_topic_config {
+    int32_t partitions;        /* 1.. */
+    int64_t retention_ms;      /* -1 = for ever */
+    int64_t retention_bytes;   /* of a partition; -1 = unlimited */
+    int64_t segment_bytes;     /* 0 = 128 MiB */
+    int64_t segment_ms;        /* 0 = 7 days */
+    int32_t message_bytes_max; /* of a batch; 0 = 16 MiB */
+    enum codec compression;    /* of batches that we build */
+    bool compact;              /* cleanup.policy=compact: newest of each key is kept */
+    bool log_append_time;      /* message.timestamp.type=LogAppendTime */
+};
+/* 1 partition, 7 days, unlimited bytes, no compression. */
+void log_topic_config_default(struct log_topic_config *config);
+
+/* Durable when it returns. Names: 1..249 of [a-zA-Z0-9._-], not . or ..: ERR_INVALID. ERR_EXISTS.
+ */
+enum err log_topic_create(struct log *log, struct str name, const struct log_topic_config *config,
+                          struct diag *diag, struct log_topic **ret_topic) MUST_USE;
+/* NULL when missing. Topics live until deleted; a deleted topic's handle answers ERR_CLOSED. */
+struct log_topic *log_topic_find(struct log *log, struct str name);
+enum err log_topic_delete(struct log *log, struct str name) MUST_USE;
+/* Sorted by name; the array is mem_free'd by the caller, the topics are not. */
+size_t log_topics(struct log *log, struct log_topic ***ret_topics);
+struct str log_topic_name(const struct log_topic *topic);
+const uint8_t *log_topic_id(const struct log_topic *topic); /* 16 bytes */
+struct log_topic_config log_topic_config(const struct log_topic *topic);
+enum err
+log_topic_configure(struct log_topic *topic,
+                    const struct log_topic_config *config) MUST_USE; /* may add partitions */
+int32_t log_topic_partitions(const struct log_topic *topic);
+/* NULL when out of range. */
+struct log_partition *log_topic_partition(struct log_topic *topic, int32_t index);
+int32_t log_partition_index(const struct log_partition *partition);
+struct log_topic *log_partition_topic(const struct log_partition *partition);
+
+/* First offset that is there; grows by retention and log_partition_trim. */
+int64_t log_partition_start(const struct log_partition *partition);
+/* The high watermark: one past the last acknowledged offset. Reads end here. */
+int64_t log_partition_end(const struct log_partition *partition);
+uint64_t log_partition_bytes(const struct log_partition *partition);
+/* Everything below offset may go (DeleteRecords). */
+enum err log_partition_trim(struct log_partition *partition, int64_t offset) MUST_USE;
+
+/* ---- appending ---- */
+
+/* One append: whole record batches for one partition, in one piece. Caller's memory until done is
+ * called, exactly once. All batches of one append are there after a crash, or none of them. */
+struct log_append {
+    const uint8_t *batches; /* offsets and leader epoch are patched in a copy */
+    size_t bytes;
+    void (*done)(struct log_append *append);
+    void *owner;
+    struct io_loop *loop; /* where done runs; NULL = the disk thread */
+    /* results */
+    enum err err;
+    int64_t base_offset;
+    int64_t append_time_ms; /* -1 unless LogAppendTime */
+    int64_t log_start_offset;
+    /* the log's own */
+    struct io_post post;
+    struct log_append *next;
+    struct log_partition *partition;
+};
+/* Checks (Kafka's own set, reference: produce checks): ERR_CORRUPT, ERR_TOO_LARGE = ERR_LIMIT,
+ * ERR_INVALID; ERR_AGAIN when the queue is full; ERR_DISK_FULL, ERR_IO while intake is stopped.
+ * When it answers an error at once, done is not called. */
+enum err log_append(struct log_partition *partition, struct log_append *append) MUST_USE;
+/* The same, waiting for the disk; not from a loop's thread. */
+enum err log_append_wait(struct log_partition *partition, const uint8_t *batches, size_t bytes,
+                         int64_t *ret_base_offset) MUST_USE;
+
+/* Several appends to any partitions of this log that become durable and visible together, or not
+ * at all: the outputs of an epoch. parts are as for log_append but for done, which is the
+ * group's. */
+struct log_append_group {
+    struct log_append **parts;
+    size_t count;
+    void (*done)(struct log_append_group *group);
+    void *owner;
+    struct io_loop *loop;
+    enum err err;
+    struct io_post post;
+    size_t waiting; /* the log's own */
+};
+enum err log_append_together(struct log *log, struct log_append_group *group) MUST_USE;
+
+/* ---- reading ---- */
+
+struct log_read {
+    int64_t offset_next; /* where to go on */
+    int64_t high_watermark;
+    int64_t log_start;
+};
+/* Appends whole batches to out, beginning with the one that contains offset, up to bytes_max (the
+ * first is always given whole), ending at the high watermark. offset == end gives nothing.
+ * ERR_OUT_OF_RANGE below the start or above the end. */
+enum err log_read(struct log_partition *partition, int64_t offset, size_t bytes_max,
+                  struct buf *out, struct log_read *ret_read) MUST_USE;
+/* First offset whose record has at least that timestamp; -1 when there is none. */
+enum err log_offset_for_time(struct log_partition *partition, int64_t timestamp_ms,
+                             int64_t *ret_offset, int64_t *ret_timestamp_ms) MUST_USE;
+
+/* Calls moved once, in the loop, when the end is past offset. Caller's memory until it was called
+ * or stopped (by the loop's thread). */
+struct log_watch {
+    int64_t offset;
+    void (*moved)(struct log_watch *watch);
+    void *owner;
+    struct io_loop *loop;
+    struct io_post post;
+    struct log_watch *next, *previous;
+    struct log_partition *partition; /* NULL = not watching */
+};
+void log_watch_start(struct log_partition *partition, struct log_watch *watch);
+void log_watch_stop(struct log_watch *watch);
+
+/* ---- consumer offsets: durable with the log's level; kept in the compacted topic
+ *      __consumer_offsets ---- */
+enum err log_offset_commit(struct log *log, struct str group, struct str topic, int32_t partition,
+                           int64_t offset, struct str metadata) MUST_USE;
+/* -1 when there is none. */
+int64_t log_offset_fetch(struct log *log, struct str group, struct str topic, int32_t partition);
+struct log_group_offset {
+    struct str group, topic;
+    int32_t partition;
+    int64_t offset;
+};
+/* All commits, sorted; lives in the arena. */
+size_t log_offsets(struct log *log, struct arena *arena, struct log_group_offset **ret_offsets);
+
+#endif
