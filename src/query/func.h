@@ -7,7 +7,9 @@
 /*
  * Scalar functions, operators and casts as kernels over columns. The binder asks a function for its
  * types; a run calls its kernel once a batch. All functions stand in one table (func/table.c),
- * operators too, under names like "+" and "=".
+ * operators too: + - * / % div negative positive & | ^ ~ || = == <> != < <= > >= <=> like ilike
+ * rlike in isnull isnotnull isnan, and [] for an element of an array or a map. AND, OR, NOT, CASE,
+ * struct fields and lambdas are the binder's.
  */
 
 /* One evaluation of an expression over a batch. */
@@ -36,14 +38,20 @@ struct func_arg {
     bool is_literal;               /* written as a literal: string literals promote */
 };
 
+struct func_info;
+struct func_call;
+
 /* What bind decides. args has one type an argument: the binder casts where it differs. */
 struct func_binding {
     const struct type *result;
     const struct type **args;
-    void *state; /* from bind to eval, in the arena: a compiled pattern, .. */
+    void *state;                  /* from bind to eval, in the arena: a compiled pattern, .. */
+    const struct func_info *info; /* set by func_call_bind, with count */
+    size_t count;                 /* of the arguments */
 };
 
 struct func_bind {
+    const struct func_info *info; /* set by func_call_bind */
     struct arena *arena;
     const struct query_session *session;
     const struct func_arg *args;
@@ -65,7 +73,20 @@ struct func_info {
                      const struct column *const *args, uint32_t rows,
                      struct column **ret_column) MUST_USE;
     const char *usage; /* "substring(str, pos[, len])" for hints and docs */
+
+    /* Private to func/: what the generic bind and eval work from. */
+    const char *signature; /* "s(s,i)": see func/bind.c; NULL when bind does it all */
+    void (*row)(struct func_call *call);
+    int variant; /* tells functions apart that share a kernel */
 };
+
+/* Binds a call: fills bind->out, or says why not (ERR_INVALID with Spark's class: a wrong number of
+ * arguments, a type that does not fit). The way to call info->bind. */
+enum err func_call_bind(const struct func_info *info, struct func_bind *bind) MUST_USE;
+/* Evaluates it: info->eval of the binding. */
+enum err func_call_eval(struct eval *eval, const struct func_binding *binding,
+                        const struct column *const *args, uint32_t rows,
+                        struct column **ret_column) MUST_USE;
 
 /* NULL when there is none. name in any case. */
 const struct func_info *func_find(struct str name);
