@@ -96,7 +96,7 @@ void record_batch_builder_deinit(struct record_batch_builder *b);
 void record_batch_builder_add(struct record_batch_builder *b, int64_t timestamp_ms, struct str key,
                               struct str value, const struct record_header *headers,
                               size_t header_count);
-/* ERR_LIMIT. Leaves the builder empty for the next batch. */
+/* ERR_LIMIT. Leaves the builder empty for the next batch. Without records nothing is appended. */
 enum err record_batch_builder_finish(struct record_batch_builder *b, struct buf *out) MUST_USE;
 
 #endif
