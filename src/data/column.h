@@ -71,6 +71,14 @@ static inline struct str column_str(const struct column *column, size_t row)
     return str_from(column->bytes + at, (size_t)(column->offsets[row + 1] - at));
 }
 
+/* A column for its maker to fill before anybody else sees it: values and offsets are there and
+ * not set (but offsets[0] = 0 and bits all 0), validity is there and all 0 when with_validity is
+ * set, children and bytes are NULL: the maker puts them in (column_buffer) and sets nulls. */
+struct column *column_new(const struct type *type, uint32_t rows, bool with_validity);
+/* Memory for values, offsets, bytes or validity, with the alignment and slack that columns have;
+ * not cleared. Freed with the column, or by mem_free. */
+void *column_buffer(size_t bytes);
+
 /* The rows named by indices, in that order; an index of UINT32_MAX gives a null row. */
 enum err column_take(const struct column *column, const uint32_t *indices, size_t count,
                      struct column **ret_column) MUST_USE;
@@ -97,12 +105,19 @@ void column_check(const struct column *column);
 /* Grows a column row by row. Nested types have child builders: for a STRUCT append to each child
  * and then call builder_valid(); for an ARRAY append any number to the child, then
  * builder_valid() closes the row; a null closes the row with builder_null(), which also fills the
- * children of a STRUCT. The error is sticky: ERR_LIMIT over 2 GiB of bytes or bytes_max. */
+ * children of a STRUCT and drops what the row has put into children so far. The error is sticky:
+ * ERR_LIMIT over 2 GiB of bytes or bytes_max or over 2^31 - 1 rows; a text that does not fit is
+ * appended empty, so that sibling builders keep in step, and builder_finish() fails.
+ *
+ * Hot loops may write rows themselves: builder_reserve(), then values[rows], bit_set(validity,
+ * rows) for a value that is there (bits past rows are 0), nulls++ for one that is not, rows++. */
 struct builder {
     const struct type *type;
     uint32_t rows;
-    uint32_t rows_room;
+    uint32_t rows_room; /* 0 = no buffers yet */
+    uint32_t rows_hint; /* first room to take */
     uint32_t nulls;
+    uint32_t width;     /* of a value in values */
     uint64_t *validity; /* always there while building */
     union {
         void *values;
@@ -129,19 +144,80 @@ struct builder {
 /* bytes_max 0 = INT32_MAX. rows_hint rows fit without growing. */
 struct builder *builder_new(const struct type *type, uint32_t rows_hint, size_t bytes_max);
 void builder_free(struct builder *builder); /* NULL is fine */
-void builder_reserve(struct builder *builder, uint32_t rows);
+/* Room for rows more (and for the bytes of texts: builder_reserve_bytes). False, and the sticky
+ * error, over the limit. */
+bool builder_reserve(struct builder *builder, uint32_t rows);
+bool builder_reserve_bytes(struct builder *builder, size_t bytes);
 void builder_null(struct builder *builder);
 void builder_valid(struct builder *builder); /* ends a STRUCT, ARRAY or MAP row */
-void builder_bool(struct builder *builder, bool value);
-void builder_i64(struct builder *builder, int64_t value); /* any integer, date, time type; cut */
-void builder_f64(struct builder *builder, double value);  /* FLOAT and DOUBLE */
 void builder_i128(struct builder *builder, __int128 value);
 void builder_interval(struct builder *builder, struct interval value);
-void builder_str(struct builder *builder, struct str value); /* STRING, BINARY */
+
+static inline void builder_bool(struct builder *builder, bool value)
+{
+    uint32_t row = builder->rows;
+    if (row >= builder->rows_room && !builder_reserve(builder, 1))
+        return;
+    builder->bits[row >> 6] |= (uint64_t)value << (row & 63);
+    bit_set(builder->validity, row);
+    builder->rows = row + 1;
+}
+
+/* Any integer, date, time or single-number interval type; cut to its width. */
+static inline void builder_i64(struct builder *builder, int64_t value)
+{
+    uint32_t row = builder->rows;
+    if (row >= builder->rows_room && !builder_reserve(builder, 1))
+        return;
+    if (builder->width == 8)
+        builder->i64[row] = value;
+    else if (builder->width == 4)
+        builder->i32[row] = (int32_t)value;
+    else if (builder->width == 2)
+        builder->i16[row] = (int16_t)value;
+    else
+        builder->i8[row] = (int8_t)value;
+    bit_set(builder->validity, row);
+    builder->rows = row + 1;
+}
+
+/* FLOAT and DOUBLE */
+static inline void builder_f64(struct builder *builder, double value)
+{
+    uint32_t row = builder->rows;
+    if (row >= builder->rows_room && !builder_reserve(builder, 1))
+        return;
+    if (builder->width == 8)
+        builder->f64[row] = value;
+    else
+        builder->f32[row] = (float)value;
+    bit_set(builder->validity, row);
+    builder->rows = row + 1;
+}
+
+/* STRING, BINARY */
+static inline void builder_str(struct builder *builder, struct str value)
+{
+    uint32_t row = builder->rows;
+    if (row >= builder->rows_room && !builder_reserve(builder, 1))
+        return;
+    if (value.bytes > builder->bytes_room - builder->bytes_count &&
+        !builder_reserve_bytes(builder, value.bytes))
+        value = STR_NONE;
+    if (value.bytes)
+        memcpy(builder->bytes + builder->bytes_count, value.ptr, value.bytes);
+    builder->bytes_count += value.bytes;
+    builder->offsets[row + 1] = (int32_t)builder->bytes_count;
+    bit_set(builder->validity, row);
+    builder->rows = row + 1;
+}
+
 /* Copies a value of an equal type. */
 void builder_copy(struct builder *builder, const struct column *column, size_t row);
 /* Takes back the last row (and what it added to children). */
 void builder_undo(struct builder *builder);
+/* Cuts to rows (and children to what those rows have). */
+void builder_truncate(struct builder *builder, uint32_t rows);
 /* Turns the builder into a column and resets it for the next. */
 enum err builder_finish(struct builder *builder, struct column **ret_column) MUST_USE;
 
