@@ -16,8 +16,8 @@ struct http_header {
 struct http_request {
     struct str method;
     struct str target; /* as sent */
-    struct str path;   /* normalised: see http_path_normalize */
-    struct str query;  /* behind ?, raw */
+    struct str path;  /* in front of ?, raw: escapes are valid, no segment is . or .. in any form */
+    struct str query; /* behind ?, raw */
     int minor_version; /* HTTP/1.x */
     struct http_header headers[HTTP_HEADERS_MAX];
     size_t header_count;
@@ -32,6 +32,8 @@ struct http_request {
  * ERR_UNSUPPORTED -> 501/505. reason (may be NULL) gets a static text. All fields borrow data. */
 enum err http_request_parse(const uint8_t *data, size_t bytes, struct http_request *ret_request,
                             const char **ret_reason) MUST_USE;
+/* The status that refuses such a request: 400, 414, 431, 501, 505. */
+int http_request_error_status(enum err err, const char *reason);
 /* STR_NONE when missing. Names are compared without case. */
 struct str http_header_get(const struct http_request *request, const char *name);
 /* Value of a query parameter, percent-decoded into out; false when missing. */
@@ -40,7 +42,7 @@ bool http_query_get(struct str query, const char *name, struct buf *out);
 enum err http_percent_decode(struct str text, bool plus, struct buf *out) MUST_USE;
 void http_percent_encode(struct str text, struct buf *out);
 
-/* Chunked bodies, piece by piece. */
+/* Chunked bodies, piece by piece. Zeroed = at the start. */
 struct http_chunks {
     int state;
     uint64_t left;
@@ -51,6 +53,11 @@ struct http_chunks {
 enum err http_chunks_feed(struct http_chunks *chunks, const uint8_t *data, size_t bytes,
                           size_t body_max, struct buf *out, size_t *ret_consumed,
                           bool *ret_done) MUST_USE;
+
+/* "Sun, 06 Nov 1994 08:49:37 GMT" and back (the preferred form only): Date, Last-Modified,
+ * Retry-After. ERR_SYNTAX. */
+void http_date_print(struct buf *out, int64_t us);
+enum err http_date_parse(struct str text, int64_t *ret_us) MUST_USE;
 
 const char *http_status_text(int status);
 /* "HTTP/1.1 200 OK\r\n" + Content-Type, Content-Length, Connection and extra header lines (each
