@@ -14,7 +14,7 @@ enum err io_thread_start(struct io *io, const char *name, void (*run)(void *arg)
 void io_thread_join(struct io_thread *thread);
 
 struct io_mutex {
-    _Alignas(8) unsigned char opaque[40];
+    _Alignas(8) unsigned char opaque[48];
 };
 struct io_condition {
     _Alignas(8) unsigned char opaque[48];
