@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A project directory becomes a struct project: spark-pipeline.yml, millrace.yml with .env, the SQL
+ * files; then names are resolved and queries planned. Mistakes are gathered, never thrown: a person
+ * who fixes a project wants to see all of them. Later parts run as far as earlier ones allow.
+ */
+#include "pipeline/project_private.h"
+
+#include <stdio.h>
+
+enum { FILE_BYTES_MAX = 4 << 20, PROJECT_BYTES_MAX = 256 << 20 };
+
+void loading_mistake(struct loading *loading, const char *file, uint32_t line, uint32_t column,
+                     const char *hint, const char *format, ...)
+{
+    struct diag diag = {.err = ERR_INVALID, .line = line, .column = column};
+    snprintf(diag.file, sizeof diag.file, "%s", file);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(diag.message, sizeof diag.message, format, args);
+    va_end(args);
+    if (hint)
+        diag_hint(&diag, "%s", hint);
+    diag_list_add(loading->diags, &diag);
+}
+
+const char *loading_nearest(struct loading *loading, struct str name, const char *const *names,
+                            size_t count)
+{
+    struct str nearest = str_nearest(name, names, count);
+    return nearest.ptr ? arena_printf(loading->arena, "did you mean '%.*s'?", STR_ARG(nearest))
+                       : NULL;
+}
+
+struct str project_file_text(struct io *io, const char *directory, const char *file,
+                             struct arena *arena)
+{
+    CLEAN(buf_deinit) struct buf content = {0};
+    char *path = arena_printf(arena, "%s/%s", directory, file);
+    if (io_path_read(io, path, FILE_BYTES_MAX, &content) != OK)
+        return STR_NONE;
+    return arena_str(arena, buf_str(&content));
+}
+
+enum err loading_read(struct loading *loading, const char *relative, struct str *ret_text)
+{
+    CLEAN(buf_deinit) struct buf content = {0};
+    char *path = arena_printf(loading->arena, "%s/%s", loading->project->directory, relative);
+    TRY(io_path_read(loading->project->io, path, FILE_BYTES_MAX, &content));
+    *ret_text = arena_str(loading->arena, buf_str(&content));
+    return OK;
+}
+
+static const char *environment_get(void *owner, struct str name)
+{
+    struct loading *loading = owner;
+    const char *value = io_env(loading->project->io, arena_text(loading->arena, name));
+    return value ? value : map_get(&loading->env.values, name);
+}
+
+static void load_env(struct loading *loading)
+{
+    struct str text;
+    if (loading_read(loading, ".env", &text) == OK &&
+        env_load(loading->arena, text, ".env", loading->diags, &loading->env) != OK)
+        loading->env = (struct env_file){0};
+}
+
+static void load_durability(struct loading *loading, const struct setting *engines)
+{
+    struct project *project = loading->project;
+    const struct setting *s = setting_get(engines, "durability");
+    struct str text = setting_text(engines, "durability", "sync");
+    project->durability = LOG_SYNC;
+    if (str_equal(text, STR("os")))
+        project->durability = LOG_OS;
+    else if (str_starts(text, STR("interval:")) &&
+             duration_parse(str_slice(text, 9, text.bytes), &project->durability_interval_ms) ==
+                 OK &&
+             project->durability_interval_ms > 0)
+        project->durability = LOG_INTERVAL;
+    else if (!str_equal(text, STR("sync")))
+        loading_mistake(loading, "millrace.yml", s->line, s->column,
+                        "write sync, interval:50ms or os", "'%.*s' is not a durability",
+                        STR_ARG(text));
+}
+
+/* "127.0.0.1:8080", "[::1]:8080", "off"; beyond loopback only later, with authentication. */
+static struct str load_listener(struct loading *loading, const struct setting *listeners,
+                                const char *name, const char *fallback)
+{
+    struct str text = setting_text(listeners, name, fallback);
+    const struct setting *s = setting_get(listeners, name);
+    if (str_equal(text, STR("off")))
+        return STR_NONE;
+    size_t colon = text.bytes;
+    while (colon && text.ptr[colon - 1] != ':')
+        colon--;
+    uint64_t port;
+    if (!colon || str_to_u64(str_slice(text, colon, text.bytes), &port) != OK || port > 65535) {
+        loading_mistake(loading, "millrace.yml", s ? s->line : 0, s ? s->column : 0,
+                        "write HOST:PORT, as 127.0.0.1:8080, or off",
+                        "'%.*s' is not an address to listen on", STR_ARG(text));
+        return STR_NONE;
+    }
+    struct str host = str_slice(text, 0, colon - 1);
+    if (!str_equal(host, STR("127.0.0.1")) && !str_equal(host, STR("localhost")) &&
+        !str_equal(host, STR("[::1]")) && !str_starts(host, STR("127.")))
+        loading_mistake(loading, "millrace.yml", s ? s->line : 0, s ? s->column : 0,
+                        "use 127.0.0.1 and a proxy that authenticates its callers",
+                        "'%.*s' is open to others: without authentication millrace listens on "
+                        "loopback only",
+                        STR_ARG(text));
+    return text;
+}
+
+static void load_settings(struct loading *loading)
+{
+    struct project *project = loading->project;
+    struct yaml_environment environment = {environment_get, loading};
+    const struct setting *root;
+    project->listen_http = STR("127.0.0.1:8080");
+    project->data_directory = arena_printf(loading->arena, "%s/data", project->directory);
+    if (loading_read(loading, "millrace.yml", &project->settings_text) != OK) {
+        loading_mistake(loading, "millrace.yml", 0, 0,
+                        "`millrace init DIR --example random-users` writes a project that runs",
+                        "there is no millrace.yml in %s", project->directory);
+        return;
+    }
+    if (yaml_load(loading->arena, project->settings_text, "millrace.yml", &environment,
+                  loading->diags, &root) != OK)
+        return;
+    project->settings = root;
+    (void)!settings_check(root, project_keys, "millrace.yml", loading->diags);
+    load_durability(loading, setting_get(root, "engines"));
+    project->listen_http =
+        load_listener(loading, setting_get(root, "listeners"), "http", "127.0.0.1:8080");
+    struct str data = setting_text(root, "data_dir", "data");
+    project->data_directory =
+        data.bytes && data.ptr[0] == '/'
+            ? arena_text(loading->arena, data)
+            : arena_printf(loading->arena, "%s/%.*s", project->directory, STR_ARG(data));
+    load_sources(loading, setting_get(root, "sources"));
+    load_targets(loading, setting_get(root, "targets"));
+}
+
+enum err project_load(struct io *io, const char *directory, struct diag_list *diags,
+                      struct project **ret_project)
+{
+    struct project *project = mem_zero(sizeof *project);
+    arena_init(&project->arena, PROJECT_BYTES_MAX);
+    size_t before = diags->count + diags->dropped, bytes = strlen(directory);
+    while (bytes > 1 && directory[bytes - 1] == '/')
+        bytes--;
+    project->io = io;
+    project->directory = arena_text(&project->arena, str_from(directory, bytes));
+    struct loading loading = {.project = project, .arena = &project->arena, .diags = diags};
+    struct io_stat stat;
+    if (io_path_stat(io, project->directory, &stat) != OK || !stat.is_directory) {
+        loading_mistake(&loading, "", 0, 0, "name the directory that holds millrace.yml",
+                        "there is no directory %s", project->directory);
+        project_free(project);
+        *ret_project = NULL;
+        return ERR_NOT_FOUND;
+    }
+    load_env(&loading);
+    load_spec(&loading);
+    load_settings(&loading);
+    load_sql(&loading);
+    link_targets(&loading);
+    map_deinit(&loading.env.values);
+    *ret_project = project;
+    return diags->count + diags->dropped == before ? OK : ERR_INVALID;
+}
+
+void project_free(struct project *project)
+{
+    if (!project)
+        return;
+    arena_deinit(&project->arena);
+    mem_free(project);
+}
+
+struct project_source *project_source_find(struct project *project, struct str name)
+{
+    for (size_t i = 0; i < project->source_count; i++)
+        if (str_equal(project->sources[i].name, name))
+            return &project->sources[i];
+    return NULL;
+}
+
+struct project_table *project_table_find(struct project *project, struct str name)
+{
+    for (size_t i = 0; i < project->table_count; i++)
+        if (str_equal_nocase(project->tables[i].name, name))
+            return &project->tables[i];
+    return NULL;
+}

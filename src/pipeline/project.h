@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PIPELINE_PROJECT_H
+#define PIPELINE_PROJECT_H
+
+#include "connect/connect.h"
+#include "query/query.h"
+#include "table/table.h"
+
+/*
+ * A project directory, loaded and checked: what a person wrote in spark-pipeline.yml, millrace.yml
+ * and transformations/, with every name resolved and every query planned. Read-only afterwards.
+ */
+
+enum value_kind { VALUE_JSON, VALUE_CSV, VALUE_TEXT, VALUE_RAW };
+
+struct project_source {
+    struct str name;
+    struct str topic;
+    struct log_topic_config topic_config;
+    enum value_kind value;
+    const struct type *schema;         /* of a decoded value */
+    bool keeps_corrupt;                /* the schema names _corrupt_record: every value is a row */
+    struct str static_file;            /* `file:`: a static table; STR_NONE = a topic */
+    const struct connector *connector; /* NULL: producers fill the topic */
+    const struct setting *from;        /* its settings */
+    bool fail_on_error;                /* on_error: fail */
+    const struct setting *place;       /* where it stands in millrace.yml */
+};
+
+struct project_target {
+    struct str name;
+    struct str keyspace, table;
+    struct table_definition definition; /* made from the query's schema */
+    int64_t ttl_s;
+    const struct setting *place;
+};
+
+enum project_table_kind { PROJECT_STREAMING_TABLE, PROJECT_MATERIALIZED_VIEW, PROJECT_VIEW };
+
+/* One CREATE statement. */
+struct project_table {
+    enum project_table_kind kind;
+    struct str name; /* last part of the created name */
+    const struct query_statement *statement;
+    struct str file; /* relative path of the .sql file */
+    struct str file_text;
+    const struct query_plan *plan; /* NULL for views, and after a mistake */
+    struct project_target *target; /* NULL: none is named; the default is used */
+    struct project_source *source; /* the source that a streaming table's rows come from */
+    int planning;                  /* 0 not yet, 1 in it (a cycle shows), 2 done */
+};
+
+struct project {
+    struct arena arena;
+    struct io *io;
+    char *directory; /* without a slash at the end */
+    struct str name;
+    struct str database;
+    struct query_session session;
+    const struct zone *zone;
+
+    enum log_durability durability;
+    int64_t durability_interval_ms;
+    struct str listen_http; /* "127.0.0.1:8080" */
+    struct str listen_kafka;
+    struct str listen_cql;
+    struct str listen_registry;
+    char *data_directory; /* absolute or relative to the working directory */
+
+    struct project_source *sources;
+    size_t source_count;
+    struct project_target *targets;
+    size_t target_count;
+    struct project_table *tables;
+    size_t table_count;
+
+    const struct setting *settings; /* the root of millrace.yml */
+    struct str settings_text;
+};
+
+/* Loads directory. Every mistake of every file is added to diags, with its place; then the error is
+ * that of the first one. The project is given back even then, as far as it goes, when it can be
+ * (for check's summary); *ret_project may be NULL after an error. */
+enum err project_load(struct io *io, const char *directory, struct diag_list *diags,
+                      struct project **ret_project) MUST_USE;
+void project_free(struct project *project);
+/* The text of a file of the project for diag_print(): "transformations/a.sql" -> content, STR_NONE
+ * when it cannot be read. Lives in the project or in the arena. */
+struct str project_file_text(struct io *io, const char *directory, const char *file,
+                             struct arena *arena);
+
+struct project_source *project_source_find(struct project *project, struct str name);
+struct project_table *project_table_find(struct project *project, struct str name);
+/* The tables that ad-hoc queries see too: sources by topic, streaming tables, views. */
+void project_catalog(struct project *project, struct query_catalog *ret_catalog);
+
+/* The key tables: for check, help, docs/configuration.md. Ended by name NULL. */
+extern const struct key_info spark_spec_keys[];
+extern const struct key_info project_keys[]; /* millrace.yml */
+extern const struct key_info engine_keys[];
+extern const struct key_info source_keys[];
+extern const struct key_info topic_keys[];
+extern const struct key_info target_keys[];
+extern const struct key_info listener_keys[];
+/* docs/configuration.md from the tables above and those of the connectors. */
+void configuration_document(struct buf *out);
+
+#endif

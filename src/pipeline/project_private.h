@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PIPELINE_PROJECT_PRIVATE_H
+#define PIPELINE_PROJECT_PRIVATE_H
+
+#include "pipeline/project.h"
+#include "pipeline/yaml.h"
+
+/* Shared by the files that load a project, one part each. */
+struct loading {
+    struct project *project;
+    struct arena *arena;
+    struct diag_list *diags;
+    struct env_file env;
+    const struct setting *spec;
+    struct str spec_text;
+    const char *spec_file;
+};
+
+/* Adds one mistake and counts it. hint may be NULL. */
+void loading_mistake(struct loading *loading, const char *file, uint32_t line, uint32_t column,
+                     const char *hint, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
+/* "did you mean 'x'?" for the nearest of the names, or NULL. Lives in the arena. */
+const char *loading_nearest(struct loading *loading, struct str name, const char *const *names,
+                            size_t count);
+/* A file of the project: STR_NONE with the error when it cannot be read. */
+enum err loading_read(struct loading *loading, const char *relative, struct str *ret_text);
+
+void load_spec(struct loading *loading);                                /* project_spec.c */
+void load_sources(struct loading *loading, const struct setting *root); /* project_source.c */
+void load_targets(struct loading *loading, const struct setting *root); /* project_target.c */
+void load_sql(struct loading *loading);                                 /* project_sql.c */
+void link_targets(struct loading *loading);                             /* project_target.c */
+
+#endif

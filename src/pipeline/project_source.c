@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/* The `sources:` of millrace.yml: topics, schemas, and what fills them. */
+#include "pipeline/project_private.h"
+
+static const char *const FILE_NAME = "millrace.yml";
+
+/* Places inside the DDL text are places inside the YAML value. */
+static void schema_mistake(struct loading *loading, const struct setting *schema, struct str ddl,
+                           const char *file, const struct diag *diag)
+{
+    size_t offset = 0;
+    for (uint32_t line = 1; line < diag->line && offset < ddl.bytes; offset++)
+        line += ddl.ptr[offset] == '\n';
+    offset += diag->column ? diag->column - 1 : 0;
+    uint32_t line = diag->line, column = diag->column;
+    if (file == FILE_NAME)
+        yaml_place(loading->project->settings_text, schema, offset, &line, &column);
+    loading_mistake(loading, file, line, column, diag->hint[0] ? diag->hint : NULL, "schema: %s",
+                    diag->message);
+}
+
+static void load_schema(struct loading *loading, const struct setting *map,
+                        struct project_source *source)
+{
+    const struct setting *s = setting_get(map, "schema");
+    if (source->value == VALUE_TEXT || source->value == VALUE_RAW) {
+        if (s)
+            loading_mistake(loading, FILE_NAME, s->key_line, s->key_column, "leave it out",
+                            "value: text and raw have a schema of their own");
+        const char *ddl = source->value == VALUE_TEXT
+                              ? "value STRING"
+                              : "key BINARY, value BINARY, topic STRING, partition INT, "
+                                "offset BIGINT, timestamp TIMESTAMP, timestampType INT";
+        struct diag diag = {0};
+        (void)!type_parse_ddl(loading->arena, str_of(ddl), &diag, &source->schema);
+        return;
+    }
+    if (!s || s->kind != SETTING_TEXT) {
+        loading_mistake(loading, FILE_NAME, map->key_line, map->key_column,
+                        "add `schema: id BIGINT, name STRING, ..`",
+                        "the source '%.*s' needs a schema", STR_ARG(source->name));
+        return;
+    }
+    struct str ddl = s->text;
+    const char *file = FILE_NAME;
+    if (str_starts(str_trim(ddl), STR("schemas/"))) {
+        file = arena_text(loading->arena, str_trim(ddl));
+        if (loading_read(loading, file, &ddl) != OK) {
+            loading_mistake(loading, FILE_NAME, s->line, s->column, NULL, "cannot read %s", file);
+            return;
+        }
+    }
+    struct diag diag = {0};
+    if (type_parse_ddl(loading->arena, ddl, &diag, &source->schema) != OK) {
+        source->schema = NULL;
+        schema_mistake(loading, s, ddl, file, &diag);
+        return;
+    }
+    size_t corrupt = type_field(source->schema, STR("_corrupt_record"));
+    source->keeps_corrupt = corrupt != SIZE_MAX;
+    if (source->keeps_corrupt && source->schema->fields[corrupt].type->kind != TYPE_STRING)
+        loading_mistake(loading, FILE_NAME, s->line, s->column, NULL,
+                        "_corrupt_record has to be STRING");
+}
+
+static void load_topic(struct loading *loading, const struct setting *map,
+                       struct project_source *source)
+{
+    const struct setting *topic = setting_get(map, "topic");
+    struct log_topic_config *config = &source->topic_config;
+    log_topic_config_default(config);
+    source->topic = source->name;
+    if (!topic || topic->kind != SETTING_MAP)
+        return;
+    source->topic = setting_text(topic, "name", arena_text(loading->arena, source->name));
+    config->partitions = (int32_t)setting_int(topic, "partitions", 1);
+    config->retention_ms = str_equal(setting_text(topic, "retention", "7d"), STR("forever"))
+                               ? -1
+                               : setting_duration_ms(topic, "retention", 7 * 86400000LL);
+    config->retention_bytes = setting_bytes(topic, "retention_bytes", -1);
+    config->segment_bytes = setting_bytes(topic, "segment_bytes", 0);
+    config->message_bytes_max = (int32_t)setting_bytes(topic, "max_message_bytes", 0);
+    (void)!codec_parse(setting_text(topic, "compression", "none"), &config->compression);
+}
+
+static void load_from(struct loading *loading, const struct setting *map,
+                      struct project_source *source)
+{
+    const struct setting *from = setting_get(map, "from");
+    if (!from)
+        return;
+    if (source->static_file.ptr) {
+        loading_mistake(loading, FILE_NAME, from->key_line, from->key_column,
+                        "leave one of them out", "a source has either `file:` or `from:`");
+        return;
+    }
+    if (from->kind != SETTING_MAP || from->count != 1) {
+        loading_mistake(loading, FILE_NAME, from->key_line, from->key_column,
+                        "as `from: {http: {url: ..}}`", "`from:` takes exactly one connector");
+        return;
+    }
+    const struct setting *settings = &from->items[0];
+    const struct connector *connector = connector_find(settings->key);
+    if (!connector) {
+        const char *names[32];
+        size_t count = 0;
+        for (const struct connector *const *c = connectors(); *c && count < 32; c++)
+            names[count++] = (*c)->name;
+        const char *hint = loading_nearest(loading, settings->key, names, count);
+        if (!hint) {
+            struct buf list = {0};
+            for (size_t i = 0; i < count; i++)
+                buf_printf(&list, "%s%s", i ? ", " : "there are: ", names[i]);
+            hint = arena_text(loading->arena, buf_str(&list));
+            buf_deinit(&list);
+        }
+        loading_mistake(loading, FILE_NAME, settings->key_line, settings->key_column, hint,
+                        "there is no connector '%.*s'", STR_ARG(settings->key));
+        return;
+    }
+    if (settings->kind != SETTING_MAP) {
+        loading_mistake(loading, FILE_NAME, settings->line, settings->column, NULL,
+                        "'%s' takes a map of settings", connector->name);
+        return;
+    }
+    enum err err = settings_check(settings, connector->keys, FILE_NAME, loading->diags);
+    if (err == OK && connector->check)
+        err = connector->check(settings, FILE_NAME, loading->diags);
+    if (err == OK) {
+        source->connector = connector;
+        source->from = settings;
+    }
+}
+
+static void load_source(struct loading *loading, const struct setting *map,
+                        struct project_source *source)
+{
+    static const char *const kinds[] = {"json", "csv", "text", "raw"};
+    source->name = map->key;
+    source->place = map;
+    (void)!settings_check(map, source_keys, FILE_NAME, loading->diags);
+    struct str kind = setting_text(map, "value", "json");
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (str_equal(kind, str_of(kinds[i])))
+            source->value = (enum value_kind)i;
+    source->fail_on_error = str_equal(setting_text(map, "on_error", "dead_letter"), STR("fail"));
+    const struct setting *file = setting_get(map, "file");
+    if (file && file->kind == SETTING_TEXT)
+        source->static_file = file->text;
+    load_topic(loading, map, source);
+    load_schema(loading, map, source);
+    load_from(loading, map, source);
+}
+
+void load_sources(struct loading *loading, const struct setting *sources)
+{
+    struct project *project = loading->project;
+    if (!sources || sources->kind == SETTING_NONE)
+        return;
+    if (sources->kind != SETTING_MAP) {
+        loading_mistake(loading, FILE_NAME, sources->line, sources->column, NULL,
+                        "`sources:` is a map of names");
+        return;
+    }
+    project->sources = arena_array(loading->arena, sources->count + 1, sizeof *project->sources);
+    for (size_t i = 0; i < sources->count; i++) {
+        const struct setting *map = &sources->items[i];
+        if (map->kind != SETTING_MAP) {
+            loading_mistake(loading, FILE_NAME, map->key_line, map->key_column, NULL,
+                            "the source '%.*s' takes a map of settings", STR_ARG(map->key));
+            continue;
+        }
+        load_source(loading, map, &project->sources[project->source_count++]);
+    }
+    for (size_t i = 0; i < project->source_count; i++)
+        for (size_t k = 0; k < i; k++)
+            if (!project->sources[i].static_file.ptr && !project->sources[k].static_file.ptr &&
+                str_equal(project->sources[i].topic, project->sources[k].topic) &&
+                project->sources[i].connector && project->sources[k].connector)
+                loading_mistake(loading, FILE_NAME, project->sources[i].place->key_line,
+                                project->sources[i].place->key_column, "give each its own topic",
+                                "'%.*s' and '%.*s' fill the same topic",
+                                STR_ARG(project->sources[i].name),
+                                STR_ARG(project->sources[k].name));
+}
