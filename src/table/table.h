@@ -104,9 +104,11 @@ struct table_place {
     int64_t offset;
     uint32_t index;
 };
-/* Rows of an append-only table: places has one entry a row. */
+/* Rows from..to of an append-only table: places has one entry for each row of the batch. Refuses
+ * like the upsert does. */
 enum err table_batch_append(struct table_batch *batch, struct table *table,
-                            const struct batch *rows, const struct table_place *places,
+                            const struct batch *rows, uint32_t from, uint32_t to,
+                            const struct table_place *places,
                             const struct table_write *write, uint32_t *ret_bad_row,
                             struct diag *diag) MUST_USE;
 /* State beside the rows: source offsets, epochs, counters. NULL value deletes. Keys are bytes;
