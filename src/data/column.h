@@ -241,7 +241,7 @@ enum err batch_take(const struct batch *batch, const uint32_t *indices, size_t c
 /* ---- decimals ---- */
 
 /* "12.30" -> 1230 at scale 2, HALF_UP; ERR_SYNTAX, ERR_OUT_OF_RANGE over the precision. Accepts an
- * exponent. */
+ * exponent, no blanks. */
 enum err decimal_parse(struct str text, unsigned precision, unsigned scale,
                        __int128 *ret_value) MUST_USE;
 void decimal_print(__int128 value, unsigned scale, struct buf *out); /* plain, "-0.05" */
@@ -255,8 +255,17 @@ __int128 decimal_power10(unsigned exponent); /* 0..38 */
 /* Java's Double.toString / Float.toString with the shortest digits: "1.0E10", "0.001". */
 void text_of_double(double value, struct buf *out);
 void text_of_float(float value, struct buf *out);
+/* The parts of text_of_value: "2024-01-01", years over 9999 with a +; and with a time of day,
+ * whose fraction has no zeros at its end. */
+void text_of_date(int64_t days, struct buf *out);
+void text_of_timestamp(int64_t local_us, struct buf *out);
+/* Spark's ANSI form of an INTERVAL_YM or INTERVAL_DT of the type: "INTERVAL '1-2' YEAR TO MONTH".*/
+void text_of_ansi_interval(const struct type *type, int64_t value, struct buf *out);
+/* "1 years 2 months 3 days 4.5 seconds" */
+void text_of_interval(const struct interval *value, struct buf *out);
 /* CAST(value AS STRING): dates as 2024-01-01, timestamps as 2024-01-01 12:00:00.5 in the zone,
- * binary as its bytes, nested values as {a, 1}, [1, 2], {k -> v}. */
+ * binary as its bytes, nested values as {a, 1}, [1, 2], {k -> v}. A null, nested or not, is null.
+ */
 struct zone;
 void text_of_value(const struct column *column, size_t row, const struct zone *zone,
                    struct buf *out);
