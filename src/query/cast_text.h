@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef QUERY_CAST_TEXT_H
+#define QUERY_CAST_TEXT_H
+
+#include "base/str.h"
+
+/* Texts as values, by the rules of CAST. Blanks and control characters around them do not count.
+ * ERR_SYNTAX when the text is none, ERR_OUT_OF_RANGE. */
+
+/* Without ANSI a fraction is cut off ("1.9" is 1). */
+enum err cast_text_integer(struct str text, bool fractions, int64_t *ret_value) MUST_USE;
+enum err cast_text_double(struct str text, double *ret_value) MUST_USE;
+enum err cast_text_float(struct str text, float *ret_value) MUST_USE;
+enum err cast_text_boolean(struct str text, bool *ret_value) MUST_USE;
+enum err cast_text_decimal(struct str text, unsigned precision, unsigned scale,
+                           __int128 *ret_value) MUST_USE;
+struct str cast_text_trim(struct str text);
+
+#endif
