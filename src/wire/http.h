@@ -61,7 +61,8 @@ enum err http_date_parse(struct str text, int64_t *ret_us) MUST_USE;
 
 const char *http_status_text(int status);
 /* "HTTP/1.1 200 OK\r\n" + Content-Type, Content-Length, Connection and extra header lines (each
- * ended by CRLF, may be NULL) + the empty line. content_length < 0: chunked. */
+ * ended by CRLF, may be NULL) + the empty line. content_length -1: chunked, -2: as
+ * long as the connection. */
 void http_response_head(struct buf *out, int status, const char *content_type,
                         int64_t content_length, bool keep_alive, const char *extra);
 

@@ -309,9 +309,9 @@ void http_response_head(struct buf *out, int status, const char *content_type,
         buf_text(out, content_type);
         buf_str_append(out, STR("\r\n"));
     }
-    if (content_length < 0) {
+    if (content_length == -1) {
         buf_str_append(out, STR("Transfer-Encoding: chunked\r\n"));
-    } else if (status >= 200 && status != 204 && status != 304) {
+    } else if (content_length >= 0 && status >= 200 && status != 204 && status != 304) {
         buf_str_append(out, STR("Content-Length: "));
         number_append(out, (uint64_t)content_length);
         buf_str_append(out, STR("\r\n"));
