@@ -24,6 +24,7 @@ struct project_source {
     const struct connector *connector; /* NULL: producers fill the topic */
     const struct setting *from;        /* its settings */
     bool fail_on_error;                /* on_error: fail */
+    const struct zone *zone;           /* of timestamps without one */
     const struct setting *place;       /* where it stands in millrace.yml */
 };
 

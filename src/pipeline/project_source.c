@@ -138,6 +138,7 @@ static void load_source(struct loading *loading, const struct setting *map,
     static const char *const kinds[] = {"json", "csv", "text", "raw"};
     source->name = map->key;
     source->place = map;
+    source->zone = loading->project->zone;
     (void)!settings_check(map, source_keys, FILE_NAME, loading->diags);
     struct str kind = setting_text(map, "value", "json");
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)

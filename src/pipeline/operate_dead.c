@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Dead letters for commands: list, show, replay. A letter's number is its offset in the topic
+ * SOURCE.dead_letters. How far letters were replayed is a consumer offset of the group
+ * millrace.replay, committed after the replayed records are durable: a crash in between may replay
+ * a letter again, which its table then stores by key or appends as a record of its own.
+ */
+#include "format/json.h"
+#include "pipeline/dead_letter.h"
+#include "pipeline/operate.h"
+
+enum { READ_BYTES = 4 << 20, INFLATED_BYTES_MAX = 256 << 20, BATCH_BYTES_MAX = 64 << 20 };
+
+static const struct str REPLAY_GROUP = {"millrace.replay", 15};
+
+static void pair(struct json_writer *w, const char *key, int64_t value)
+{
+    json_key(w, key);
+    json_i64(w, value);
+}
+
+static void text_pair(struct json_writer *w, const char *key, struct str value)
+{
+    json_key(w, key);
+    json_str(w, value);
+}
+
+enum err operate_dead_letters(const struct operate *op, struct buf *out)
+{
+    struct json_writer w = {.out = out};
+    struct log_topic **topics;
+    size_t count = log_topics(op->log, &topics);
+    json_open(&w, '[');
+    for (size_t i = 0; i < count; i++) {
+        struct str name = log_topic_name(topics[i]), tail = STR(".dead_letters");
+        if (!str_ends(name, tail))
+            continue;
+        struct log_partition *p = log_topic_partition(topics[i], 0);
+        int64_t replayed = log_offset_fetch(op->log, REPLAY_GROUP, name, 0);
+        json_open(&w, '{');
+        text_pair(&w, "source", str_slice(name, 0, name.bytes - tail.bytes));
+        text_pair(&w, "topic", name);
+        pair(&w, "letters", log_partition_end(p) - log_partition_start(p));
+        pair(&w, "replayed", replayed < 0 ? 0 : replayed - log_partition_start(p));
+        json_close(&w, '}');
+    }
+    json_close(&w, ']');
+    mem_free(topics);
+    return buf_error(out);
+}
+
+static enum err find_partition(const struct operate *op, struct str source, struct buf *name,
+                               struct diag *diag, struct log_partition **ret_partition)
+{
+    dead_letter_topic(source, name);
+    struct log_topic *topic = log_topic_find(op->log, buf_str(name));
+    if (!topic) {
+        diag_hint(diag, "`millrace dlq list` names the streams that have some");
+        return diag_set(diag, ERR_NOT_FOUND, 0, 0, "'%.*s' has no dead letters", STR_ARG(source));
+    }
+    *ret_partition = log_topic_partition(topic, 0);
+    return OK;
+}
+
+/* Calls found for the letters from..to; found may end it with false. */
+static enum err each_letter(struct log_partition *partition, int64_t from, int64_t to,
+                            bool (*found)(void *owner, int64_t number,
+                                          const struct dead_letter *letter),
+                            void *owner)
+{
+    int64_t start = log_partition_start(partition), end = log_partition_end(partition);
+    if (to < 0 || to >= end)
+        to = end - 1;
+    for (int64_t at = from < start ? start : from; at <= to;) {
+        CLEAN(buf_deinit) struct buf raw = {0};
+        struct log_read read;
+        TRY(log_read(partition, at, READ_BYTES, &raw, &read));
+        for (size_t b = 0; b < raw.bytes;) {
+            struct record_batch batch;
+            struct record_iterator it;
+            TRY(record_batch_parse(raw.ptr + b, raw.bytes - b, false, &batch));
+            TRY(record_iterator_init(&it, &batch, INFLATED_BYTES_MAX));
+            bool more = true;
+            for (struct record r; more && record_iterator_next(&it, &r);) {
+                struct dead_letter letter;
+                if (r.offset >= at && r.offset <= to && dead_letter_read(&r, &letter))
+                    more = found(owner, r.offset, &letter);
+            }
+            record_iterator_deinit(&it);
+            if (!more)
+                return OK;
+            b += batch.bytes_count;
+        }
+        at = read.offset_next > at ? read.offset_next : to + 1;
+    }
+    return OK;
+}
+
+struct listing {
+    struct json_writer w;
+    uint32_t left;
+    int64_t next;
+};
+
+static bool list_letter(void *owner, int64_t number, const struct dead_letter *letter)
+{
+    struct listing *l = owner;
+    if (!l->left)
+        return false;
+    l->left--;
+    l->next = number + 1;
+    json_open(&l->w, '{');
+    pair(&l->w, "number", number);
+    text_pair(&l->w, "topic", letter->topic);
+    pair(&l->w, "partition", letter->partition);
+    pair(&l->w, "offset", letter->offset);
+    text_pair(&l->w, "table", letter->table.bytes ? letter->table : STR_NONE);
+    text_pair(&l->w, "error", letter->error);
+    text_pair(&l->w, "class", letter->error_class.bytes ? letter->error_class : STR_NONE);
+    pair(&l->w, "attempt", letter->attempt);
+    pair(&l->w, "time_ms", letter->time_ms);
+    text_pair(&l->w, "key", letter->key);
+    text_pair(&l->w, "value", letter->value);
+    json_close(&l->w, '}');
+    return true;
+}
+
+enum err operate_dead_letter_list(const struct operate *op, struct str source, int64_t from,
+                                  uint32_t count, struct buf *out, struct diag *diag)
+{
+    CLEAN(buf_deinit) struct buf name = {0};
+    struct log_partition *partition;
+    TRY(find_partition(op, source, &name, diag, &partition));
+    struct listing l = {.w = {.out = out}, .left = count, .next = from};
+    json_open(&l.w, '{');
+    json_key(&l.w, "letters");
+    json_open(&l.w, '[');
+    TRY(each_letter(partition, from, -1, list_letter, &l));
+    json_close(&l.w, ']');
+    pair(&l.w, "next", l.next);
+    pair(&l.w, "end", log_partition_end(partition));
+    json_close(&l.w, '}');
+    return buf_error(out);
+}
+
+/* ---- replay ---- */
+
+struct replaying {
+    const struct operate *op;
+    struct log_topic *topic;
+    struct record_batch_builder *builders; /* one a partition */
+    int64_t now_ms;
+    int64_t next;
+    uint64_t count;
+};
+
+static bool replay_letter(void *owner, int64_t number, const struct dead_letter *letter)
+{
+    struct replaying *r = owner;
+    CLEAN(buf_deinit) struct buf text = {0};
+    struct record_header headers[2];
+    size_t header_count = replay_mark_headers(letter, &text, headers);
+    int32_t partition = letter->partition < log_topic_partitions(r->topic) ? letter->partition : 0;
+    record_batch_builder_add(&r->builders[partition], r->now_ms, letter->key, letter->value,
+                             headers, header_count);
+    r->next = number + 1;
+    r->count++;
+    return true;
+}
+
+static enum err append_replayed(struct replaying *r)
+{
+    for (int32_t i = 0; i < log_topic_partitions(r->topic); i++) {
+        CLEAN(buf_deinit) struct buf batch = {0};
+        int64_t base;
+        if (!r->builders[i].count)
+            continue;
+        TRY(record_batch_builder_finish(&r->builders[i], &batch));
+        TRY(log_append_wait(log_topic_partition(r->topic, i), batch.ptr, batch.bytes, &base));
+    }
+    return OK;
+}
+
+static struct log_topic *source_topic(const struct operate *op, struct str source)
+{
+    struct project_source *s = op->project ? project_source_find(op->project, source) : NULL;
+    return log_topic_find(op->log, s ? s->topic : source);
+}
+
+enum err operate_dead_letter_replay(const struct operate *op, struct str source, int64_t from,
+                                    int64_t to, struct buf *out, struct diag *diag)
+{
+    CLEAN(buf_deinit) struct buf name = {0};
+    struct log_partition *partition;
+    TRY(find_partition(op, source, &name, diag, &partition));
+    struct replaying r = {.op = op, .topic = source_topic(op, source), .next = from};
+    if (!r.topic)
+        return diag_set(diag, ERR_NOT_FOUND, 0, 0, "there is no stream '%.*s'", STR_ARG(source));
+    int64_t done = log_offset_fetch(op->log, REPLAY_GROUP, buf_str(&name), 0);
+    if (from < 0)
+        from = done > 0 ? done : 0;
+    size_t partitions = (size_t)log_topic_partitions(r.topic);
+    r.builders = mem_zero(partitions * sizeof *r.builders);
+    r.now_ms = io_wall_us(op->io) / 1000;
+    r.next = from;
+    for (size_t i = 0; i < partitions; i++)
+        record_batch_builder_init(&r.builders[i], CODEC_NONE, BATCH_BYTES_MAX);
+    enum err err = each_letter(partition, from, to, replay_letter, &r);
+    if (err == OK)
+        err = append_replayed(&r);
+    if (err == OK && r.next > done)
+        err = log_offset_commit(op->log, REPLAY_GROUP, buf_str(&name), 0, r.next, STR(""));
+    for (size_t i = 0; i < partitions; i++)
+        record_batch_builder_deinit(&r.builders[i]);
+    mem_free(r.builders);
+    if (err != OK)
+        return diag_set(diag, err, 0, 0, "replay of '%.*s': %s", STR_ARG(source), err_text(err));
+    struct json_writer w = {.out = out};
+    json_open(&w, '{');
+    pair(&w, "replayed", (int64_t)r.count);
+    pair(&w, "next", r.next);
+    json_close(&w, '}');
+    return buf_error(out);
+}

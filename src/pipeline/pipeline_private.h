@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PIPELINE_PIPELINE_PRIVATE_H
+#define PIPELINE_PIPELINE_PRIVATE_H
+
+#include "pipeline/pipeline.h"
+#include "pipeline/stream.h"
+
+struct running_source {
+    struct project_source *source;
+    struct log_topic *topic;
+    struct feed *feed; /* NULL: producers fill it */
+    struct source *connector;
+    bool draining;
+    char detail[200]; /* why it could not be opened again, .. */
+};
+
+enum { WORKERS_MAX = 16 };
+
+struct pipeline {
+    struct project *project;
+    struct io *io;
+    struct io_loop *loop;
+    struct log *log;
+    struct table_store *store;
+    struct running_source *sources;
+    size_t source_count;
+    struct stream *streams;
+    size_t stream_count;
+
+    struct io_queue *ready; /* streams with records to take */
+    struct io_thread *workers[WORKERS_MAX];
+    size_t worker_count;
+    bool stopping; /* atomic: workers leave after the epoch in hand */
+
+    int64_t started_ns;
+    bool draining;
+    size_t sources_open; /* not drained yet */
+    void (*drained)(void *owner);
+    void *drained_owner;
+    struct io_timer drain_timer;
+    struct io_timer quiet_timer; /* refreshes materialized views */
+
+    /* pipeline_is_idle */
+    uint64_t idle_sum;
+    int64_t idle_since_ns;
+    uint64_t refreshed_sum;
+};
+
+/* work.c */
+enum err work_start(struct pipeline *pipeline) MUST_USE;
+void work_stop(struct pipeline *pipeline);
+/* Loop's thread: the stream is given to a worker, if it is not with one already. */
+void work_schedule(struct stream *stream);
+bool work_is_done(const struct pipeline *pipeline);
+
+/* books.c */
+void books_check(struct pipeline_status *status);
+
+#endif
