@@ -10,7 +10,7 @@
  */
 #include "base/check.h"
 #include "base/mem.h"
-#include "io/ops.h"
+#include "io/kernel.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -348,6 +348,8 @@ static const struct io_ops kernel_ops = {
     .is_terminal = kernel_is_terminal,
     .terminal_columns = kernel_terminal_columns,
     .has_threads = true,
+    .has_tls = true,
+    .net = &kernel_net,
 };
 
 struct io *io_kernel_new(void)

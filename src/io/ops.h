@@ -59,6 +59,7 @@ struct io_ops {
     uint32_t (*terminal_columns)(struct io *io);
 
     bool has_threads;
+    bool has_tls; /* its randomness and time are the process's own: not in the simulator */
     const struct io_net_ops *net; /* io/net.h */
 };
 
