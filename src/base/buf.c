@@ -89,12 +89,22 @@ void buf_vprintf(struct buf *buf, const char *format, va_list args)
 {
     va_list again;
     va_copy(again, args);
-    int bytes = vsnprintf(NULL, 0, format, args);
-    check(bytes >= 0);
-    uint8_t *to = buf_reserve(buf, (size_t)bytes + 1);
-    if (to) {
-        vsnprintf((char *)to, (size_t)bytes + 1, format, again);
-        buf->bytes += (size_t)bytes;
+    int count = vsnprintf(NULL, 0, format, args);
+    check(count >= 0);
+    size_t bytes = (size_t)count;
+    size_t max = buf->bytes_max ? buf->bytes_max : BUF_MAX_DEFAULT;
+    /* vsnprintf() wants room for a NUL, which a text that just fits does not leave. */
+    bool fits = bytes + 1 <= max - buf->bytes;
+    uint8_t *to = buf_reserve(buf, fits ? bytes + 1 : bytes);
+    if (to && fits) {
+        vsnprintf((char *)to, bytes + 1, format, again);
+        buf->bytes += bytes;
+    } else if (to) {
+        char *text = mem_alloc(bytes + 1);
+        vsnprintf(text, bytes + 1, format, again);
+        memcpy(to, text, bytes);
+        buf->bytes += bytes;
+        mem_free(text);
     }
     va_end(again);
 }

@@ -69,7 +69,7 @@ void diag_print(const struct diag *diag, struct str source, struct buf *out)
         buf_printf(out, "%s:", diag->file);
     if (diag->line)
         buf_printf(out, "%u:%u:", diag->line, diag->column);
-    if (out->bytes && out->ptr[out->bytes - 1] == ':')
+    if (diag->file[0] || diag->line)
         buf_char(out, ' ');
     buf_text(out, diag->message);
     if (diag->error_class[0])

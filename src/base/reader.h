@@ -75,7 +75,8 @@ static inline uint64_t reader_uvarint(struct reader *r, unsigned bits)
         uint8_t byte = reader_u8(r);
         value |= (uint64_t)(byte & 0x7F) << shift;
         if (!(byte & 0x80)) {
-            if (r->err == OK && bits < 64 && value >> bits)
+            /* The last byte has more bits than the value has room for. */
+            if (r->err == OK && shift + 7 > bits && byte >> (bits - shift))
                 break;
             return r->err == OK ? value : 0;
         }

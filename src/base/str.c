@@ -123,8 +123,12 @@ enum err str_to_i64(struct str s, int64_t *ret_value)
 enum err str_to_f64(struct str s, double *ret_value)
 {
     char text[512];
-    if (s.bytes == 0 || s.bytes >= sizeof text || is_blank(s.ptr[0]))
+    if (s.bytes == 0 || s.bytes >= sizeof text)
         return ERR_SYNTAX;
+    /* strtod() would also take blanks, hexadecimal numbers, nan and infinity. */
+    for (size_t i = 0; i < s.bytes; i++)
+        if (!memchr("0123456789+-.eE", s.ptr[i], 15))
+            return ERR_SYNTAX;
     memcpy(text, s.ptr, s.bytes);
     text[s.bytes] = 0;
     char *end;
