@@ -108,9 +108,8 @@ struct table_place {
  * like the upsert does. */
 enum err table_batch_append(struct table_batch *batch, struct table *table,
                             const struct batch *rows, uint32_t from, uint32_t to,
-                            const struct table_place *places,
-                            const struct table_write *write, uint32_t *ret_bad_row,
-                            struct diag *diag) MUST_USE;
+                            const struct table_place *places, const struct table_write *write,
+                            uint32_t *ret_bad_row, struct diag *diag) MUST_USE;
 /* State beside the rows: source offsets, epochs, counters. NULL value deletes. Keys are bytes;
  * state_key "pipeline/created_users/offset/0" and the like. */
 void table_batch_state(struct table_batch *batch, struct str key, struct str value);

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Batches: column batches become operations on rows. An upsert is a merge operand that holds the
+ * marker and the cells given, a deletion one that holds a row deletion; neither reads. The row of
+ * an append-only table is written as a value, for nothing else can have its key.
+ *
+ * The columns are looked up once a call; then each row is encoded in one walk over them, by rising
+ * id. Text and fixed-width values know their length before, all else gets it patched in.
+ *
+ * Invariants
+ * 1. A call that fails leaves the batch as it was.
+ * 2. Expiry and the local time of tombstones come from the store's clock once a call, so all rows
+ *    of the call expire together.
+ */
+#include "base/endian.h"
+#include "base/mem.h"
+#include "table/cell.h"
+#include "table/ops.h"
+#include "table/store.h"
+
+struct table_batch {
+    struct table_store *store;
+    struct buf ops;
+    struct buf key;
+    struct buf row;
+    struct buf scratch;
+};
+
+/* One of the columns to write. */
+struct written {
+    const struct column *column;
+    const struct encoding *encoding;
+    uint32_t id;
+    size_t index; /* in the table */
+};
+
+/* What one call writes, resolved. */
+struct plan {
+    const struct shape *shape;
+    const struct column **keys;
+    struct written *regular; /* by rising id */
+    size_t regular_count;
+    struct written *statics;
+    size_t static_count;
+    const struct table_write *write;
+    int64_t now_s;
+    int64_t ttl_s; /* 0 = none */
+    bool nulls_are_unset;
+    struct arena arena;
+};
+
+struct table_batch *table_batch_new(struct table_store *store)
+{
+    struct table_batch *batch = mem_zero(sizeof *batch);
+    batch->store = store;
+    ops_reset(&batch->ops);
+    return batch;
+}
+
+void table_batch_free(struct table_batch *batch)
+{
+    if (!batch)
+        return;
+    buf_deinit(&batch->ops);
+    buf_deinit(&batch->key);
+    buf_deinit(&batch->row);
+    buf_deinit(&batch->scratch);
+    mem_free(batch);
+}
+
+void table_batch_reset(struct table_batch *batch)
+{
+    ops_reset(&batch->ops);
+}
+
+size_t table_batch_bytes(const struct table_batch *batch)
+{
+    return batch->ops.bytes - OPS_HEAD_BYTES;
+}
+
+void table_batch_state(struct table_batch *batch, struct str key, struct str value)
+{
+    buf_reset(&batch->key);
+    buf_u8(&batch->key, KEY_STATE);
+    buf_str_append(&batch->key, key);
+    if (value.ptr)
+        ops_add(&batch->ops, OP_PUT, buf_str(&batch->key), value);
+    else
+        ops_add(&batch->ops, OP_DELETE, buf_str(&batch->key), STR_NONE);
+}
+
+enum err table_commit(struct table_store *store, struct table_batch *batch, bool sync)
+{
+    if (store->read_only)
+        return ERR_DENIED;
+    TRY(buf_error(&batch->ops));
+    return store->backend->ops->commit(store->backend, buf_str(&batch->ops), sync);
+}
+
+/* ---- the plan of a call ---- */
+
+static enum err plan_column(struct plan *plan, const struct batch *rows, size_t index,
+                            struct diag *diag)
+{
+    const struct table_column *column = &plan->shape->definition.columns[index];
+    size_t at = type_field(rows->schema, column->name);
+    if (at == SIZE_MAX)
+        return OK;
+    const struct column *values = rows->columns[at];
+    if (values->type->kind != TYPE_NULL && !type_equal(values->type, column->type)) {
+        struct buf text = {0};
+        type_print_sql(values->type, &text);
+        buf_text(&text, ", the table's is ");
+        type_print_sql(column->type, &text);
+        diag_set(diag, ERR_INVALID, 0, 0, "the column %.*s is of type %.*s", STR_ARG(column->name),
+                 STR_ARG(buf_str(&text)));
+        buf_deinit(&text);
+        return ERR_INVALID;
+    }
+    struct written written = {values, &plan->shape->encodings[index], plan->shape->ids[index],
+                              index};
+    if (column->role == TABLE_STATIC)
+        plan->statics[plan->static_count++] = written;
+    else
+        plan->regular[plan->regular_count++] = written;
+    return OK;
+}
+
+static enum err plan_foreign(const struct plan *plan, const struct batch *rows, struct diag *diag)
+{
+    for (uint32_t i = 0; i < rows->schema->field_count; i++)
+        if (shape_column(plan->shape, rows->schema->fields[i].name) == SIZE_MAX)
+            return diag_set(diag, ERR_INVALID, 0, 0, "the table %.*s has no column %.*s",
+                            STR_ARG(plan->shape->definition.name),
+                            STR_ARG(rows->schema->fields[i].name));
+    return OK;
+}
+
+/* Ids rise with the column's index: they are given in that order. */
+static enum err plan_columns(struct plan *plan, const struct batch *rows, struct diag *diag)
+{
+    size_t count = plan->shape->definition.column_count;
+    size_t key_count = plan->shape->partition_count + plan->shape->clustering_count;
+    plan->keys = arena_array(&plan->arena, key_count, sizeof(struct column *));
+    plan->regular = arena_array(&plan->arena, count, sizeof *plan->regular);
+    plan->statics = arena_array(&plan->arena, count, sizeof *plan->statics);
+    TRY(key_columns(plan->shape, rows, key_count, plan->keys, diag));
+    for (size_t i = key_count; i < count; i++)
+        TRY(plan_column(plan, rows, i, diag));
+    return plan_foreign(plan, rows, diag);
+}
+
+static enum err plan_make(struct plan *plan, const struct table *table, const struct batch *rows,
+                          const struct table_write *write, struct diag *diag)
+{
+    *plan = (struct plan){.shape = table_shape(table), .write = write};
+    arena_init(&plan->arena, SIZE_MAX);
+    if (table_is_dropped(table))
+        return diag_set(diag, ERR_NOT_FOUND, 0, 0, "the table %.*s was dropped",
+                        STR_ARG(plan->shape->definition.name));
+    plan->now_s = store_now_us(table->store) / 1000000;
+    plan->ttl_s = write->ttl_s ? write->ttl_s : plan->shape->definition.ttl_default_s;
+    if (plan->ttl_s < 0)
+        plan->ttl_s = 0;
+    if (plan->ttl_s > TABLE_TTL_MAX_S)
+        return diag_set(diag, ERR_INVALID, 0, 0, "a ttl is at most %d seconds", TABLE_TTL_MAX_S);
+    plan->nulls_are_unset = write->nulls_are_unset || plan->shape->definition.append_only;
+    return plan_columns(plan, rows, diag);
+}
+
+/* ---- one row ---- */
+
+static int64_t timestamp_of(const struct plan *plan, uint32_t row)
+{
+    const int64_t *each = plan->write->row_timestamps_us;
+    return each ? each[row] : plan->write->timestamp_us;
+}
+
+static bool length_is_known(const struct encoding *encoding)
+{
+    return encoding->fixed_bytes || encoding->form == FORM_TEXT || encoding->form == FORM_BYTES;
+}
+
+static enum err put_value(struct buf *out, const struct row_base *base, const struct cell *like,
+                          const struct written *written, uint32_t row)
+{
+    const struct encoding *encoding = written->encoding;
+    size_t bytes = encoding->fixed_bytes;
+    if (!length_is_known(encoding)) {
+        row_add_open(out, base, like);
+        size_t at = out->bytes;
+        TRY(encoding_append(encoding, written->column, row, out));
+        row_length_patch(out, at);
+        return buf_error(out);
+    }
+    if (!bytes)
+        bytes = column_str(written->column, row).bytes;
+    if (like->kind == CELL_LIVE) {
+        row_add_head(out, like->id, bytes);
+    } else {
+        row_add_open(out, base, like);
+        buf_uvarint(out, bytes);
+    }
+    return encoding_append(encoding, written->column, row, out);
+}
+
+/* True when some column's null becomes a tombstone in this row. */
+static bool has_tombstones(const struct plan *plan, const struct written *columns, size_t count,
+                           uint32_t row)
+{
+    if (plan->nulls_are_unset)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (columns[i].column->nulls && column_is_null(columns[i].column, row))
+            return true;
+    return false;
+}
+
+/* *ret_column is the table's column that was at fault. */
+static enum err put_row(struct buf *out, const struct plan *plan, const struct written *columns,
+                        size_t count, bool marker, uint32_t row, size_t *ret_column)
+{
+    struct row_base base = {
+        .timestamp_us = timestamp_of(plan, row),
+        .time_s = plan->now_s + plan->ttl_s,
+        .ttl_s = plan->ttl_s,
+    };
+    bool times = plan->ttl_s || has_tombstones(plan, columns, count, row);
+    row_begin(out, &base, times, &DELETION_NONE);
+    struct cell cell = {
+        .id = CELL_MARKER,
+        .kind = plan->ttl_s ? CELL_EXPIRING : CELL_LIVE,
+        .timestamp_us = base.timestamp_us,
+        .time_s = base.time_s,
+        .ttl_s = base.ttl_s,
+    };
+    if (marker)
+        row_add(out, &base, &cell);
+    for (size_t i = 0; i < count; i++) {
+        cell.id = columns[i].id;
+        if (column_is_null(columns[i].column, row)) {
+            struct cell tombstone = cell;
+            tombstone.kind = CELL_TOMBSTONE;
+            tombstone.time_s = plan->now_s;
+            if (!plan->nulls_are_unset)
+                row_add(out, &base, &tombstone);
+            continue;
+        }
+        *ret_column = columns[i].index;
+        TRY(put_value(out, &base, &cell, &columns[i], row));
+    }
+    return buf_error(out);
+}
+
+static void begin_key(struct table_batch *batch, const struct table *table)
+{
+    uint8_t prefix[KEY_PREFIX_BYTES];
+    key_put_prefix(prefix, table->id);
+    buf_reset(&batch->key);
+    buf_append(&batch->key, prefix, sizeof prefix);
+}
+
+static enum err add_row(struct table_batch *batch, struct table *table, const struct plan *plan,
+                        uint32_t row, size_t *ret_column)
+{
+    begin_key(batch, table);
+    TRY(key_put_partition(plan->shape, plan->keys, row, &batch->scratch, &batch->key, ret_column));
+    size_t partition_end = batch->key.bytes;
+    if (plan->static_count) {
+        buf_u8(&batch->key, KEY_STATIC_ROW);
+        buf_reset(&batch->row);
+        TRY(put_row(&batch->row, plan, plan->statics, plan->static_count, false, row, ret_column));
+        ops_add(&batch->ops, OP_MERGE, buf_str(&batch->key), buf_str(&batch->row));
+        buf_truncate(&batch->key, partition_end);
+    }
+    buf_u8(&batch->key, KEY_REGULAR_ROW);
+    TRY(key_put_clustering(plan->shape, plan->keys + plan->shape->partition_count, row,
+                           &batch->scratch, &batch->key, ret_column));
+    buf_reset(&batch->row);
+    TRY(put_row(&batch->row, plan, plan->regular, plan->regular_count, true, row, ret_column));
+    ops_add(&batch->ops, OP_MERGE, buf_str(&batch->key), buf_str(&batch->row));
+    return buf_error(&batch->ops);
+}
+
+static enum err bad_row(const struct plan *plan, enum err err, uint32_t row, size_t column,
+                        uint32_t *ret_bad_row, struct diag *diag)
+{
+    if (ret_bad_row)
+        *ret_bad_row = row;
+    const struct table_column *at = &plan->shape->definition.columns[column];
+    if (err != ERR_INVALID)
+        return err;
+    return diag_set(diag, err, 0, 0,
+                    at->declared.bytes
+                        ? "row %u: column %.*s does not take this value, it is declared %.*s"
+                        : "row %u: column %.*s is a key and does not take this value%.*s",
+                    row, STR_ARG(at->name), STR_ARG(at->declared));
+}
+
+enum err table_batch_upsert(struct table_batch *batch, struct table *table,
+                            const struct batch *rows, uint32_t from, uint32_t to,
+                            const struct table_write *write, uint32_t *ret_bad_row,
+                            struct diag *diag)
+{
+    if (ret_bad_row)
+        *ret_bad_row = UINT32_MAX;
+    struct ops_mark mark = ops_mark(&batch->ops);
+    struct plan plan;
+    enum err err = plan_make(&plan, table, rows, write, diag);
+    if (!err && plan.shape->definition.append_only)
+        err = diag_set(diag, ERR_INVALID, 0, 0, "the table %.*s is append-only",
+                       STR_ARG(plan.shape->definition.name));
+    size_t column = 0;
+    for (uint32_t row = from; row < to && !err; row++) {
+        err = add_row(batch, table, &plan, row, &column);
+        if (err)
+            err = bad_row(&plan, err, row, column, ret_bad_row, diag);
+    }
+    if (err)
+        ops_back(&batch->ops, mark);
+    arena_deinit(&plan.arena);
+    return err;
+}
+
+enum err table_batch_append(struct table_batch *batch, struct table *table,
+                            const struct batch *rows, uint32_t from, uint32_t to,
+                            const struct table_place *places, const struct table_write *write,
+                            uint32_t *ret_bad_row, struct diag *diag)
+{
+    if (ret_bad_row)
+        *ret_bad_row = UINT32_MAX;
+    struct ops_mark mark = ops_mark(&batch->ops);
+    struct plan plan;
+    enum err err = plan_make(&plan, table, rows, write, diag);
+    if (!err && !plan.shape->definition.append_only)
+        err = diag_set(diag, ERR_INVALID, 0, 0, "the table %.*s has a key, it is not append-only",
+                       STR_ARG(plan.shape->definition.name));
+    size_t column = 0;
+    for (uint32_t row = from; row < to && !err; row++) {
+        begin_key(batch, table);
+        key_put_place(&places[row], &batch->key);
+        buf_reset(&batch->row);
+        err = put_row(&batch->row, &plan, plan.regular, plan.regular_count, true, row, &column);
+        if (!err) {
+            ops_add(&batch->ops, OP_PUT, buf_str(&batch->key), buf_str(&batch->row));
+            err = buf_error(&batch->ops);
+        }
+        if (err)
+            err = bad_row(&plan, err, row, column, ret_bad_row, diag);
+    }
+    if (err)
+        ops_back(&batch->ops, mark);
+    arena_deinit(&plan.arena);
+    return err;
+}
+
+/* ---- deletions ---- */
+
+static enum err add_deletion(struct table_batch *batch, struct table *table,
+                             const struct shape *shape, const struct column *const *keys,
+                             bool partition_only, uint32_t row, int64_t timestamp_us)
+{
+    size_t column;
+    bool of_partition = partition_only && shape->clustering_count;
+    begin_key(batch, table);
+    TRY(key_put_partition(shape, keys, row, &batch->scratch, &batch->key, &column));
+    buf_u8(&batch->key, of_partition ? KEY_PARTITION_DELETION : KEY_REGULAR_ROW);
+    if (!of_partition)
+        TRY(key_put_clustering(shape, keys + shape->partition_count, row, &batch->scratch,
+                               &batch->key, &column));
+    struct row_base base = {.timestamp_us = timestamp_us};
+    struct deletion deletion = {timestamp_us, store_now_us(table->store) / 1000000, of_partition};
+    buf_reset(&batch->row);
+    row_begin(&batch->row, &base, false, &deletion);
+    ops_add(&batch->ops, OP_MERGE, buf_str(&batch->key), buf_str(&batch->row));
+    return buf_error(&batch->ops);
+}
+
+enum err table_batch_delete(struct table_batch *batch, struct table *table,
+                            const struct batch *keys, uint32_t from, uint32_t to,
+                            int64_t timestamp_us)
+{
+    const struct shape *shape = table_shape(table);
+    if (table_is_dropped(table))
+        return ERR_NOT_FOUND;
+    size_t all = shape->partition_count + shape->clustering_count;
+    bool partition_only = keys->column_count == shape->partition_count;
+    if (shape->definition.append_only)
+        return ERR_UNSUPPORTED;
+    if ((!partition_only && keys->column_count != all) || timestamp_us == INT64_MIN)
+        return ERR_INVALID;
+    const struct column **columns = mem_array(all, sizeof *columns);
+    struct ops_mark mark = ops_mark(&batch->ops);
+    enum err err = key_columns(shape, keys, keys->column_count, columns, NULL);
+    for (uint32_t row = from; row < to && !err; row++)
+        err = add_deletion(batch, table, shape, columns, partition_only, row, timestamp_us);
+    if (err)
+        ops_back(&batch->ops, mark);
+    mem_free(columns);
+    return err;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TABLE_KEY_H
+#define TABLE_KEY_H
+
+#include "table/shape.h"
+
+enum { TABLE_TTL_MAX_S = 630720000 }; /* 20 years, Cassandra's */
+enum { KEY_PREFIX_BYTES = 5, KEY_TOKEN_BYTES = 8, KEY_ROUTING_MAX = 65535 };
+
+/* The first byte of every key of the store. */
+enum key_space { KEY_META = 0, KEY_TABLE = 1, KEY_STATE = 2, KEY_ROW = 3, KEY_END = 4 };
+
+/* What a record of a partition is, in the order they stand. */
+enum key_kind { KEY_PARTITION_DELETION = 0, KEY_STATIC_ROW = 1, KEY_REGULAR_ROW = 2 };
+
+/* False: no order of bytes, or no equality, is defined for it. */
+bool key_encoding_fits(enum table_column_role role, const struct encoding *encoding);
+
+/* All rows of a table have this prefix. */
+void key_put_prefix(uint8_t prefix[KEY_PREFIX_BYTES], uint32_t table_id);
+
+/* Appends token and partition of a row; columns are the partition columns in order. scratch is
+ * overwritten. ERR_INVALID: null, empty where that is not allowed, over 64 KiB, or refused by the
+ * declared type; *ret_column is the one then. */
+enum err key_put_partition(const struct shape *shape, const struct column *const *columns,
+                           size_t row, struct buf *scratch, struct buf *out,
+                           size_t *ret_column) MUST_USE;
+/* Appends the clustering columns. */
+enum err key_put_clustering(const struct shape *shape, const struct column *const *columns,
+                            size_t row, struct buf *scratch, struct buf *out,
+                            size_t *ret_column) MUST_USE;
+/* The first count key columns among those of batch, by name. ERR_INVALID: one is missing or of
+ * another type. */
+enum err key_columns(const struct shape *shape, const struct batch *batch, size_t count,
+                     const struct column **ret_columns, struct diag *diag) MUST_USE;
+/* Appends the place of a row of an append-only table. */
+void key_put_place(const struct table_place *place, struct buf *out);
+
+/* A key taken apart. partition is what all records of the partition begin with, prefix included. */
+struct key_parts {
+    int64_t token;
+    struct str partition;
+    enum key_kind kind;
+    struct str clustering;
+};
+/* ERR_CORRUPT. */
+enum err key_parse(const struct shape *shape, struct str key, struct key_parts *ret_parts) MUST_USE;
+/* The bytes of each partition column, by column; the bytes live in scratch or in the key. */
+enum err key_partition_values(const struct shape *shape, struct str partition, struct buf *scratch,
+                              struct str *ret_values) MUST_USE;
+/* Reads clustering column number index off the front of *rest: its value goes to builder, which may
+ * be NULL to pass over it. */
+enum err key_read_clustering(const struct shape *shape, size_t index, struct str *rest,
+                             struct buf *scratch, struct builder *builder) MUST_USE;
+
+#endif

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Definitions of tables: checked, copied, compared, written to the catalogue and read again.
+ *
+ *   u8       1 (version of this record)
+ *   u8       1 append only
+ *   varint   default ttl, s
+ *   string   keyspace, name (uvarint length, bytes)
+ *   uvarint  columns, each: string name, string declared, u8 role, uvarint id, type
+ *   type     u8 kind, u8 precision, u8 scale, uvarint fields,
+ *            each: string name, u8 not null, type
+ *
+ * The kinds are the numbers of enum type_kind and the roles those of enum table_column_role: both
+ * lists may grow at the end only (a unit test pins the bytes of a record).
+ *
+ * Invariants
+ * 1. Columns stand as: partition keys, clustering keys, the rest.
+ * 2. A column's id never changes and is never given to another column of the table.
+ */
+#include "table/shape.h"
+
+#include "base/check.h"
+#include "base/reader.h"
+#include "table/key.h"
+
+enum { SHAPE_VERSION = 1, COLUMNS_MAX = 10000, TYPE_DEPTH_MAX = 64, NAME_BYTES_MAX = 4096 };
+
+/* ---- checks ---- */
+
+static bool role_is_key(enum table_column_role role)
+{
+    return role == TABLE_PARTITION_KEY || role == TABLE_CLUSTERING_ASC ||
+           role == TABLE_CLUSTERING_DESC;
+}
+
+/* 0 partition, 1 clustering, 2 the rest. */
+static int role_rank(enum table_column_role role)
+{
+    return role == TABLE_PARTITION_KEY ? 0 : role_is_key(role) ? 1 : 2;
+}
+
+static enum err check_name(struct str name, const char *what, struct diag *diag)
+{
+    if (!name.bytes || name.bytes > NAME_BYTES_MAX || memchr(name.ptr, 0, name.bytes))
+        return diag_set(diag, ERR_INVALID, 0, 0, "a %s needs a name of 1 to %d bytes without NUL",
+                        what, NAME_BYTES_MAX);
+    return OK;
+}
+
+static enum err check_column(const struct table_definition *definition, size_t index,
+                             struct diag *diag)
+{
+    const struct table_column *column = &definition->columns[index];
+    TRY(check_name(column->name, "column", diag));
+    for (size_t i = 0; i < index; i++)
+        if (str_equal_nocase(definition->columns[i].name, column->name))
+            return diag_set(diag, ERR_INVALID, 0, 0, "two columns are named %.*s",
+                            STR_ARG(column->name));
+    if (definition->append_only)
+        return column->role == TABLE_REGULAR
+                   ? OK
+                   : diag_set(diag, ERR_INVALID, 0, 0,
+                              "column %.*s: an append-only table has no keys",
+                              STR_ARG(column->name));
+    if (index && role_rank(column->role) < role_rank(definition->columns[index - 1].role))
+        return diag_set(diag, ERR_INVALID, 0, 0,
+                        "column %.*s: partition keys come first, then clustering keys",
+                        STR_ARG(column->name));
+    return OK;
+}
+
+static enum err check_definition(const struct table_definition *definition, struct diag *diag)
+{
+    TRY(check_name(definition->keyspace, "keyspace", diag));
+    TRY(check_name(definition->name, "table", diag));
+    if (definition->column_count > COLUMNS_MAX)
+        return diag_set(diag, ERR_INVALID, 0, 0, "a table has at most %d columns", COLUMNS_MAX);
+    if (definition->ttl_default_s < 0 || definition->ttl_default_s > TABLE_TTL_MAX_S)
+        return diag_set(diag, ERR_INVALID, 0, 0, "the default ttl is 0 to %d seconds",
+                        TABLE_TTL_MAX_S);
+    for (size_t i = 0; i < definition->column_count; i++)
+        TRY(check_column(definition, i, diag));
+    return OK;
+}
+
+/* ---- from a definition ---- */
+
+static void copy_definition(struct shape *shape, const struct table_definition *from)
+{
+    struct arena *arena = &shape->arena;
+    struct table_column *columns = arena_array(arena, from->column_count, sizeof *columns);
+    for (size_t i = 0; i < from->column_count; i++)
+        columns[i] = (struct table_column){
+            .name = arena_str(arena, from->columns[i].name),
+            .type = type_copy(arena, from->columns[i].type),
+            .declared = arena_str(arena, from->columns[i].declared),
+            .role = from->columns[i].role,
+        };
+    shape->definition = *from;
+    shape->definition.keyspace = arena_str(arena, from->keyspace);
+    shape->definition.name = arena_str(arena, from->name);
+    shape->definition.columns = columns;
+}
+
+static void build_schema(struct shape *shape)
+{
+    size_t count = shape->definition.column_count;
+    struct field *fields = mem_array(count, sizeof *fields);
+    for (size_t i = 0; i < count; i++)
+        fields[i] = (struct field){
+            .name = shape->definition.columns[i].name,
+            .type = shape->definition.columns[i].type,
+            .not_null = role_is_key(shape->definition.columns[i].role),
+        };
+    shape->schema = type_struct(&shape->arena, fields, count);
+    mem_free(fields);
+}
+
+/* Encodings, ids (from shape->id_limit for those that have none) and the counts of keys. */
+static enum err derive(struct shape *shape, struct diag *diag)
+{
+    const struct table_definition *definition = &shape->definition;
+    bool all_fixed = true;
+    for (size_t i = 0; i < definition->column_count; i++) {
+        const struct table_column *column = &definition->columns[i];
+        struct encoding *encoding = &shape->encodings[i];
+        enum err err = encoding_of(column->type, column->declared, diag, encoding);
+        if (!err && role_is_key(column->role) && !key_encoding_fits(column->role, encoding))
+            err = diag_set(diag, ERR_INVALID, 0, 0, "its type cannot be part of a key");
+        if (err) {
+            diag_hint(diag, "this is about column %.*s", STR_ARG(column->name));
+            return err;
+        }
+        shape->partition_count += column->role == TABLE_PARTITION_KEY;
+        shape->clustering_count += role_rank(column->role) == 1;
+        shape->has_static |= column->role == TABLE_STATIC;
+        if (column->role == TABLE_PARTITION_KEY) {
+            all_fixed &= encoding->fixed_bytes != 0;
+            shape->partition_bytes += encoding->fixed_bytes;
+        }
+        if (!role_is_key(column->role) && !shape->ids[i])
+            shape->ids[i] = shape->id_limit++;
+    }
+    if (shape->partition_count > 1)
+        shape->partition_bytes += 3 * shape->partition_count;
+    if (!all_fixed)
+        shape->partition_bytes = 0;
+    if (!definition->append_only && !shape->partition_count)
+        return diag_set(diag, ERR_INVALID, 0, 0, "a table that is not append-only needs a key");
+    if (shape->has_static && !shape->clustering_count)
+        return diag_set(diag, ERR_INVALID, 0, 0,
+                        "static columns need a table with clustering columns");
+    return OK;
+}
+
+static enum err shape_build(const struct table_definition *definition, const uint32_t *ids,
+                            size_t id_count, uint32_t id_limit, struct diag *diag,
+                            struct shape **ret_shape)
+{
+    TRY(check_definition(definition, diag));
+    struct shape *shape = mem_zero(sizeof *shape);
+    arena_init(&shape->arena, SIZE_MAX);
+    copy_definition(shape, definition);
+    size_t count = definition->column_count;
+    shape->encodings = arena_array(&shape->arena, count, sizeof *shape->encodings);
+    shape->ids = arena_array(&shape->arena, count, sizeof *shape->ids);
+    memset(shape->ids, 0, count * sizeof *shape->ids);
+    if (id_count)
+        memcpy(shape->ids, ids, id_count * sizeof *ids);
+    shape->id_limit = id_limit;
+    enum err err = derive(shape, diag);
+    if (err) {
+        shape_free(shape);
+        return err;
+    }
+    build_schema(shape);
+    *ret_shape = shape;
+    return OK;
+}
+
+enum err shape_new(const struct table_definition *definition, struct diag *diag,
+                   struct shape **ret_shape)
+{
+    return shape_build(definition, NULL, 0, 1, diag, ret_shape);
+}
+
+void shape_free(struct shape *shape)
+{
+    while (shape) {
+        struct shape *older = shape->older;
+        arena_deinit(&shape->arena);
+        mem_free(shape);
+        shape = older;
+    }
+}
+
+size_t shape_column(const struct shape *shape, struct str name)
+{
+    return type_field(shape->schema, name);
+}
+
+/* ---- extending ---- */
+
+static size_t find_column(const struct table_definition *definition, struct str name)
+{
+    for (size_t i = 0; i < definition->column_count; i++)
+        if (str_equal_nocase(definition->columns[i].name, name))
+            return i;
+    return SIZE_MAX;
+}
+
+static enum err compare_column(const struct table_column *old, const struct table_column *new,
+                               struct diag *diag)
+{
+    const char *what = NULL;
+    if (old->role != new->role)
+        what = "role";
+    else if (!type_equal(old->type, new->type))
+        what = "type";
+    else if (!str_equal_nocase(old->declared, new->declared))
+        what = "declared type";
+    if (!what)
+        return OK;
+    return diag_set(diag, ERR_EXISTS, 0, 0, "the table exists with another %s of column %.*s", what,
+                    STR_ARG(old->name));
+}
+
+static enum err compare_definitions(const struct table_definition *old,
+                                    const struct table_definition *new, struct diag *diag)
+{
+    if (old->append_only != new->append_only)
+        return diag_set(diag, ERR_EXISTS, 0, 0, "the table exists and is %sappend-only",
+                        old->append_only ? "" : "not ");
+    if (old->ttl_default_s != new->ttl_default_s)
+        return diag_set(diag, ERR_EXISTS, 0, 0, "the table exists with a default ttl of %lld s",
+                        (long long)old->ttl_default_s);
+    size_t key_count = 0;
+    for (size_t i = 0; i < old->column_count; i++) {
+        size_t at = find_column(new, old->columns[i].name);
+        if (at == SIZE_MAX)
+            return diag_set(diag, ERR_EXISTS, 0, 0, "the table exists with a column %.*s",
+                            STR_ARG(old->columns[i].name));
+        TRY(compare_column(&old->columns[i], &new->columns[at], diag));
+        key_count += role_is_key(old->columns[i].role);
+        if (role_is_key(old->columns[i].role) && at != i)
+            return diag_set(diag, ERR_EXISTS, 0, 0, "the table exists with another order of keys");
+    }
+    for (size_t i = 0; i < new->column_count; i++)
+        if (find_column(old, new->columns[i].name) == SIZE_MAX &&
+            new->columns[i].role != TABLE_REGULAR)
+            return diag_set(diag, ERR_EXISTS, 0, 0,
+                            "the table exists and only regular columns can be added, not %.*s",
+                            STR_ARG(new->columns[i].name));
+    return OK;
+}
+
+enum err shape_extend(const struct shape *old, const struct table_definition *definition,
+                      struct diag *diag, struct shape **ret_shape)
+{
+    TRY(compare_definitions(&old->definition, definition, diag));
+    size_t old_count = old->definition.column_count;
+    if (definition->column_count == old_count) {
+        *ret_shape = NULL;
+        return OK;
+    }
+    CLEAN(mem_free_at)
+    struct table_column *columns = mem_array(old_count + definition->column_count, sizeof *columns);
+    size_t count = 0;
+    for (; count < old_count; count++)
+        columns[count] = old->definition.columns[count];
+    for (size_t i = 0; i < definition->column_count; i++)
+        if (find_column(&old->definition, definition->columns[i].name) == SIZE_MAX)
+            columns[count++] = definition->columns[i];
+    struct table_definition extended = old->definition;
+    extended.columns = columns;
+    extended.column_count = count;
+    return shape_build(&extended, old->ids, old_count, old->id_limit, diag, ret_shape);
+}
+
+/* ---- as bytes ---- */
+
+static void put_str(struct buf *out, struct str s)
+{
+    buf_uvarint(out, s.bytes);
+    buf_str_append(out, s);
+}
+
+static struct str get_str(struct reader *r)
+{
+    return reader_str(r, reader_uvarint(r, 32));
+}
+
+static void put_type(struct buf *out, const struct type *type)
+{
+    buf_u8(out, (uint8_t)type->kind);
+    buf_u8(out, type->precision);
+    buf_u8(out, type->scale);
+    buf_uvarint(out, type->field_count);
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        put_str(out, type->fields[i].name);
+        buf_u8(out, type->fields[i].not_null);
+        put_type(out, type->fields[i].type);
+    }
+}
+
+static const struct type *get_type(struct reader *r, struct arena *arena, int depth)
+{
+    struct type *type = arena_zero(arena, sizeof *type);
+    uint8_t kind = reader_u8(r);
+    type->kind = (enum type_kind)kind;
+    type->precision = reader_u8(r);
+    type->scale = reader_u8(r);
+    type->field_count = (uint32_t)reader_uvarint(r, 32);
+    if (kind >= TYPE_KIND_COUNT || type->field_count > r->left || depth > TYPE_DEPTH_MAX)
+        reader_fail(r, ERR_CORRUPT);
+    if (r->err)
+        return type;
+    struct field *fields = arena_array(arena, type->field_count, sizeof *fields);
+    for (uint32_t i = 0; i < type->field_count && !r->err; i++) {
+        fields[i] = (struct field){.name = get_str(r), .not_null = reader_u8(r) != 0};
+        fields[i].type = get_type(r, arena, depth + 1);
+    }
+    type->fields = fields;
+    return type;
+}
+
+void shape_encode(const struct shape *shape, struct buf *out)
+{
+    const struct table_definition *definition = &shape->definition;
+    buf_u8(out, SHAPE_VERSION);
+    buf_u8(out, definition->append_only);
+    buf_varint(out, definition->ttl_default_s);
+    put_str(out, definition->keyspace);
+    put_str(out, definition->name);
+    buf_uvarint(out, definition->column_count);
+    for (size_t i = 0; i < definition->column_count; i++) {
+        put_str(out, definition->columns[i].name);
+        put_str(out, definition->columns[i].declared);
+        buf_u8(out, (uint8_t)definition->columns[i].role);
+        buf_uvarint(out, shape->ids[i]);
+        put_type(out, definition->columns[i].type);
+    }
+}
+
+static enum err decode_columns(struct reader *r, struct table_definition *definition,
+                               struct arena *scratch, struct shape **ret_shape)
+{
+    uint64_t count = reader_uvarint(r, 32);
+    if (r->err || count > COLUMNS_MAX)
+        return ERR_CORRUPT;
+    struct table_column *columns = arena_array(scratch, count, sizeof *columns);
+    uint32_t *ids = arena_array(scratch, count, sizeof *ids);
+    uint32_t id_limit = 1;
+    for (size_t i = 0; i < count; i++) {
+        columns[i].name = get_str(r);
+        columns[i].declared = get_str(r);
+        uint8_t role = reader_u8(r);
+        columns[i].role = (enum table_column_role)role;
+        ids[i] = (uint32_t)reader_uvarint(r, 32);
+        columns[i].type = get_type(r, scratch, 0);
+        if (r->err || role > TABLE_STATIC || ids[i] == UINT32_MAX)
+            return ERR_CORRUPT;
+        if (ids[i] >= id_limit)
+            id_limit = ids[i] + 1;
+    }
+    definition->columns = columns;
+    definition->column_count = count;
+    return shape_build(definition, ids, count, id_limit, NULL, ret_shape) ? ERR_CORRUPT : OK;
+}
+
+enum err shape_decode(struct str bytes, struct shape **ret_shape)
+{
+    struct reader r = reader_of(bytes.ptr, bytes.bytes);
+    struct table_definition definition = {0};
+    if (reader_u8(&r) != SHAPE_VERSION)
+        return ERR_CORRUPT;
+    definition.append_only = reader_u8(&r) != 0;
+    definition.ttl_default_s = reader_varint(&r, 64);
+    definition.keyspace = get_str(&r);
+    definition.name = get_str(&r);
+    if (r.err)
+        return ERR_CORRUPT;
+    struct arena scratch;
+    arena_init(&scratch, SIZE_MAX);
+    enum err err = decode_columns(&r, &definition, &scratch, ret_shape);
+    arena_deinit(&scratch);
+    return err;
+}

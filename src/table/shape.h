@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TABLE_SHAPE_H
+#define TABLE_SHAPE_H
+
+#include "base/mem.h"
+#include "table/encoding.h"
+#include "table/table.h"
+
+/* What a table looks like at one time: a checked deep copy of its definition and what follows from
+ * it. Immutable; a table that gets columns gets a new shape, the older ones live on behind it. */
+struct shape {
+    struct arena arena;
+    struct table_definition definition;
+    const struct type *schema;
+    struct encoding *encodings; /* one a column */
+    uint32_t *ids;           /* one a column: 0 for key columns, else 1.. and never again another */
+    uint32_t id_limit;       /* above every id */
+    size_t partition_count;  /* columns 0.. */
+    size_t clustering_count; /* the columns behind them */
+    size_t partition_bytes;  /* of the routing key when every column is fixed, else 0 */
+    bool has_static;
+    struct shape *older;
+};
+
+/* ERR_INVALID with a diag. */
+enum err shape_new(const struct table_definition *definition, struct diag *diag,
+                   struct shape **ret_shape) MUST_USE;
+/* old with the new regular columns of definition behind its own; *ret_shape is NULL when there are
+ * none. ERR_EXISTS: they differ, the diag says in what. */
+enum err shape_extend(const struct shape *old, const struct table_definition *definition,
+                      struct diag *diag, struct shape **ret_shape) MUST_USE;
+/* With all older ones. NULL is fine. */
+void shape_free(struct shape *shape);
+
+/* As the catalogue keeps it. */
+void shape_encode(const struct shape *shape, struct buf *out);
+enum err shape_decode(struct str bytes, struct shape **ret_shape) MUST_USE;
+
+/* Index of the column (exact case first, then ASCII case folded), SIZE_MAX when missing. */
+size_t shape_column(const struct shape *shape, struct str name);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TABLE_STORE_H
+#define TABLE_STORE_H
+
+#include "base/hash.h"
+#include "io/thread.h"
+#include "table/backend.h"
+#include "table/key.h"
+
+struct table_store {
+    struct io *io;
+    struct backend *backend;
+    bool read_only;
+    int64_t (*now_us)(void *owner);
+    void *now_owner;
+    struct io_mutex mutex; /* of what follows */
+    struct map by_name;    /* keyspace NUL name -> struct table */
+    struct table **tables; /* all that ever were here, dropped ones too */
+    size_t table_count;
+    uint32_t next_id;
+};
+
+struct table {
+    struct table_store *store;
+    uint32_t id;
+    struct shape *shape; /* atomic; see table_shape */
+    bool dropped;        /* atomic */
+};
+
+static inline const struct shape *table_shape(const struct table *table)
+{
+    return __atomic_load_n(&table->shape, __ATOMIC_ACQUIRE);
+}
+static inline bool table_is_dropped(const struct table *table)
+{
+    return __atomic_load_n(&table->dropped, __ATOMIC_ACQUIRE);
+}
+static inline int64_t store_now_us(const struct table_store *store)
+{
+    return store->now_us(store->now_owner);
+}
+
+#endif
