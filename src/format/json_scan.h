@@ -100,6 +100,7 @@ static inline const uint8_t *json_number_end(const uint8_t *p, const uint8_t *en
     if (q == end || (uint8_t)(*q - '0') > 9)
         return NULL;
     q = json_digits(q, end);
+    *ret_bad = digits + 1;
     if (*digits == '0' && q > digits + 1)
         return NULL;
     *ret_float = false;

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Rows to JSON, in the form of Spark's to_json: {"a":1,"b":[..],"c":{..}} without blanks.
+ *
+ *   integers, BOOLEAN    as they are
+ *   FLOAT, DOUBLE        the digits of Java's toString; "NaN", "Infinity", "-Infinity" in quotes
+ *   DECIMAL              a plain number with all digits of its scale
+ *   STRING               quoted; BINARY quoted Base64 with padding
+ *   DATE                 "2024-02-29", a sign before years of more than four digits
+ *   TIMESTAMP            "2024-02-29T12:00:00.000Z", in a zone with its offset instead of Z;
+ *                        milliseconds (the rest is cut) or, on request, microseconds
+ *   TIMESTAMP_NTZ        the same without zone
+ *   intervals            the text of CAST
+ *   STRUCT               an object; null fields as null or, with skip_nulls, left out
+ *   MAP                  an object with the keys as text, null values always written
+ */
+#include "base/zone.h"
+#include "data/column.h"
+#include "format/json.h"
+#include "format/json_scan.h"
+
+#include <math.h>
+
+static void pad(struct buf *out, int64_t value, int digits)
+{
+    char text[8];
+    for (int i = digits - 1; i >= 0; i--, value /= 10)
+        text[i] = (char)('0' + value % 10);
+    buf_append(out, text, (size_t)digits);
+}
+
+static void date(const struct civil *c, struct buf *out)
+{
+    if (c->year >= 0 && c->year <= 9999) {
+        pad(out, c->year, 4);
+    } else {
+        int64_t year = c->year < 0 ? -c->year : c->year;
+        buf_char(out, c->year < 0 ? '-' : '+');
+        if (year <= 9999)
+            pad(out, year, 4);
+        else
+            json_print_i64(year, out);
+    }
+    buf_char(out, '-');
+    pad(out, c->month, 2);
+    buf_char(out, '-');
+    pad(out, c->day, 2);
+}
+
+static void wall_clock(int64_t us, bool micros, struct buf *out)
+{
+    struct civil c;
+    civil_from_us(us, &c);
+    date(&c, out);
+    buf_char(out, 'T');
+    pad(out, c.hour, 2);
+    buf_char(out, ':');
+    pad(out, c.minute, 2);
+    buf_char(out, ':');
+    pad(out, c.second, 2);
+    buf_char(out, '.');
+    pad(out, micros ? c.micros : c.micros / 1000, micros ? 6 : 3);
+}
+
+static void timestamp(int64_t us, const struct json_encode_options *options, struct buf *out)
+{
+    int32_t offset = options->zone ? zone_offset_at(options->zone, us) : 0;
+    buf_char(out, '"');
+    wall_clock(us + offset * US_PER_SECOND, options->micros, out);
+    if (offset == 0) {
+        buf_char(out, 'Z');
+    } else {
+        int32_t seconds = offset < 0 ? -offset : offset;
+        buf_char(out, offset < 0 ? '-' : '+');
+        pad(out, seconds / 3600, 2);
+        buf_char(out, ':');
+        pad(out, seconds / 60 % 60, 2);
+        if (seconds % 60) {
+            buf_char(out, ':');
+            pad(out, seconds % 60, 2);
+        }
+    }
+    buf_char(out, '"');
+}
+
+static void base64(struct str data, struct buf *out)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const uint8_t *p = (const uint8_t *)data.ptr;
+    buf_char(out, '"');
+    for (size_t at = 0; at < data.bytes; at += 3) {
+        size_t left = data.bytes - at;
+        uint32_t bits = (uint32_t)p[at] << 16;
+        bits |= left > 1 ? (uint32_t)p[at + 1] << 8 : 0;
+        bits |= left > 2 ? p[at + 2] : 0;
+        char text[4] = {digits[bits >> 18], digits[bits >> 12 & 63],
+                        left > 1 ? digits[bits >> 6 & 63] : '=',
+                        left > 2 ? digits[bits & 63] : '='};
+        buf_append(out, text, 4);
+    }
+    buf_char(out, '"');
+}
+
+static void float_text(float value, struct buf *out)
+{
+    if (isfinite(value))
+        text_of_float(value, out);
+    else
+        json_print_f64(value, out);
+}
+
+static void quoted_cast(const struct column *column, size_t row,
+                        const struct json_encode_options *options, struct buf *out)
+{
+    CLEAN(buf_deinit) struct buf text = {0};
+    text_of_value(column, row, options->zone ? options->zone : zone_utc(), &text);
+    json_quote(buf_str(&text), out);
+}
+
+static void struct_fields(struct column *const *columns, const struct type *type, size_t row,
+                          const struct json_encode_options *options, struct buf *out)
+{
+    char before = '{';
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        if (options->skip_nulls && column_is_null(columns[i], row))
+            continue;
+        buf_char(out, before);
+        before = ',';
+        json_quote(type->fields[i].name, out);
+        buf_char(out, ':');
+        json_encode_value(columns[i], row, options, out);
+    }
+    if (before == '{')
+        buf_char(out, '{');
+    buf_char(out, '}');
+}
+
+static void list(const struct column *column, size_t row, const struct json_encode_options *options,
+                 struct buf *out)
+{
+    bool map = column->type->kind == TYPE_MAP;
+    const struct column *values = column->children[map];
+    buf_char(out, map ? '{' : '[');
+    for (int32_t at = column->offsets[row]; at < column->offsets[row + 1]; at++) {
+        if (at > column->offsets[row])
+            buf_char(out, ',');
+        if (map) {
+            const struct column *keys = column->children[0];
+            if (keys->type->kind == TYPE_STRING)
+                json_quote(column_str(keys, (size_t)at), out);
+            else
+                quoted_cast(keys, (size_t)at, options, out);
+            buf_char(out, ':');
+        }
+        json_encode_value(values, (size_t)at, options, out);
+    }
+    buf_char(out, map ? '}' : ']');
+}
+
+static void day(int32_t days, struct buf *out)
+{
+    struct civil c;
+    civil_from_days(days, &c);
+    buf_char(out, '"');
+    date(&c, out);
+    buf_char(out, '"');
+}
+
+void json_encode_value(const struct column *column, size_t row,
+                       const struct json_encode_options *options, struct buf *out)
+{
+    static const struct json_encode_options defaults;
+    options = options ? options : &defaults;
+    if (column_is_null(column, row)) {
+        buf_append(out, "null", 4);
+        return;
+    }
+    switch (column->type->kind) {
+    case TYPE_BOOLEAN:
+        buf_text(out, bit_get(column->bits, row) ? "true" : "false");
+        break;
+    case TYPE_TINYINT:
+        json_print_i64(column->i8[row], out);
+        break;
+    case TYPE_SMALLINT:
+        json_print_i64(column->i16[row], out);
+        break;
+    case TYPE_INT:
+        json_print_i64(column->i32[row], out);
+        break;
+    case TYPE_BIGINT:
+        json_print_i64(column->i64[row], out);
+        break;
+    case TYPE_FLOAT:
+        float_text(column->f32[row], out);
+        break;
+    case TYPE_DOUBLE:
+        json_print_f64(column->f64[row], out);
+        break;
+    case TYPE_DECIMAL:
+        decimal_print(column->i128[row], column->type->scale, out);
+        break;
+    case TYPE_STRING:
+        json_quote(column_str(column, row), out);
+        break;
+    case TYPE_BINARY:
+        base64(column_str(column, row), out);
+        break;
+    case TYPE_DATE:
+        day(column->i32[row], out);
+        break;
+    case TYPE_TIMESTAMP:
+        timestamp(column->i64[row], options, out);
+        break;
+    case TYPE_TIMESTAMP_NTZ:
+        buf_char(out, '"');
+        wall_clock(column->i64[row], options->micros, out);
+        buf_char(out, '"');
+        break;
+    case TYPE_ARRAY:
+    case TYPE_MAP:
+        list(column, row, options, out);
+        break;
+    case TYPE_STRUCT:
+        struct_fields(column->children, column->type, row, options, out);
+        break;
+    default:
+        quoted_cast(column, row, options, out);
+        break;
+    }
+}
+
+void json_encode_row(const struct batch *batch, size_t row,
+                     const struct json_encode_options *options, struct buf *out)
+{
+    static const struct json_encode_options defaults;
+    struct_fields(batch->columns, batch->schema, row, options ? options : &defaults, out);
+}
