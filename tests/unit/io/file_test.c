@@ -26,7 +26,6 @@ static int kernel_setup(void **state)
     return mkdtemp(root) ? 0 : -1;
 }
 
-#ifdef WITH_SIM
 static int sim_setup(void **state)
 {
     snprintf(root, sizeof root, "data");
@@ -35,7 +34,6 @@ static int sim_setup(void **state)
     return io_path_make_directory(*state, root) == OK ? 0 : -1;
 }
 
-#endif
 static int teardown(void **state)
 {
     struct io *io = *state;
@@ -276,9 +274,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASES(kernel_setup),
         cmocka_unit_test_setup_teardown(test_kernel_only, kernel_setup, teardown),
-#ifdef WITH_SIM
         CASES(sim_setup),
-#endif
     };
     return RUN_TESTS(tests);
 }
