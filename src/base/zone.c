@@ -21,7 +21,7 @@
 
 #include <stdlib.h>
 
-enum { OFFSET_MAX = 18 * 3600, LIST_COUNT = 256 };
+enum { OFFSET_MAX = 18 * 3600, OFFSET_FAR = 26 * 3600, LIST_COUNT = 256 };
 
 struct fixed_zone {
     struct zone zone;
@@ -256,11 +256,26 @@ struct str zone_name(const struct zone *zone)
 
 /* ---- offsets ---- */
 
+/* The segment looked at last: rows that come together lie in one. */
+static _Thread_local struct {
+    const struct zone_rules *rules;
+    struct segment segment;
+} recent;
+
+static const struct segment *recent_segment(const struct zone_rules *rules, int64_t seconds)
+{
+    if (recent.rules != rules || seconds < recent.segment.from || seconds >= recent.segment.until) {
+        recent.segment = segment_at(rules, seconds);
+        recent.rules = rules;
+    }
+    return &recent.segment;
+}
+
 int32_t zone_offset_at(const struct zone *zone, int64_t us)
 {
     if (!zone->rules)
         return zone->offset;
-    return segment_at(zone->rules, floor_div(us, US_PER_SECOND)).type->offset;
+    return recent_segment(zone->rules, floor_div(us, US_PER_SECOND))->type->offset;
 }
 
 static int64_t to_us(int64_t seconds)
@@ -295,8 +310,8 @@ int64_t zone_local_to_us(const struct zone *zone, int64_t local_us)
     if (!zone->rules)
         return minus_offset(local_us, zone->offset);
     int64_t local = floor_div(local_us, US_PER_SECOND);
-    /* No offset is over 26 hours: the walk starts at or before the segment looked for. */
-    struct segment segment = segment_at(zone->rules, local - 26 * 3600);
+    /* No offset is over OFFSET_FAR: the walk starts at or before the segment looked for. */
+    struct segment segment = *recent_segment(zone->rules, local - OFFSET_FAR);
     int32_t before = segment.type->offset;
     while (segment.until != INT64_MAX && local >= segment.until + segment.type->offset) {
         before = segment.type->offset;

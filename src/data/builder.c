@@ -114,7 +114,7 @@ bool builder_reserve_bytes(struct builder *b, size_t bytes)
     }
     size_t room = b->bytes_room * 2;
     if (room < BYTES_FIRST)
-        room = BYTES_FIRST;
+        room = b->bytes_hint > BYTES_FIRST ? b->bytes_hint : BYTES_FIRST;
     if (room < b->bytes_count + bytes)
         room = b->bytes_count + bytes;
     if (room > b->bytes_max)
@@ -297,6 +297,7 @@ static void reset(struct builder *b)
     *b = (struct builder){
         .type = b->type,
         .rows_hint = b->rows,
+        .bytes_hint = b->bytes_count,
         .width = b->width,
         .bytes_max = b->bytes_max,
         .child_count = b->child_count,

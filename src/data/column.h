@@ -135,6 +135,7 @@ struct builder {
     char *bytes;
     size_t bytes_count;
     size_t bytes_room;
+    size_t bytes_hint; /* first room to take */
     size_t bytes_max;
     uint32_t child_count;
     struct builder **children;

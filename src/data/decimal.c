@@ -34,6 +34,8 @@ __int128 decimal_power10(unsigned exponent)
         1000000000000000000,
     };
     check(exponent <= DIGITS_MAX);
+    if (exponent <= 18)
+        return powers[exponent];
     __int128 power = 1;
     for (; exponent > 18; exponent -= 18)
         power *= powers[18];
@@ -109,14 +111,45 @@ static enum err parse_literal(struct str text, struct literal *ret_literal)
     return OK;
 }
 
+/* Up to eighteen digits with a point among them and none to be cut off, without an exponent. */
+static bool parse_short(struct str text, unsigned scale, __int128 *ret_value)
+{
+    int64_t value = 0;
+    size_t at = text.bytes && text.ptr[0] == '-', first = at, point = SIZE_MAX;
+    if (text.bytes > 18)
+        return false;
+    for (; at < text.bytes; at++) {
+        unsigned digit = (unsigned)(unsigned char)text.ptr[at] - '0';
+        if (digit <= 9)
+            value = value * 10 + digit;
+        else if (text.ptr[at] == '.' && point == SIZE_MAX)
+            point = at;
+        else
+            return false;
+    }
+    size_t fraction = point == SIZE_MAX ? 0 : text.bytes - point - 1;
+    if (text.bytes - first <= (point != SIZE_MAX) || fraction > scale)
+        return false;
+    if (scale - fraction > DIGITS_MAX - 18)
+        return false;
+    *ret_value = (first ? -value : value) * decimal_power10(scale - (unsigned)fraction);
+    return true;
+}
+
 enum err decimal_parse(struct str text, unsigned precision, unsigned scale, __int128 *ret_value)
 {
     struct literal l;
+    __int128 value = 0;
+    if (parse_short(text, scale, &value)) {
+        if (!in_precision(value, precision))
+            return ERR_OUT_OF_RANGE;
+        *ret_value = value;
+        return OK;
+    }
     TRY(parse_literal(text, &l));
     int64_t keep = l.digits_integer + scale;
     if (l.digits.bytes && keep > DIGITS_MAX)
         return ERR_OUT_OF_RANGE;
-    __int128 value = 0;
     int64_t taken = 0;
     bool up = false;
     for (size_t i = 0; i < l.digits.bytes && taken <= keep; i++) {

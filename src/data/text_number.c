@@ -8,13 +8,14 @@
  * Most numbers in data have few digits: m / 10^k with m and 10^k exact in the format rounds right
  * by the division of the machine, so the first k whose quotient is the number gives its shortest
  * digits; up to 15 (6 for floats) digits no two decimals are the same number, so it is the only
- * one. The rest goes through printf with 2, 3, .. 17 digits, each of which is the nearest decimal
- * of that length. It misses one case: below a power of two numbers are twice as dense, and a
- * decimal above it may read back where the nearer one below does not; the next decimal up is
- * therefore tried as well.
+ * one. The rest goes through printf with 15, 16, 17 digits (from 2 on where numbers are subnormal),
+ * each of which is the nearest decimal of that length. It misses one case: below a power of two
+ * numbers are twice as dense, and a decimal above it may read back where the nearer one below does
+ * not; the next decimal up is therefore tried as well.
  */
 #include "data/column.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,7 +101,12 @@ static bool next_up(char *text)
 static void long_digits(double value, bool single, struct digits *ret_digits)
 {
     char text[40], up[40];
-    for (int precision = 2; precision <= DIGITS_MAX; precision++) {
+    /* Of normal numbers 15 (6) digits are always told apart: a shorter text ends in zeros there. */
+    bool normal = single ? value >= (double)FLT_MIN : value >= DBL_MIN;
+    for (int precision = !normal  ? 2
+                         : single ? FLT_DIG
+                                  : DBL_DIG;
+         precision <= DIGITS_MAX; precision++) {
         snprintf(text, sizeof text, "%.*e", precision - 1, value);
         if (reads_back(text, value, single))
             break;

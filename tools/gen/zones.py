@@ -3,8 +3,9 @@
 """Writes the time zones of the tz database as C tables: zones.py ZONEINFO_DIR OUTPUT.c
 
 Reads TZif files of version 2 and later (RFC 8536). Names that are links, and zones of equal data,
-share one row of rules. Transitions that change neither offset nor abbreviation go; so do those at
-the end that the POSIX rule of the footer says as well. The structures are in base/zone_table.h.
+share one row of rules. Transitions that change neither offset nor abbreviation go; those that the
+POSIX rule of the footer adds are written out up to 2037, whether the file has them (a "fat" one)
+or not. The structures are in base/zone_table.h.
 """
 import calendar
 import datetime
@@ -25,6 +26,7 @@ SHORT_IDS = {
     'PST': 'America/Los_Angeles', 'SST': 'Pacific/Guadalcanal', 'VST': 'Asia/Ho_Chi_Minh',
 }
 FIXED = {'EST': -5 * 3600, 'MST': -7 * 3600, 'HST': -10 * 3600}
+RULE_FROM = 2038  # years from here on go by the rule
 SKIP_DIRS = {'posix', 'right'}
 SKIP_FILES = {'localtime', 'posixrules', 'Factory'}
 
@@ -104,20 +106,17 @@ def rule_time(rule, year, offset):
     return int(midnight.timestamp()) + seconds - offset
 
 
-def trim(transitions, footer):
-    """Without the end that the footer says too; the first transition of that end stays."""
+def extend(transitions, footer):
+    """With those that the footer adds up to RULE_FROM: a table is faster than a rule."""
     std, dst, start, end = footer
     if not dst:
         return transitions
+    last = transitions[-1][0] if transitions else -2**62
     events = []
-    for year in range(1900, 2140):
+    for year in range(1970, RULE_FROM):
         events.append((rule_time(start, year, std[0]), *dst))
         events.append((rule_time(end, year, dst[0]), *std))
-    events.sort()
-    before = dict(zip(events[1:], events))
-    while len(transitions) > 1 and before.get(transitions[-1]) == transitions[-2]:
-        transitions = transitions[:-1]
-    return transitions
+    return transitions + sorted(event for event in events if event[0] > last)
 
 
 def read_all(root):
@@ -152,7 +151,7 @@ class Table:
     def add(self, zone):
         transitions, first, footer = zone
         footer = parse_footer(footer)
-        transitions = trim(transitions, footer)
+        transitions = extend(transitions, footer)
         key = (tuple(transitions), first, footer)
         if key in self.known:
             return self.known[key]
