@@ -109,7 +109,9 @@ struct log_append {
     /* the log's own */
     struct io_post post;
     struct log_append *next;
-    struct log_partition *partition;
+    struct log_append_group *group;
+    uint32_t batch_count;
+    struct log_partition *partition; /* set by the caller for log_append_together() only */
 };
 /* Checks (Kafka's own set, reference: produce checks): ERR_CORRUPT, ERR_TOO_LARGE = ERR_LIMIT,
  * ERR_INVALID; ERR_AGAIN when the queue is full; ERR_DISK_FULL, ERR_IO while intake is stopped.
@@ -150,8 +152,9 @@ enum err log_read(struct log_partition *partition, int64_t offset, size_t bytes_
 enum err log_offset_for_time(struct log_partition *partition, int64_t timestamp_ms,
                              int64_t *ret_offset, int64_t *ret_timestamp_ms) MUST_USE;
 
-/* Calls moved once, in the loop, when the end is past offset. Caller's memory until it was called
- * or stopped (by the loop's thread). */
+/* Calls moved once, in the loop, when the end is past offset or the topic is deleted. Caller's
+ * memory until it was called or stopped (by the loop's thread), or until log_close(), which forgets
+ * it uncalled. A loop given here lives until log_close(). */
 struct log_watch {
     int64_t offset;
     void (*moved)(struct log_watch *watch);
@@ -168,13 +171,20 @@ void log_watch_stop(struct log_watch *watch);
  *      __consumer_offsets ---- */
 enum err log_offset_commit(struct log *log, struct str group, struct str topic, int32_t partition,
                            int64_t offset, struct str metadata) MUST_USE;
-/* -1 when there is none. */
-int64_t log_offset_fetch(struct log *log, struct str group, struct str topic, int32_t partition);
+/* The same in two steps, for a commit that shall be one with other appends or not wait: the batch
+ * that says it, for log_append() or a part of log_append_together(), and where it goes. An offset
+ * of -1 takes the commit back. The group of each entry counts. */
 struct log_group_offset {
     struct str group, topic;
     int32_t partition;
     int64_t offset;
 };
+enum err log_offset_encode(struct log *log, const struct log_group_offset *offsets, size_t count,
+                           struct str metadata, struct buf *out) MUST_USE;
+/* Makes the topic when it is not there yet. */
+enum err log_offsets_partition(struct log *log, struct log_partition **ret_partition) MUST_USE;
+/* -1 when there is none. */
+int64_t log_offset_fetch(struct log *log, struct str group, struct str topic, int32_t partition);
 /* All commits, sorted; lives in the arena. */
 size_t log_offsets(struct log *log, struct arena *arena, struct log_group_offset **ret_offsets);
 

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef LOG_STORE_H
+#define LOG_STORE_H
+
+#include "base/hash.h"
+#include "io/thread.h"
+#include "log/log.h"
+#include "log/record_batch.h"
+
+/*
+ * Inside of the log, private to this folder. Who may touch what:
+ *   - Everything that changes files or the list of segments happens in a turn (log_turn_begin()):
+ *     the disk thread's, or that of a caller who creates, deletes or trims. One turn at a time.
+ *   - What readers see (segments, index, ends, watches, queue, health, offsets) changes only under
+ *     log->lock, which is never held during I/O. The owner of the turn may read it without.
+ *   - Open files belong to log->files.lock.
+ */
+enum {
+    LOG_DIR_MAX = 512,
+    LOG_PATH_MAX = 1024,
+    LOG_SEGMENT_BYTES_DEFAULT = 128 << 20,
+    LOG_SEGMENT_BYTES_MAX = 1 << 30,
+    LOG_MESSAGE_BYTES_DEFAULT = 16 << 20,
+    LOG_QUEUE_BYTES_DEFAULT = 64 << 20,
+    LOG_CACHE_BYTES_DEFAULT = 4 << 20,
+    LOG_PARTITIONS_MAX = 10000, /* of a topic */
+    LOG_INDEX_STEP = 4096,      /* log bytes between two entries of an index */
+    LOG_INDEX_BYTES_MAX = 16 << 20,
+    LOG_FILES_MAX = 256,
+    LOG_GROUP_BYTES_MAX = 8 << 20,
+    LOG_GROUP_BATCHES_MAX = 8192,
+    LOG_TOPIC_ID = 16,
+};
+#define LOG_OFFSETS_TOPIC "__consumer_offsets"
+#define LOG_TIME_UNKNOWN INT64_MIN
+
+struct log_path {
+    char text[LOG_PATH_MAX];
+};
+
+/* The first batch that begins at or behind a multiple of LOG_INDEX_STEP. */
+struct log_index_entry {
+    uint32_t relative_offset;
+    uint32_t position;
+    int64_t max_timestamp; /* of all batches before this one */
+};
+
+struct log_segment {
+    struct log_partition *partition;
+    int64_t base_offset;
+    uint64_t bytes;        /* of acknowledged batches */
+    uint64_t allocated;    /* size of the file; 0 = not looked at yet */
+    int64_t max_timestamp; /* LOG_TIME_UNKNOWN = nobody asked yet */
+    int64_t created_ms;    /* wall time of the first append as far as known, for segment_ms */
+    /* index: NULL until needed */
+    struct log_index_entry *index;
+    uint32_t index_count, index_room;
+    bool index_loaded;
+    struct log_segment *index_newer, *index_older;
+    /* file, under files.lock */
+    struct io_file *file;
+    unsigned file_users;
+    struct log_segment *file_newer, *file_older;
+    unsigned refs;  /* under log->lock: readers, the dirty list, and the partition itself */
+    bool dropped;   /* no longer in the partition */
+    bool journaled; /* has bytes that only the journal makes durable */
+    bool unsynced;  /* has bytes that nothing makes durable yet */
+    bool in_dirty;
+};
+
+struct log_partition {
+    struct log *log;
+    struct log_topic *topic;
+    int32_t index;
+    struct log_segment **segments; /* oldest first; the last is the active one */
+    size_t segment_count, segment_room;
+    int64_t start, end;
+    struct log_watch *watches;
+    struct log_cached *cached_oldest, *cached_newest;
+    uint32_t slot;           /* in the group being written, + 1 */
+    int64_t compacted_end;   /* compaction has seen everything below */
+    uint64_t recovery_bytes; /* from the checkpoint, while opening */
+    int64_t recovery_base, recovery_end, recovery_timestamp;
+};
+
+struct log_topic {
+    struct log *log;
+    char *name;
+    uint8_t id[LOG_TOPIC_ID];
+    struct log_topic_config config;
+    struct log_partition **partitions;
+    bool deleted;
+    bool directory_dirty; /* a file was created and the directory not synced */
+    struct log_topic *next;
+};
+
+/* ---- the group being written (commit.c) ---- */
+
+/* One batch on its way: its first bytes, patched, are in copies; so is the rest when small. */
+struct log_placed {
+    uint32_t slot;
+    uint32_t next; /* of the same slot, + 1 */
+    int64_t base_offset, next_offset, max_timestamp;
+    uint64_t position;
+    size_t copy_at, copy_bytes;
+    const uint8_t *rest;
+    size_t rest_bytes;
+};
+/* What the group adds to one partition: one run of bytes of one segment. */
+struct log_slot {
+    struct log_partition *partition;
+    struct log_segment *segment;
+    uint64_t position, bytes;
+    int64_t next_offset;
+    uint32_t first, last; /* placed, + 1 */
+};
+struct log_group {
+    struct log_append **items;
+    size_t item_count, item_room;
+    struct log_placed *placed;
+    size_t placed_count, placed_room;
+    struct log_slot *slots;
+    size_t slot_count, slot_room;
+    struct str *pieces;
+    size_t piece_count, piece_room;
+    struct buf copies;
+    size_t bytes;
+    bool journal;      /* goes through the journal */
+    bool stuck;        /* is in the journal, and a segment had no room for it */
+    size_t applied;    /* slots written to their segments */
+    int64_t append_ms; /* wall time of the group */
+};
+
+struct log_journal {
+    struct io_file *file;
+    uint64_t room, used;
+    uint64_t sequence; /* of the next frame */
+    bool torn;         /* a failed write may have left a frame at used */
+    struct buf head;
+};
+
+struct log_files {
+    struct io_mutex lock;
+    struct log_segment *newest, *oldest;
+    size_t count;
+};
+
+/* Carries fired watches into a loop. */
+struct log_port {
+    struct io_loop *loop;
+    struct io_post post;
+    bool posted;
+    bool orphan; /* the log is gone */
+    struct io_mutex lock;
+    struct log_watch *fired;
+    struct log_port *next;
+};
+
+struct log_cached {
+    struct log_partition *partition;
+    struct log_cached *older, *newer; /* of the partition */
+    int64_t base_offset, next_offset;
+    size_t at, bytes;
+};
+/* A ring of bytes and a ring of what lies in it. */
+struct log_cache {
+    uint8_t *ring;
+    size_t room, head; /* where the next batch goes */
+    struct log_cached *items;
+    size_t item_room, item_head, item_count;
+};
+
+struct log {
+    struct io *io;
+    char dir[LOG_DIR_MAX];
+    struct log_options options;
+    struct io_file *lock_file;
+    struct io_mutex lock;
+    struct io_condition wake; /* the disk thread: there is work, or the end */
+    struct io_condition turn; /* a turn ended */
+    struct io_thread *thread;
+    bool busy;
+    unsigned turn_waiting;
+    bool stopping;
+    enum err health;
+    int64_t probe_ns; /* next look for room on the disk */
+
+    struct log_append *queue_head, *queue_tail;
+    size_t queue_bytes;
+
+    struct map topics;
+    struct log_topic *topic_list; /* deleted ones too */
+
+    struct log_files files;
+    struct log_segment *index_newest, *index_oldest;
+    size_t index_bytes;
+    struct log_segment **dirty;
+    size_t dirty_count, dirty_room;
+    struct log_journal journal;
+    struct log_group group;
+    struct log_cache cache;
+    struct log_port *ports;
+    struct map offsets; /* key of an offset record -> struct log_offset_value */
+
+    uint64_t bytes_since_checkpoint;
+    int64_t upkeep_ns; /* next retention */
+    int64_t sync_ns;   /* next sync of LOG_INTERVAL */
+};
+
+/* ---- log.c ---- */
+void log_turn_begin(struct log *log);
+void log_turn_end(struct log *log);
+/* True when files may still be written. */
+bool log_writable(struct log *log);
+void log_set_health(struct log *log, enum err health);
+int64_t log_wall_ms(struct log *log);
+
+/* ---- topic.c ---- */
+struct log_topic *log_topic_by_id(struct log *log, const uint8_t *id);
+enum err log_topics_load(struct log *log, struct diag *diag) MUST_USE;
+void log_topics_free(struct log *log);
+void log_topic_path(const struct log_topic *topic, const char *file, struct log_path *ret_path);
+
+/* ---- segment.c ---- */
+void log_segment_path(const struct log_segment *segment, const char *suffix,
+                      struct log_path *ret_path);
+struct log_segment *log_segment_new(struct log_partition *partition, int64_t base_offset);
+void log_segment_ref(struct log_segment *segment);   /* under log->lock */
+void log_segment_unref(struct log_segment *segment); /* takes log->lock */
+/* The open file, until released. */
+enum err log_segment_use(struct log_segment *segment, struct io_file **ret_file) MUST_USE;
+void log_segment_release(struct log_segment *segment);
+/* In a turn: */
+enum err log_segment_create(struct log_partition *partition, int64_t base_offset) MUST_USE;
+enum err log_segment_reserve(struct log_segment *segment, uint64_t end, bool bulk) MUST_USE;
+enum err log_segment_write(struct log_segment *segment, uint64_t position, const struct str *pieces,
+                           size_t count) MUST_USE;
+enum err log_segment_sync(struct log_segment *segment) MUST_USE;
+enum err log_segment_truncate(struct log_segment *segment, uint64_t bytes) MUST_USE;
+/* Ends the active segment and begins a new one at the end. */
+enum err log_partition_roll(struct log_partition *partition) MUST_USE;
+/* Removes the first count segments and their files; the start has been made durable. */
+enum err log_partition_drop(struct log_partition *partition, size_t count) MUST_USE;
+struct log_segment *log_partition_active(struct log_partition *partition); /* NULL = none yet */
+void log_dirty_add(struct log *log, struct log_segment *segment);
+/* Syncs every segment of the dirty list (only_unsynced: not those the journal covers). */
+enum err log_dirty_sync(struct log *log, bool only_unsynced) MUST_USE;
+enum err log_partition_start_save(struct log_partition *partition, int64_t start) MUST_USE;
+enum err log_partition_start_load(struct log_partition *partition, int64_t *ret_start) MUST_USE;
+
+/* ---- index.c ---- */
+/* Under log->lock, in the turn, for the next batch at position. */
+void log_index_add(struct log_segment *segment, int64_t base_offset, uint64_t position);
+/* Makes sure that it is in memory, reading or rebuilding it. Takes log->lock. */
+enum err log_index_need(struct log_segment *segment) MUST_USE;
+void log_index_drop(struct log_segment *segment); /* under log->lock */
+/* Writes it beside the segment; without a sync, since it carries its sum. */
+enum err log_index_save(struct log_segment *segment) MUST_USE;
+/* Under log->lock, loaded: the last position known to be at or before offset / before which all
+ * timestamps are smaller. */
+uint64_t log_index_position(const struct log_segment *segment, int64_t offset);
+uint64_t log_index_position_of_time(const struct log_segment *segment, int64_t timestamp_ms);
+
+/* ---- scan.c: walking the batches of a segment file ---- */
+struct log_scan {
+    struct io_file *file;
+    uint64_t position, end; /* of the next batch; of what may be read */
+    struct buf window;
+    uint64_t window_at;
+    bool check_crc;
+    struct record_batch batch;
+    enum err err; /* of the last step: OK, or ERR_IO and the like */
+};
+void log_scan_init(struct log_scan *scan, struct io_file *file, uint64_t position, uint64_t end,
+                   bool check_crc);
+void log_scan_deinit(struct log_scan *scan);
+/* False at the end or the first thing that is not a whole sound batch. */
+bool log_scan_next(struct log_scan *scan);
+
+/* ---- journal.c ---- */
+/* Writes one frame for the group and syncs it. */
+enum err log_journal_append(struct log *log, struct log_group *group) MUST_USE;
+/* Makes the frame of a failed write invalid. */
+enum err log_journal_mend(struct log *log) MUST_USE;
+/* Syncs what it covers, and makes it empty on the disk too. */
+enum err log_journal_reset(struct log *log) MUST_USE;
+/* While opening, after an unclean end: makes whole what frames describe. */
+enum err log_journal_replay(struct log *log) MUST_USE;
+
+/* ---- checkpoint.c ---- */
+enum err log_checkpoint_write(struct log *log, bool clean) MUST_USE;
+enum err log_checkpoint_read(struct log *log, bool *ret_clean) MUST_USE;
+
+/* ---- recovery.c ---- */
+enum err log_recover(struct log *log, bool clean, struct diag *diag) MUST_USE;
+
+/* ---- commit.c ---- */
+/* In a turn. True when it did something. */
+bool log_commit(struct log *log);
+void log_group_deinit(struct log_group *group);
+/* Appends one run of bytes, or those of a slot, to group->pieces. */
+void log_group_piece(struct log_group *group, const void *ptr, size_t bytes);
+void log_group_pieces(struct log_group *group, const struct log_slot *slot);
+
+/* ---- append.c ---- */
+void log_complete(struct log *log, struct log_append **items, size_t count, enum err err);
+/* Answers everything queued with err. */
+void log_queue_fail(struct log *log, enum err err);
+
+/* ---- cache.c: under log->lock ---- */
+void log_cache_init(struct log_cache *cache, size_t bytes_max);
+void log_cache_deinit(struct log_cache *cache);
+void log_cache_add(struct log_cache *cache, struct log_partition *partition,
+                   const struct log_placed *placed, const uint8_t *copy);
+void log_cache_forget(struct log_cache *cache, struct log_partition *partition);
+/* The batch that holds offset, or NULL. */
+const struct log_cached *log_cache_find(const struct log_partition *partition, int64_t offset);
+
+/* ---- watch.c: under log->lock ---- */
+void log_watches_fire(struct log_partition *partition);
+void log_ports_free(struct log *log);
+
+/* ---- retention.c, compact.c: in a turn ---- */
+bool log_retention(struct log *log);
+enum err log_compact(struct log_partition *partition) MUST_USE;
+
+/* ---- offsets.c ---- */
+enum err log_offsets_load(struct log *log) MUST_USE;
+/* Under log->lock: the records of one batch of the offsets topic. */
+void log_offsets_apply(struct log *log, const struct record_batch *batch);
+void log_offsets_free(struct log *log);
+
+#endif

@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Topics: a directory "topics/NAME" with a file "topic" that says what it is, and the files of all
+ * its partitions.
+ *
+ *   0 magic "MRT1"   4 crc32c of everything behind it   8 state u8: 1 there, 2 being deleted
+ *   9 compact u8   10 log append time u8   11 compression u8   12 id, 16 bytes
+ *  28 partitions i32   32 message bytes max i32   36 retention ms i64   44 retention bytes i64
+ *  52 segment bytes i64   60 segment ms i64
+ *
+ * The topic exists from the moment when that file is durable until it says "being deleted". Opening
+ * finishes what a crash left half: a directory without the file holds nothing else and goes, one
+ * being deleted goes too. Handles live until the log is closed, so a deleted topic's costs its few
+ * hundred bytes until then.
+ */
+#include "log/store.h"
+
+#include "base/check.h"
+#include "base/crc32c.h"
+#include "base/endian.h"
+#include "base/mem.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { FILE_BYTES = 68, MAGIC = 0x4D525431, THERE = 1, DELETING = 2, NAME_MAX_BYTES = 249 };
+enum { DAY_MS = 24 * 3600 * 1000 };
+
+void log_topic_config_default(struct log_topic_config *config)
+{
+    *config = (struct log_topic_config){
+        .partitions = 1, .retention_ms = 7 * (int64_t)DAY_MS, .retention_bytes = -1};
+}
+
+void log_topic_path(const struct log_topic *topic, const char *file, struct log_path *ret_path)
+{
+    snprintf(ret_path->text, sizeof ret_path->text, "%s/topics/%s%s%s", topic->log->dir,
+             topic->name, file ? "/" : "", file ? file : "");
+}
+
+static enum err config_normal(struct log_topic_config *config, struct diag *diag)
+{
+    if (config->segment_bytes == 0)
+        config->segment_bytes = LOG_SEGMENT_BYTES_DEFAULT;
+    if (config->segment_ms == 0)
+        config->segment_ms = 7 * (int64_t)DAY_MS;
+    if (config->message_bytes_max == 0)
+        config->message_bytes_max = LOG_MESSAGE_BYTES_DEFAULT;
+    if (config->partitions < 1 || config->partitions > LOG_PARTITIONS_MAX)
+        return diag_set(diag, ERR_INVALID, 0, 0, "a topic has 1 to %d partitions, not %" PRId32,
+                        (int)LOG_PARTITIONS_MAX, config->partitions);
+    if (config->segment_bytes < 0 || config->segment_bytes > LOG_SEGMENT_BYTES_MAX)
+        return diag_set(diag, ERR_INVALID, 0, 0, "segment bytes are 1 to %d",
+                        (int)LOG_SEGMENT_BYTES_MAX);
+    if (config->segment_ms < 0 || config->message_bytes_max < 0 || config->retention_ms < -1 ||
+        config->retention_bytes < -1 || !codec_name(config->compression))
+        return diag_set(diag, ERR_INVALID, 0, 0, "a setting of the topic is out of range");
+    return OK;
+}
+
+static bool name_good(struct str name)
+{
+    if (name.bytes == 0 || name.bytes > NAME_MAX_BYTES || str_equal(name, STR(".")) ||
+        str_equal(name, STR("..")))
+        return false;
+    for (size_t i = 0; i < name.bytes; i++) {
+        char c = name.ptr[i];
+        bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                    c == '.' || c == '_' || c == '-';
+        if (!good)
+            return false;
+    }
+    return true;
+}
+
+/* ---- the file ------------------------------------------------------------------------------ */
+
+static enum err save(struct log_topic *topic, const struct log_topic_config *config, int state)
+{
+    uint8_t out[FILE_BYTES] = {0};
+    struct log_path path;
+    put_be32(out, MAGIC);
+    out[8] = (uint8_t)state;
+    out[9] = config->compact;
+    out[10] = config->log_append_time;
+    out[11] = (uint8_t)config->compression;
+    memcpy(out + 12, topic->id, LOG_TOPIC_ID);
+    put_be32(out + 28, (uint32_t)config->partitions);
+    put_be32(out + 32, (uint32_t)config->message_bytes_max);
+    put_be64(out + 36, (uint64_t)config->retention_ms);
+    put_be64(out + 44, (uint64_t)config->retention_bytes);
+    put_be64(out + 52, (uint64_t)config->segment_bytes);
+    put_be64(out + 60, (uint64_t)config->segment_ms);
+    put_be32(out + 4, crc32c(0, out + 8, FILE_BYTES - 8));
+    log_topic_path(topic, "topic", &path);
+    return io_path_replace(topic->log->io, path.text, out, sizeof out);
+}
+
+static enum err load(struct log_topic *topic, int *ret_state)
+{
+    CLEAN(buf_deinit) struct buf in = {0};
+    struct log_path path;
+    log_topic_path(topic, "topic", &path);
+    TRY(io_path_read(topic->log->io, path.text, FILE_BYTES, &in));
+    if (in.bytes != FILE_BYTES || get_be32(in.ptr) != MAGIC ||
+        get_be32(in.ptr + 4) != crc32c(0, in.ptr + 8, FILE_BYTES - 8))
+        return ERR_CORRUPT;
+    *ret_state = in.ptr[8];
+    memcpy(topic->id, in.ptr + 12, LOG_TOPIC_ID);
+    topic->config = (struct log_topic_config){
+        .partitions = (int32_t)get_be32(in.ptr + 28),
+        .retention_ms = (int64_t)get_be64(in.ptr + 36),
+        .retention_bytes = (int64_t)get_be64(in.ptr + 44),
+        .segment_bytes = (int64_t)get_be64(in.ptr + 52),
+        .segment_ms = (int64_t)get_be64(in.ptr + 60),
+        .message_bytes_max = (int32_t)get_be32(in.ptr + 32),
+        .compression = (enum codec)in.ptr[11],
+        .compact = in.ptr[9],
+        .log_append_time = in.ptr[10],
+    };
+    return config_normal(&topic->config, NULL) == OK ? OK : ERR_CORRUPT;
+}
+
+/* ---- memory -------------------------------------------------------------------------------- */
+
+static struct log_topic *topic_new(struct log *log, struct str name)
+{
+    struct log_topic *topic = mem_zero(sizeof *topic);
+    topic->log = log;
+    topic->name = str_dup(name);
+    return topic;
+}
+
+static struct log_partition **partitions_new(struct log_topic *topic, int32_t from, int32_t count,
+                                             struct log_partition **old)
+{
+    struct log_partition **partitions = mem_array((size_t)count, sizeof(struct log_partition *));
+    if (from)
+        memcpy(partitions, old, (size_t)from * sizeof *partitions);
+    for (int32_t i = from; i < count; i++) {
+        partitions[i] = mem_zero(sizeof **partitions);
+        partitions[i]->log = topic->log;
+        partitions[i]->topic = topic;
+        partitions[i]->index = i;
+        partitions[i]->recovery_base = -1;
+    }
+    return partitions;
+}
+
+static void topic_free(struct log_topic *topic)
+{
+    for (int32_t i = 0; topic->partitions && i < topic->config.partitions; i++) {
+        struct log_partition *partition = topic->partitions[i];
+        for (size_t k = 0; k < partition->segment_count; k++)
+            log_segment_unref(partition->segments[k]);
+        mem_free(partition->segments);
+        mem_free(partition);
+    }
+    mem_free(topic->partitions);
+    mem_free(topic->name);
+    mem_free(topic);
+}
+
+void log_topics_free(struct log *log)
+{
+    for (struct log_topic *topic = log->topic_list; topic;) {
+        struct log_topic *next = topic->next;
+        topic_free(topic);
+        topic = next;
+    }
+    map_deinit(&log->topics);
+}
+
+static void topic_add(struct log *log, struct log_topic *topic)
+{
+    io_mutex_lock(&log->lock);
+    topic->next = log->topic_list;
+    log->topic_list = topic;
+    map_set(&log->topics, str_of(topic->name), topic);
+    io_mutex_unlock(&log->lock);
+}
+
+struct log_topic *log_topic_by_id(struct log *log, const uint8_t *id)
+{
+    for (struct log_topic *topic = log->topic_list; topic; topic = topic->next)
+        if (memcmp(topic->id, id, LOG_TOPIC_ID) == 0)
+            return topic->deleted ? NULL : topic;
+    return NULL;
+}
+
+/* ---- opening ------------------------------------------------------------------------------- */
+
+/* "12-00000000000000000345.log" */
+static bool segment_name(struct str name, int64_t *ret_partition, int64_t *ret_base)
+{
+    struct str rest = name, part;
+    if (!str_ends(name, STR(".log")))
+        return false;
+    rest.bytes -= 4;
+    return str_cut(&rest, '-', &part) && rest.bytes == 20 &&
+           str_to_i64(part, ret_partition) == OK && str_to_i64(rest, ret_base) == OK &&
+           *ret_partition >= 0 && *ret_base >= 0;
+}
+
+/* Names come sorted, so each partition's segments are in the order of their offsets. What a
+ * compaction left half goes. */
+static void take_names(struct log_topic *topic, char **names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int64_t index, base;
+        if (!segment_name(str_of(names[i]), &index, &base) || index >= topic->config.partitions) {
+            struct log_path path;
+            log_topic_path(topic, names[i], &path);
+            if (str_ends(str_of(names[i]), STR(".compacting")) && !topic->log->options.read_only &&
+                io_path_remove(topic->log->io, path.text) != OK)
+                continue; /* it is in nobody's way */
+            continue;
+        }
+        struct log_partition *partition = topic->partitions[index];
+        if (partition->segment_count == partition->segment_room) {
+            partition->segment_room = partition->segment_room ? partition->segment_room * 2 : 2;
+            partition->segments = mem_realloc_array(partition->segments, partition->segment_room,
+                                                    sizeof(struct log_segment *));
+        }
+        partition->segments[partition->segment_count++] = log_segment_new(partition, base);
+    }
+}
+
+/* A directory that is not a topic: gone when a crash explains it. */
+static enum err clear_remains(struct log *log, const char *path, bool deleting, size_t names)
+{
+    if (!deleting && names > 1)
+        return ERR_CORRUPT;
+    return log->options.read_only ? OK : io_path_remove_tree(log->io, path);
+}
+
+static enum err load_topic(struct log *log, struct str name)
+{
+    struct log_topic *topic = topic_new(log, name);
+    struct log_path path;
+    char **names = NULL;
+    size_t count = 0;
+    int state = 0;
+    log_topic_path(topic, NULL, &path);
+    enum err err = io_path_list(log->io, path.text, &names, &count);
+    if (err == OK)
+        err = load(topic, &state);
+    if (err == ERR_NOT_FOUND || (err == OK && state != THERE)) {
+        err = clear_remains(log, path.text, err == OK && state == DELETING, count);
+        topic_free(topic);
+    } else if (err == OK) {
+        topic->partitions = partitions_new(topic, 0, topic->config.partitions, NULL);
+        take_names(topic, names, count);
+        topic_add(log, topic);
+    } else {
+        topic_free(topic);
+    }
+    if (names)
+        io_names_free(names, count);
+    return err;
+}
+
+enum err log_topics_load(struct log *log, struct diag *diag)
+{
+    struct log_path path;
+    char **names;
+    size_t count;
+    snprintf(path.text, sizeof path.text, "%s/topics", log->dir);
+    TRY(io_path_list(log->io, path.text, &names, &count));
+    enum err err = OK;
+    for (size_t i = 0; i < count && err == OK; i++) {
+        if (!name_good(str_of(names[i])))
+            continue;
+        err = load_topic(log, str_of(names[i]));
+        if (err != OK)
+            diag_set(diag, err, 0, 0, "topic %s cannot be opened: %s", names[i], err_text(err));
+    }
+    io_names_free(names, count);
+    return err;
+}
+
+/* ---- create, change, delete ---------------------------------------------------------------- */
+
+static enum err create_files(struct log *log, struct log_topic *topic)
+{
+    struct log_path path, parent;
+    log_topic_path(topic, NULL, &path);
+    snprintf(parent.text, sizeof parent.text, "%s/topics", log->dir);
+    /* Remains of a deletion that failed halfway must not become part of the new one. */
+    struct io_stat stat;
+    if (io_path_stat(log->io, path.text, &stat) == OK) {
+        TRY(io_path_remove_tree(log->io, path.text));
+        TRY(io_path_sync_directory(log->io, parent.text));
+    }
+    TRY(io_path_make_directory(log->io, path.text));
+    TRY(io_path_sync_directory(log->io, parent.text));
+    return save(topic, &topic->config, THERE);
+}
+
+enum err log_topic_create(struct log *log, struct str name, const struct log_topic_config *config,
+                          struct diag *diag, struct log_topic **ret_topic)
+{
+    struct log_topic_config normal = *config;
+    if (!name_good(name))
+        return diag_set(diag, ERR_INVALID, 0, 0,
+                        "a topic's name is 1 to %d of a-z A-Z 0-9 . _ - and not . or ..",
+                        (int)NAME_MAX_BYTES);
+    TRY(config_normal(&normal, diag));
+    if (log->options.read_only)
+        return diag_set(diag, ERR_DENIED, 0, 0, "the log is open for reading only");
+    log_turn_begin(log);
+    enum err err = log_health(log);
+    if (log_topic_find(log, name))
+        err = diag_set(diag, ERR_EXISTS, 0, 0, "topic %.*s exists already", STR_ARG(name));
+    if (err == OK) {
+        struct log_topic *topic = topic_new(log, name);
+        topic->config = normal;
+        io_random(log->io, topic->id, sizeof topic->id);
+        err = create_files(log, topic);
+        if (err == OK) {
+            topic->partitions = partitions_new(topic, 0, normal.partitions, NULL);
+            topic_add(log, topic);
+            *ret_topic = topic;
+        } else {
+            diag_set(diag, err, 0, 0, "topic %s cannot be made: %s", topic->name, err_text(err));
+            topic_free(topic);
+        }
+    }
+    log_turn_end(log);
+    return err;
+}
+
+enum err log_topic_configure(struct log_topic *topic, const struct log_topic_config *config)
+{
+    struct log *log = topic->log;
+    struct log_topic_config normal = *config;
+    TRY(config_normal(&normal, NULL));
+    if (log->options.read_only)
+        return ERR_DENIED;
+    log_turn_begin(log);
+    enum err err = topic->deleted ? ERR_CLOSED : OK;
+    if (err == OK && normal.partitions < topic->config.partitions)
+        err = ERR_INVALID;
+    if (err == OK)
+        err = save(topic, &normal, THERE);
+    if (err == OK) {
+        struct log_partition **old = topic->partitions, **partitions;
+        partitions = partitions_new(topic, topic->config.partitions, normal.partitions, old);
+        io_mutex_lock(&log->lock);
+        topic->partitions = partitions;
+        topic->config = normal;
+        io_mutex_unlock(&log->lock);
+        mem_free(old);
+    }
+    log_turn_end(log);
+    return err;
+}
+
+/* Nobody finds it, waits for it or reads from it any more. */
+static void forget(struct log *log, struct log_topic *topic)
+{
+    io_mutex_lock(&log->lock);
+    topic->deleted = true;
+    map_remove(&log->topics, str_of(topic->name));
+    for (int32_t i = 0; i < topic->config.partitions; i++) {
+        struct log_partition *partition = topic->partitions[i];
+        log_cache_forget(&log->cache, partition);
+        log_watches_fire(partition);
+        for (size_t k = 0; k < partition->segment_count; k++)
+            partition->segments[k]->dropped = true;
+    }
+    io_mutex_unlock(&log->lock);
+}
+
+enum err log_topic_delete(struct log *log, struct str name)
+{
+    struct log_path path, parent;
+    if (log->options.read_only)
+        return ERR_DENIED;
+    log_turn_begin(log);
+    struct log_topic *topic = log_topic_find(log, name);
+    enum err err = topic ? OK : ERR_NOT_FOUND;
+    if (topic && log->group.stuck)
+        err = ERR_DISK_FULL;
+    if (err == OK)
+        err = save(topic, &topic->config, DELETING);
+    if (err == OK) {
+        forget(log, topic);
+        log_topic_path(topic, NULL, &path);
+        snprintf(parent.text, sizeof parent.text, "%s/topics", log->dir);
+        /* It is deleted whatever comes now; what stays behind goes at the next opening. But the
+         * name may be used again at once, so nothing may be left of the old in the directory. */
+        err = io_path_remove_tree(log->io, path.text);
+        if (err == OK)
+            err = io_path_sync_directory(log->io, parent.text);
+    }
+    log_turn_end(log);
+    return err;
+}
+
+/* ---- looking ------------------------------------------------------------------------------- */
+
+struct log_topic *log_topic_find(struct log *log, struct str name)
+{
+    io_mutex_lock(&log->lock);
+    struct log_topic *topic = map_get(&log->topics, name);
+    io_mutex_unlock(&log->lock);
+    return topic;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct log_topic *const *x = a, *const *y = b;
+    return strcmp((*x)->name, (*y)->name);
+}
+
+size_t log_topics(struct log *log, struct log_topic ***ret_topics)
+{
+    size_t count = 0;
+    io_mutex_lock(&log->lock);
+    struct log_topic **topics = mem_array(log->topics.count + 1, sizeof(struct log_topic *));
+    for (struct log_topic *topic = log->topic_list; topic; topic = topic->next)
+        if (!topic->deleted)
+            topics[count++] = topic;
+    io_mutex_unlock(&log->lock);
+    qsort(topics, count, sizeof *topics, by_name);
+    *ret_topics = topics;
+    return count;
+}
+
+struct str log_topic_name(const struct log_topic *topic)
+{
+    return str_of(topic->name);
+}
+
+const uint8_t *log_topic_id(const struct log_topic *topic)
+{
+    return topic->id;
+}
+
+struct log_topic_config log_topic_config(const struct log_topic *topic)
+{
+    io_mutex_lock(&topic->log->lock);
+    struct log_topic_config config = topic->config;
+    io_mutex_unlock(&topic->log->lock);
+    return config;
+}
+
+int32_t log_topic_partitions(const struct log_topic *topic)
+{
+    return log_topic_config(topic).partitions;
+}
+
+struct log_partition *log_topic_partition(struct log_topic *topic, int32_t index)
+{
+    io_mutex_lock(&topic->log->lock);
+    struct log_partition *partition =
+        index >= 0 && index < topic->config.partitions ? topic->partitions[index] : NULL;
+    io_mutex_unlock(&topic->log->lock);
+    return partition;
+}
+
+int32_t log_partition_index(const struct log_partition *partition)
+{
+    return partition->index;
+}
+
+struct log_topic *log_partition_topic(const struct log_partition *partition)
+{
+    return partition->topic;
+}
+
+int64_t log_partition_start(const struct log_partition *partition)
+{
+    io_mutex_lock(&partition->log->lock);
+    int64_t start = partition->start;
+    io_mutex_unlock(&partition->log->lock);
+    return start;
+}
+
+int64_t log_partition_end(const struct log_partition *partition)
+{
+    io_mutex_lock(&partition->log->lock);
+    int64_t end = partition->end;
+    io_mutex_unlock(&partition->log->lock);
+    return end;
+}
+
+uint64_t log_partition_bytes(const struct log_partition *partition)
+{
+    uint64_t bytes = 0;
+    io_mutex_lock(&partition->log->lock);
+    for (size_t i = 0; i < partition->segment_count; i++)
+        bytes += partition->segments[i]->bytes;
+    io_mutex_unlock(&partition->log->lock);
+    return bytes;
+}
