@@ -86,8 +86,10 @@ struct io_stream_events {
 };
 
 struct io_stream_limits {
-    size_t in_max;       /* unconsumed input; over it the stream is closed with ERR_LIMIT */
-    size_t out_max;      /* queued output; io_stream_write() answers ERR_LIMIT over it */
+    size_t in_max;       /* unconsumed input; over it the stream is closed with ERR_LIMIT, but
+                            not while it is paused; 0 = 1 MiB */
+    size_t out_max;      /* queued output without files; io_stream_write() answers ERR_LIMIT
+                            over it; 0 = 1 MiB */
     size_t out_low;      /* see drained */
     int64_t idle_max_ns; /* closed with ERR_TIMEOUT after that long without a byte; 0 = never */
 };

@@ -181,7 +181,8 @@ static void deliver(struct io_stream *stream, const uint8_t *data, size_t bytes)
         buf_consume(&stream->in, used);
     else if (!kept && used < bytes)
         buf_append(&stream->in, data + used, bytes - used);
-    if (stream->in.bytes > stream->limits.in_max)
+    /* A paused stream holds one receive more at most, and its owner means to go on. */
+    if (stream->in.bytes > stream->limits.in_max && !stream->paused)
         stream_fail(stream, ERR_LIMIT);
 }
 
