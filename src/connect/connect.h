@@ -68,8 +68,10 @@ int64_t setting_int(const struct setting *map, const char *key, int64_t fallback
 int64_t setting_duration_ms(const struct setting *map, const char *key, int64_t fallback_ms);
 int64_t setting_bytes(const struct setting *map, const char *key, int64_t fallback);
 bool setting_bool(const struct setting *map, const char *key, bool fallback);
-/* "60/min" -> count and period. ERR_SYNTAX. */
+/* "60/min" -> 1.0 per second. Units: s, sec, second, min, minute, h, hour, d, day. ERR_SYNTAX. */
 enum err rate_parse(struct str text, double *ret_per_second) MUST_USE;
+/* "500ms..60s"; the first may not be longer than the second. ERR_SYNTAX. */
+enum err duration_range_parse(struct str text, int64_t *ret_min_ms, int64_t *ret_max_ms) MUST_USE;
 
 /* ---- feeding a topic ---- */
 
@@ -88,19 +90,29 @@ struct feed_counters {
     uint64_t bytes;
 };
 enum err feed_new(struct log *log, struct log_topic *topic, struct io_loop *loop,
-                  struct str source_name, size_t in_flight_max, struct feed **ret_feed) MUST_USE;
+                  struct str source_name, size_t in_flight_bytes_max,
+                  struct feed **ret_feed) MUST_USE;
+/* What is in flight still reaches the disk; its owners are not told. */
 void feed_free(struct feed *feed);
+/* From now on a record with a key that stands in the topic with the same value is left out: makes
+ * asking again for what was fetched before harmless. Remembers the newest half million; reads the
+ * log once. */
+enum err feed_leave_out_repeated(struct feed *feed) MUST_USE;
 /* ERR_AGAIN: too much is in flight, come back after resumed(); nothing was taken. timestamp_ms < 0
  * = now. key.ptr NULL = none. ERR_LIMIT: the record is over the topic's message_bytes_max. */
 enum err feed_put(struct feed *feed, int64_t timestamp_ms, struct str key,
                   struct str value) MUST_USE;
-/* done runs in the loop when it is durable (or failed). */
+/* done runs in the loop when it is durable, or failed: ERR_DISK_FULL and ERR_IO; then nothing of it
+ * is there. Never from inside feed_flush(). Caller's memory until then. Flushes of one turn may
+ * share an append: then they are there, or not, together. A position without records is not kept.
+ */
 struct feed_flush {
     void (*done)(struct feed_flush *flush, enum err err);
     void *owner;
+    struct feed_flush *next; /* the feed's own */
 };
 enum err feed_flush(struct feed *feed, struct str position, struct feed_flush *flush) MUST_USE;
-/* Forgets what was put since the last flush. */
+/* Forgets what was put since the last flush (its repetitions stay counted). */
 void feed_discard(struct feed *feed);
 /* The newest position in the topic that this source wrote; ERR_NOT_FOUND. Reads the log: at start.
  */

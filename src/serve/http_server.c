@@ -356,6 +356,17 @@ static size_t connection_data(void *owner, struct io_stream *stream, const uint8
     return at;
 }
 
+/* A stream without an end is of no use to a client that has gone; what looks like a half-closed
+ * connection is a closed one then. */
+static bool connection_streams(const struct http_connection *connection)
+{
+    for (const struct http_exchange *e = connection->first; e; e = e->next) {
+        if (e->streaming && !e->answered)
+            return true;
+    }
+    return false;
+}
+
 static void connection_ended(void *owner, struct io_stream *stream)
 {
     struct http_connection *connection = owner;
@@ -363,7 +374,7 @@ static void connection_ended(void *owner, struct io_stream *stream)
     connection->ended = connection->no_more = true;
     if (connection->exchange_count == 0 || connection->phase == PHASE_LINGER)
         io_stream_close(stream);
-    else if (connection->reading)
+    else if (connection->reading || connection_streams(connection))
         io_stream_abort(stream, ERR_CLOSED);
 }
 

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a topic holds already: the newest position that a source left in it, and the records that
+ * need not come again.
+ *
+ * Positions stand in a header of the last record of each batch. Batches of one flush may lie in
+ * several partitions, and a partition may not have got any for a while; so each partition is walked
+ * back from its end to its newest position of that source, and the highest sequence number wins.
+ *
+ * Repetitions are recognised by a 64-bit hash of key and value. Half a million hashes are at hand,
+ * so the chance that a new record is taken for an old one is about 1 in 10^13.
+ */
+#include "connect/feed_private.h"
+
+#include "base/hash.h"
+
+enum { READ_BYTES = 1 << 20, INFLATE_BYTES_MAX = 256 << 20 };
+
+/* "17 users page=5" when the source fits. */
+static bool position_fits(struct str value, struct str source, uint64_t *ret_sequence,
+                          struct str *ret_position)
+{
+    struct str number, name;
+    if (!str_cut(&value, ' ', &number) || !str_cut(&value, ' ', &name) || !value.ptr ||
+        !str_equal(name, source))
+        return false;
+    *ret_position = value;
+    return str_to_u64(number, ret_sequence) == OK;
+}
+
+/* Looks at the last record of the last batch in bytes. */
+static enum err batch_position(const struct record_batch *batch, struct str source,
+                               uint64_t *ret_sequence, struct buf *out)
+{
+    struct record_iterator it;
+    struct record record = {0};
+    enum err result = ERR_NOT_FOUND;
+    TRY(record_iterator_init(&it, batch, INFLATE_BYTES_MAX));
+    while (record_iterator_next(&it, &record)) {
+        struct record_header header;
+        struct str raw = record.headers_raw, position;
+        while (record.header_count && record_header_next(&raw, &header)) {
+            uint64_t sequence;
+            if (!str_equal(header.key, STR(FEED_POSITION_HEADER)) ||
+                !position_fits(header.value, source, &sequence, &position))
+                continue;
+            *ret_sequence = sequence;
+            buf_reset(out);
+            buf_str_append(out, position);
+            result = OK;
+        }
+    }
+    enum err err = it.reader.err;
+    record_iterator_deinit(&it);
+    return err != OK ? err : result;
+}
+
+static enum err partition_position(struct log_partition *partition, struct str source,
+                                   uint64_t *ret_sequence, struct buf *out)
+{
+    struct buf bytes = {0};
+    enum err err = ERR_NOT_FOUND;
+    int64_t offset = log_partition_end(partition) - 1;
+    while (err == ERR_NOT_FOUND && offset >= log_partition_start(partition)) {
+        struct log_read read;
+        struct record_batch batch;
+        buf_reset(&bytes);
+        err = log_read(partition, offset, 1, &bytes, &read);
+        if (err == OK && bytes.bytes == 0)
+            err = ERR_CORRUPT;
+        if (err == OK)
+            err = record_batch_parse(bytes.ptr, bytes.bytes, false, &batch);
+        if (err != OK)
+            break;
+        offset = batch.base_offset - 1;
+        err = batch_position(&batch, source, ret_sequence, out);
+    }
+    buf_deinit(&bytes);
+    return err;
+}
+
+enum err feed_past_position(struct log_topic *topic, struct str source, uint64_t *ret_sequence,
+                            struct buf *out)
+{
+    struct buf found = {0};
+    uint64_t newest = 0;
+    enum err result = ERR_NOT_FOUND;
+    for (int32_t i = 0; i < log_topic_partitions(topic); i++) {
+        uint64_t sequence = 0;
+        enum err err = partition_position(log_topic_partition(topic, i), source, &sequence, &found);
+        if (err != OK && err != ERR_NOT_FOUND) {
+            result = err;
+            break;
+        }
+        if (err == OK && (result != OK || sequence > newest)) {
+            newest = sequence;
+            buf_reset(out);
+            buf_str_append(out, buf_str(&found));
+            result = OK;
+        }
+    }
+    if (result == OK)
+        *ret_sequence = newest;
+    buf_deinit(&found);
+    return result;
+}
+
+/* ---- repetitions ---- */
+
+enum { TABLE_PLACES = 2 * REPEATS_GENERATION };
+
+struct feed_repeats *feed_repeats_new(void)
+{
+    struct feed_repeats *repeats = mem_zero(sizeof *repeats);
+    repeats->young = mem_zero(TABLE_PLACES * sizeof *repeats->young);
+    repeats->old = mem_zero(TABLE_PLACES * sizeof *repeats->old);
+    return repeats;
+}
+
+void feed_repeats_free(struct feed_repeats *repeats)
+{
+    if (!repeats)
+        return;
+    mem_free(repeats->young);
+    mem_free(repeats->old);
+    mem_free(repeats);
+}
+
+/* The place of the hash, or the free place where it belongs. */
+static uint64_t *place_of(uint64_t *table, uint64_t hash)
+{
+    size_t at = (size_t)(hash % TABLE_PLACES);
+    while (table[at] && table[at] != hash)
+        at = (at + 1) % TABLE_PLACES;
+    return &table[at];
+}
+
+bool feed_repeats_seen(struct feed_repeats *repeats, struct str key, struct str value)
+{
+    uint64_t hash = hash_bytes(value.ptr, value.bytes, hash_bytes(key.ptr, key.bytes, 0)) | 1;
+    uint64_t *young = place_of(repeats->young, hash);
+    if (*young == hash || *place_of(repeats->old, hash) == hash)
+        return true;
+    if (repeats->young_count == REPEATS_GENERATION) {
+        uint64_t *forgotten = repeats->old;
+        repeats->old = repeats->young;
+        repeats->young = forgotten;
+        memset(forgotten, 0, TABLE_PLACES * sizeof *forgotten);
+        repeats->young_count = 0;
+        young = place_of(repeats->young, hash);
+    }
+    *young = hash;
+    repeats->young_count++;
+    return false;
+}
+
+static enum err batches_load(struct feed_repeats *repeats, const struct buf *bytes)
+{
+    for (size_t at = 0; at < bytes->bytes;) {
+        struct record_batch batch;
+        struct record_iterator it;
+        struct record record;
+        TRY(record_batch_parse(bytes->ptr + at, bytes->bytes - at, false, &batch));
+        at += batch.bytes_count;
+        if (batch.attributes & BATCH_CONTROL)
+            continue;
+        TRY(record_iterator_init(&it, &batch, INFLATE_BYTES_MAX));
+        while (record_iterator_next(&it, &record)) {
+            if (record.key.ptr && record.value.ptr)
+                (void)feed_repeats_seen(repeats, record.key, record.value);
+        }
+        enum err err = it.reader.err;
+        record_iterator_deinit(&it);
+        TRY(err);
+    }
+    return OK;
+}
+
+enum err feed_repeats_load(struct feed_repeats *repeats, struct log_topic *topic)
+{
+    struct buf bytes = {0};
+    enum err err = OK;
+    int32_t partitions = log_topic_partitions(topic);
+    for (int32_t i = 0; i < partitions && err == OK; i++) {
+        struct log_partition *partition = log_topic_partition(topic, i);
+        int64_t end = log_partition_end(partition), start = log_partition_start(partition);
+        int64_t offset = end - 2 * REPEATS_GENERATION / partitions;
+        if (offset < start)
+            offset = start;
+        while (err == OK && offset < end) {
+            struct log_read read;
+            buf_reset(&bytes);
+            err = log_read(partition, offset, READ_BYTES, &bytes, &read);
+            if (err == OK)
+                err = batches_load(repeats, &bytes);
+            if (err != OK || read.offset_next <= offset)
+                break;
+            offset = read.offset_next;
+        }
+    }
+    buf_deinit(&bytes);
+    return err;
+}
