@@ -21,66 +21,83 @@
 
 #include <math.h>
 
-static void pad(struct buf *out, int64_t value, int digits)
+/* The longest: quotes, a sign, 19 digits of a year, the rest of date and time, an offset. */
+enum { TIME_ROOM = 64 };
+
+static char *two(char *to, int value)
 {
-    char text[8];
-    for (int i = digits - 1; i >= 0; i--, value /= 10)
-        text[i] = (char)('0' + value % 10);
-    buf_append(out, text, (size_t)digits);
+    to[0] = (char)('0' + value / 10);
+    to[1] = (char)('0' + value % 10);
+    return to + 2;
 }
 
-static void date(const struct civil *c, struct buf *out)
+static char *date(char *to, const struct civil *c)
 {
-    if (c->year >= 0 && c->year <= 9999) {
-        pad(out, c->year, 4);
-    } else {
-        int64_t year = c->year < 0 ? -c->year : c->year;
-        buf_char(out, c->year < 0 ? '-' : '+');
-        if (year <= 9999)
-            pad(out, year, 4);
-        else
-            json_print_i64(year, out);
-    }
-    buf_char(out, '-');
-    pad(out, c->month, 2);
-    buf_char(out, '-');
-    pad(out, c->day, 2);
+    uint64_t year = (uint64_t)(c->year < 0 ? -c->year : c->year);
+    if (c->year < 0 || c->year > 9999)
+        *to++ = c->year < 0 ? '-' : '+';
+    char digits[20];
+    size_t at = sizeof digits;
+    for (; year || at > sizeof digits - 4; year /= 10)
+        digits[--at] = (char)('0' + year % 10);
+    memcpy(to, digits + at, sizeof digits - at);
+    to += sizeof digits - at;
+    *to++ = '-';
+    to = two(to, c->month);
+    *to++ = '-';
+    return two(to, c->day);
 }
 
-static void wall_clock(int64_t us, bool micros, struct buf *out)
+static char *wall_clock(char *to, int64_t us, bool micros)
 {
     struct civil c;
     civil_from_us(us, &c);
-    date(&c, out);
-    buf_char(out, 'T');
-    pad(out, c.hour, 2);
-    buf_char(out, ':');
-    pad(out, c.minute, 2);
-    buf_char(out, ':');
-    pad(out, c.second, 2);
-    buf_char(out, '.');
-    pad(out, micros ? c.micros : c.micros / 1000, micros ? 6 : 3);
+    to = date(to, &c);
+    *to++ = 'T';
+    to = two(to, c.hour);
+    *to++ = ':';
+    to = two(to, c.minute);
+    *to++ = ':';
+    to = two(to, c.second);
+    *to++ = '.';
+    to = two(to, c.micros / 10000);
+    *to++ = (char)('0' + c.micros / 1000 % 10);
+    if (micros) {
+        *to++ = (char)('0' + c.micros / 100 % 10);
+        to = two(to, c.micros % 100);
+    }
+    return to;
 }
 
-static void timestamp(int64_t us, const struct json_encode_options *options, struct buf *out)
+static char *offset_text(char *to, int32_t offset)
 {
-    int32_t offset = options->zone ? zone_offset_at(options->zone, us) : 0;
-    buf_char(out, '"');
-    wall_clock(us + offset * US_PER_SECOND, options->micros, out);
+    int32_t seconds = offset < 0 ? -offset : offset;
     if (offset == 0) {
-        buf_char(out, 'Z');
-    } else {
-        int32_t seconds = offset < 0 ? -offset : offset;
-        buf_char(out, offset < 0 ? '-' : '+');
-        pad(out, seconds / 3600, 2);
-        buf_char(out, ':');
-        pad(out, seconds / 60 % 60, 2);
-        if (seconds % 60) {
-            buf_char(out, ':');
-            pad(out, seconds % 60, 2);
-        }
+        *to++ = 'Z';
+        return to;
     }
-    buf_char(out, '"');
+    *to++ = offset < 0 ? '-' : '+';
+    to = two(to, seconds / 3600);
+    *to++ = ':';
+    to = two(to, seconds / 60 % 60);
+    if (seconds % 60) {
+        *to++ = ':';
+        to = two(to, seconds % 60);
+    }
+    return to;
+}
+
+static void timestamp(int64_t us, bool zoned, const struct json_encode_options *options,
+                      struct buf *out)
+{
+    char text[TIME_ROOM], *to = text;
+    int32_t offset = zoned && options->zone ? zone_offset_at(options->zone, us) : 0;
+    *to++ = '"';
+    to = wall_clock(to, us + offset * US_PER_SECOND, options->micros);
+    if (zoned)
+        to = offset_text(to, offset);
+    *to++ = '"';
+    buf_append(out, text, (size_t)(to - text));
 }
 
 static void base64(struct str data, struct buf *out)
@@ -117,6 +134,13 @@ static void quoted_cast(const struct column *column, size_t row,
     json_quote(buf_str(&text), out);
 }
 
+static bool plain_name(struct str name)
+{
+    const uint8_t *end = (const uint8_t *)name.ptr + name.bytes;
+    uint32_t high = 0;
+    return json_string_stop((const uint8_t *)name.ptr, end, '"', &high) == end && !high;
+}
+
 static void struct_fields(struct column *const *columns, const struct type *type, size_t row,
                           const struct json_encode_options *options, struct buf *out)
 {
@@ -124,10 +148,21 @@ static void struct_fields(struct column *const *columns, const struct type *type
     for (uint32_t i = 0; i < type->field_count; i++) {
         if (options->skip_nulls && column_is_null(columns[i], row))
             continue;
-        buf_char(out, before);
+        struct str name = type->fields[i].name;
+        uint8_t *to = buf_reserve(out, name.bytes + 4);
+        if (to && plain_name(name)) {
+            to[0] = (uint8_t)before;
+            to[1] = '"';
+            memcpy(to + 2, name.ptr, name.bytes);
+            to[name.bytes + 2] = '"';
+            to[name.bytes + 3] = ':';
+            buf_advance(out, name.bytes + 4);
+        } else {
+            buf_char(out, before);
+            json_quote(name, out);
+            buf_char(out, ':');
+        }
         before = ',';
-        json_quote(type->fields[i].name, out);
-        buf_char(out, ':');
         json_encode_value(columns[i], row, options, out);
     }
     if (before == '{')
@@ -159,11 +194,13 @@ static void list(const struct column *column, size_t row, const struct json_enco
 
 static void day(int32_t days, struct buf *out)
 {
+    char text[TIME_ROOM], *to = text;
     struct civil c;
     civil_from_days(days, &c);
-    buf_char(out, '"');
-    date(&c, out);
-    buf_char(out, '"');
+    *to++ = '"';
+    to = date(to, &c);
+    *to++ = '"';
+    buf_append(out, text, (size_t)(to - text));
 }
 
 void json_encode_value(const struct column *column, size_t row,
@@ -210,12 +247,8 @@ void json_encode_value(const struct column *column, size_t row,
         day(column->i32[row], out);
         break;
     case TYPE_TIMESTAMP:
-        timestamp(column->i64[row], options, out);
-        break;
     case TYPE_TIMESTAMP_NTZ:
-        buf_char(out, '"');
-        wall_clock(column->i64[row], options->micros, out);
-        buf_char(out, '"');
+        timestamp(column->i64[row], column->type->kind == TYPE_TIMESTAMP, options, out);
         break;
     case TYPE_ARRAY:
     case TYPE_MAP:

@@ -96,7 +96,7 @@ static const uint8_t *scan_first(const uint8_t *p, const uint8_t *end, uint8_t q
                                  uint32_t *high)
 {
     json_scan_choose(true);
-    return json_scan_wide(p, end, quote, high);
+    return __atomic_load_n(&json_scan_wide, __ATOMIC_RELAXED)(p, end, quote, high);
 }
 
 json_scan_fn *json_scan_wide = scan_first;

@@ -69,7 +69,7 @@ static inline const uint8_t *json_string_stop(const uint8_t *p, const uint8_t *e
         p += 16;
     }
 #endif
-    return json_scan_wide(p, end, quote, high);
+    return __atomic_load_n(&json_scan_wide, __ATOMIC_RELAXED)(p, end, quote, high);
 }
 
 static inline bool json_is_blank(uint8_t c)

@@ -40,9 +40,20 @@ static void run(const uint8_t *from, const uint8_t *to, bool high, struct buf *o
 void json_quote(struct str text, struct buf *out)
 {
     const uint8_t *p = (const uint8_t *)text.ptr, *end = p + text.bytes;
+    uint32_t high = 0;
+    if (json_string_stop(p, end, '"', &high) == end && !high) {
+        uint8_t *to = buf_reserve(out, text.bytes + 2);
+        if (!to)
+            return;
+        to[0] = to[text.bytes + 1] = '"';
+        if (text.bytes)
+            memcpy(to + 1, text.ptr, text.bytes);
+        buf_advance(out, text.bytes + 2);
+        return;
+    }
     buf_char(out, '"');
     while (p < end) {
-        uint32_t high = 0;
+        high = 0;
         const uint8_t *stop = json_string_stop(p, end, '"', &high);
         run(p, stop, high != 0, out);
         if (stop < end)
@@ -126,12 +137,20 @@ void json_raw(struct json_writer *w, struct str json)
 
 void json_print_i64(int64_t value, struct buf *out)
 {
-    char text[20];
+    static const char pairs[] = "0001020304050607080910111213141516171819202122232425262728293031"
+                                "3233343536373839404142434445464748495051525354555657585960616263"
+                                "64656667686970717273747576777879808182838485868788899091929394959"
+                                "6979899";
+    char text[24];
     size_t at = sizeof text;
     uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-    do
-        text[--at] = (char)('0' + left % 10);
-    while (left /= 10);
+    for (; left >= 100; left /= 100) {
+        at -= 2;
+        memcpy(text + at, pairs + left % 100 * 2, 2);
+    }
+    at -= 2;
+    memcpy(text + at, pairs + left * 2, 2);
+    at += left < 10;
     if (value < 0)
         text[--at] = '-';
     buf_append(out, text + at, sizeof text - at);
