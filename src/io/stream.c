@@ -290,7 +290,7 @@ static void take_input(struct io_stream *stream)
         stream_fail(stream, err);
         return;
     }
-    if (stream->closing) {
+    if (stream->closing && !stream->greeting) {
         /* Nobody reads any more; it is taken so that the other side is not stuck. */
         if (bytes == 0)
             want_input(stream, false);
