@@ -69,6 +69,21 @@ void row_add_head(struct buf *out, uint32_t id, size_t bytes)
     buf_uvarint(out, bytes);
 }
 
+void row_add_live(struct buf *out, uint32_t id, struct str value)
+{
+    uint8_t *at = id < 16 && value.bytes < 128 ? buf_reserve(out, 2 + value.bytes) : NULL;
+    if (!at) {
+        row_add_head(out, id, value.bytes);
+        buf_str_append(out, value);
+        return;
+    }
+    at[0] = (uint8_t)(id << CELL_ID_SHIFT);
+    at[1] = (uint8_t)value.bytes;
+    if (value.bytes)
+        memcpy(at + 2, value.ptr, value.bytes);
+    buf_advance(out, 2 + value.bytes);
+}
+
 void row_add_open(struct buf *out, const struct row_base *base, const struct cell *cell)
 {
     bool own = cell->timestamp_us != base->timestamp_us;
@@ -123,6 +138,7 @@ enum err row_reader_init(struct row_reader *reader, struct str row)
     if ((head & ~(HEAD_TIMES | HEAD_DELETION | HEAD_PARTITION)) != HEAD_VERSION)
         return ERR_CORRUPT;
     reader->base.timestamp_us = read_le64(r);
+    reader->has_times = head & HEAD_TIMES;
     if (head & HEAD_TIMES) {
         reader->base.time_s = reader_varint(r, 64);
         reader->base.ttl_s = (int64_t)reader_uvarint(r, 64);

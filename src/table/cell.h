@@ -42,6 +42,8 @@ void row_add(struct buf *out, const struct row_base *base, const struct cell *ce
 /* The head of a live cell with the base's timestamp, whose value the caller appends: bytes are
  * those of the value. */
 void row_add_head(struct buf *out, uint32_t id, size_t bytes);
+/* The same with the value. */
+void row_add_live(struct buf *out, uint32_t id, struct str value);
 /* The head without the length, for a value whose length is known late: see row_length_patch. */
 void row_add_open(struct buf *out, const struct row_base *base, const struct cell *cell);
 /* Puts the length of what was appended since at in front of it. */
@@ -51,6 +53,7 @@ struct row_reader {
     struct reader bytes;
     struct row_base base;
     struct deletion deletion;
+    bool has_times; /* false: all cells are live */
     uint32_t next_id_min;
 };
 /* ERR_CORRUPT. */

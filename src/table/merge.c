@@ -135,12 +135,34 @@ enum err row_merge(const struct str *rows, size_t count, struct buf *out)
     return err;
 }
 
-enum err row_purge(struct str row, const struct deletion *covering, int64_t purge_before_s,
-                   bool *ret_changed, struct buf *out)
+/* Whether row_purge() would change the row; most rows answer it with their head. */
+static enum err may_purge(struct str row, const struct deletion *covering, int64_t purge_before_s,
+                          bool *ret_may)
 {
     struct row_reader reader;
     TRY(row_reader_init(&reader, row));
+    bool covers = covering->timestamp_us != INT64_MIN;
+    *ret_may = reader.deletion.timestamp_us != INT64_MIN || covers;
+    if (!reader.has_times || *ret_may)
+        return OK;
+    struct cell cell;
+    while (!*ret_may && row_reader_next(&reader, &cell))
+        *ret_may = cell.kind != CELL_LIVE && cell.time_s < purge_before_s;
+    return reader.bytes.err;
+}
+
+enum err row_purge(struct str row, const struct deletion *covering, int64_t purge_before_s,
+                   bool *ret_changed, struct buf *out)
+{
     bool changed = false;
+    TRY(may_purge(row, covering, purge_before_s, &changed));
+    if (!changed) {
+        *ret_changed = false;
+        return OK;
+    }
+    changed = false;
+    struct row_reader reader;
+    TRY(row_reader_init(&reader, row));
     struct deletion deletion = reader.deletion;
     if (deletion.timestamp_us != INT64_MIN &&
         (deletion.time_s < purge_before_s || !deletion_newer(&deletion, covering))) {

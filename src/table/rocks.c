@@ -174,7 +174,7 @@ static void set_layout(rocksdb_options_t *options, const struct backend_options 
     rocksdb_options_set_compaction_style(options, rocksdb_universal_compaction);
     rocksdb_universal_compaction_options_t *universal =
         rocksdb_universal_compaction_options_create();
-    rocksdb_universal_compaction_options_set_max_size_amplification_percent(universal, 100);
+    rocksdb_universal_compaction_options_set_max_size_amplification_percent(universal, 200);
     rocksdb_options_set_universal_compaction_options(options, universal);
     rocksdb_universal_compaction_options_destroy(universal);
     rocksdb_options_set_level0_file_num_compaction_trigger(options, 6);
