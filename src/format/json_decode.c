@@ -30,6 +30,7 @@ enum err json_decoder_new(const struct type *schema, const struct type *wanted,
     d->zone_is_utc = d->zone == zone_utc();
     d->value_bytes_max = options->value_bytes_max ? options->value_bytes_max : (size_t)16 << 20;
     d->wanted = wanted ? wanted : schema;
+    memcpy(d->date_text, "1970-01-01", sizeof d->date_text);
     arena_init(&d->arena, (size_t)64 << 20);
     buf_init(&d->scratch, 0);
     enum err err = json_schema_compile(d, schema, d->wanted);

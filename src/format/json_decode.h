@@ -59,7 +59,7 @@ struct json_decoder {
     const struct zone *zone;
     bool zone_is_utc;
     size_t value_bytes_max;
-    uint8_t date_text[10]; /* the last date met, and its day number in us */
+    uint8_t date_text[10]; /* the last date met, never anything else; where it begins in us */
     int64_t date_us;
     struct buf scratch;
     const struct json_node *misfit; /* the first of this row */

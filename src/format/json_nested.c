@@ -17,6 +17,7 @@
  *
  * Recursion is bounded by the schema, not by the document.
  */
+#include "base/hash.h"
 #include "format/json_decode.h"
 
 #include <stdlib.h>
@@ -239,8 +240,19 @@ static bool keys_repeat(const struct builder *keys, uint32_t first)
                     return true;
         return false;
     }
-    CLEAN(mem_free_at) struct entry *entries = mem_array(count, sizeof *entries);
-    return distinct_keys(keys, first, entries) < count;
+    uint32_t room = 64;
+    while (room < count * 2ull)
+        room *= 2;
+    CLEAN(mem_free_at) uint32_t *slots = mem_zero(room * sizeof *slots);
+    for (uint32_t i = 0; i < count; i++) {
+        struct str key = builder_text(keys, first + i);
+        uint32_t slot = (uint32_t)hash_bytes(key.ptr, key.bytes, 0) & (room - 1);
+        for (; slots[slot]; slot = (slot + 1) & (room - 1))
+            if (str_equal(builder_text(keys, first + slots[slot] - 1), key))
+                return true;
+        slots[slot] = i + 1;
+    }
+    return false;
 }
 
 /* Reads a complete and fitting map again, each key once: p at its bracket. */

@@ -571,6 +571,40 @@ static void test_batches(void **state)
     rig_close(&rig);
 }
 
+/* Ten zero bytes are no date, even for a decoder that has met none. */
+static void test_first_date(void **state)
+{
+    static const char *const types[] = {"v TIMESTAMP", "v TIMESTAMP_NTZ", "v DATE"};
+    for (int i = 0; i < 3; i++) {
+        char text[] = "{\"v\":\"..........T00:00:00\",\"w\":\"0123456789012345678901234567890\"}";
+        memset(text + 6, 0, 10);
+        if (i == 2)
+            memcpy(text + 16, "\" ,\"x\":\"", 8);
+        struct rig rig;
+        CLEAN(buf_deinit) struct buf row = {0};
+        rig_open(&rig, types[i], NULL, NULL);
+        assert_int_equal(decode_one(&rig, str_from(text, sizeof text - 1), &row, NULL),
+                         JSON_CORRUPT);
+        assert_str("{}", buf_str(&row));
+        rig_close(&rig);
+    }
+}
+
+static void test_no_rows(void **state)
+{
+    struct rig rig;
+    struct batch *batch;
+    size_t faults = 7;
+    rig_open(&rig, "a INT, b ARRAY<STRING>", NULL, NULL);
+    for (int round = 0; round < 2; round++) {
+        assert_ok(json_decode(rig.decoder, NULL, 0, &batch, NULL, NULL, 0, &faults));
+        assert_int_equal(batch->rows, 0);
+        assert_int_equal(faults, 0);
+        batch_unref(batch);
+    }
+    rig_close(&rig);
+}
+
 static void test_corrupt_record(void **state)
 {
     static const struct shape list[] = {
@@ -755,6 +789,8 @@ int main(void)
         cmocka_unit_test(test_options),
         cmocka_unit_test(test_batches),
         cmocka_unit_test(test_corrupt_record),
+        cmocka_unit_test(test_first_date),
+        cmocka_unit_test(test_no_rows),
         cmocka_unit_test(test_deep),
         cmocka_unit_test(test_big),
         cmocka_unit_test(test_names),
