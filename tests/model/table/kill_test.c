@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A child commits rows and a counter together and is killed at any moment, over and over: whenever
+ * the store is opened again the counter is the number of rows, and no less than what the child said
+ * was done. Small memtables, so that flushes and compactions are hit too.
+ */
+#include "../../unit/table/rows.h"
+#include "base/endian.h"
+#include "base/prng.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+enum { ROUNDS = 25, ROWS_A_COMMIT = 37 };
+
+static const struct table_store_options options = {.memtable_bytes = 256 << 10};
+
+static struct table *open_table(struct io *io, const char *dir, struct table_store **ret_store)
+{
+    struct table_column columns[] = {
+        {STR("n"), type_simple(TYPE_BIGINT), STR_NONE, TABLE_PARTITION_KEY},
+        {STR("text"), type_simple(TYPE_STRING), STR_NONE, TABLE_REGULAR},
+    };
+    struct table_definition definition = {STR("k"), STR("t"), columns, 2, false, 0};
+    struct diag diag = {0};
+    struct table *table = NULL;
+    if (table_store_open(io, dir, &options, &diag, ret_store))
+        fail_msg("%s", diag.message);
+    assert_ok(table_create(*ret_store, &definition, &diag, &table));
+    return table;
+}
+
+static uint64_t counter(struct table_store *store)
+{
+    struct buf value = {0};
+    uint64_t count = 0;
+    if (!table_state_get(store, STR("count"), &value))
+        count = get_be64(value.ptr);
+    buf_deinit(&value);
+    return count;
+}
+
+static uint64_t count_rows(struct table *table)
+{
+    struct table_scan *scan;
+    struct batch *batch;
+    uint64_t rows = 0;
+    assert_ok(table_scan_open(table, NULL, &scan));
+    do {
+        assert_ok(table_scan_next(scan, 1000, &batch));
+        rows += batch ? batch->rows : 0;
+        batch_unref(batch);
+    } while (batch);
+    table_scan_close(scan);
+    return rows;
+}
+
+/* Commits until it is killed; tells each count that is on disk. */
+static void child(const char *dir, int out)
+{
+    struct io *io = io_kernel_new();
+    struct table_store *store;
+    struct table *table = open_table(io, dir, &store);
+    struct table_batch *batch = table_batch_new(store);
+    uint64_t count = counter(store);
+    for (;;) {
+        struct builder *numbers = builder_new(type_simple(TYPE_BIGINT), 0, 0);
+        struct builder *texts = builder_new(type_simple(TYPE_STRING), 0, 0);
+        struct column *columns[2];
+        char text[200];
+        memset(text, 'x', sizeof text);
+        for (int i = 0; i < ROWS_A_COMMIT; i++) {
+            builder_i64(numbers, (int64_t)count++);
+            builder_str(texts, str_from(text, sizeof text));
+        }
+        assert_ok(builder_finish(numbers, &columns[0]));
+        assert_ok(builder_finish(texts, &columns[1]));
+        builder_free(numbers);
+        builder_free(texts);
+        struct batch *rows = batch_new(table_schema(table), ROWS_A_COMMIT, columns);
+        struct table_write how = {.timestamp_us = 1};
+        assert_ok(table_batch_upsert(batch, table, rows, 0, rows->rows, &how, NULL, NULL));
+        batch_unref(rows);
+        uint8_t value[8];
+        put_be64(value, count);
+        table_batch_state(batch, STR("count"), str_from(value, 8));
+        bool sync = count % 2;
+        assert_ok(table_commit(store, batch, sync));
+        table_batch_reset(batch);
+        /* Killed, not unplugged: what was committed is there, synced or not. */
+        if (write(out, &count, sizeof count) != sizeof count)
+            _exit(1);
+    }
+}
+
+static void killed_again_and_again(void **state)
+{
+    struct prng prng = {99};
+    char dir[64];
+    arena_init(&test_arena, SIZE_MAX);
+    snprintf(dir, sizeof dir, "/tmp/millrace-table-kill-%d", (int)getpid());
+    uint64_t before = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        int ends[2];
+        assert_int_equal(0, pipe(ends));
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (!pid) {
+            close(ends[0]);
+            child(dir, ends[1]);
+        }
+        close(ends[1]);
+        uint64_t told = before, next;
+        for (uint64_t left = 1 + prng_below(&prng, 60);
+             left && read(ends[0], &next, sizeof next) == sizeof next; left--)
+            told = next;
+        usleep((unsigned)prng_below(&prng, 3000));
+        kill(pid, SIGKILL);
+        int status;
+        assert_int_equal(pid, waitpid(pid, &status, 0));
+        assert_true(WIFSIGNALED(status));
+        while (read(ends[0], &next, sizeof next) == sizeof next)
+            told = next;
+        close(ends[0]);
+        struct io *io = io_kernel_new();
+        struct table_store *store;
+        struct table *table = open_table(io, dir, &store);
+        uint64_t count = counter(store);
+        assert_true(count >= told);
+        assert_true(count > before);
+        assert_true(count_rows(table) == count);
+        before = count;
+        table_store_close(store);
+        io_free(io);
+    }
+    struct io *io = io_kernel_new();
+    assert_ok(io_path_remove_tree(io, dir));
+    io_free(io);
+    arena_deinit(&test_arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(killed_again_and_again),
+    };
+    return RUN_TESTS(tests);
+}
