@@ -3,7 +3,7 @@
  * always there; a host that contains colons stands in brackets. */
 #include "io/core.h"
 
-enum err address_split(const char *text, struct address *ret_address)
+enum err io_address_split(const char *text, struct address *ret_address)
 {
     struct str rest = str_of(text), host, port;
     size_t colon = SIZE_MAX;

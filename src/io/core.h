@@ -161,7 +161,7 @@ struct io_net_ops {
     void (*listener_close)(struct io_listener *listener);
     void (*listener_arm)(struct io_listener *listener, bool on);
 
-    /* Ends in stream_connected() or stream_fail(), never from inside. */
+    /* Ends in io_stream_connected() or io_stream_fail(), never from inside. */
     enum err (*connect)(struct io_stream *stream, const char *address);
     /* 0 bytes = the end; ERR_AGAIN. */
     enum err (*receive)(struct io_stream *stream, void *ret_data, size_t room, size_t *ret_bytes);
@@ -178,49 +178,49 @@ struct io_net_ops {
 
 /* ---- timer.c ---- */
 /* When the next timer is due, INT64_MAX = none. */
-int64_t timer_next_ns(const struct io_loop *loop);
+int64_t io_timer_next_ns(const struct io_loop *loop);
 /* Fires what was due and started before this turn. */
-void timers_fire(struct io_loop *loop);
+void io_timers_fire(struct io_loop *loop);
 
 /* ---- stream.c ---- */
-struct io_stream *stream_new(struct io_loop *loop, const struct io_stream_events *events,
-                             const struct io_stream_limits *limits);
+struct io_stream *io_stream_new(struct io_loop *loop, const struct io_stream_events *events,
+                                const struct io_stream_limits *limits);
 /* A connection arrived: asks the listener's owner. False: refused, the stream is gone. */
-bool stream_accepted(struct io_listener *listener, struct io_stream *stream);
-void stream_connected(struct io_stream *stream);
+bool io_stream_accepted(struct io_listener *listener, struct io_stream *stream);
+void io_stream_connected(struct io_stream *stream);
 /* What struct io_handle calls; also on IO_ERROR, the connection broke. */
-void stream_ready(struct io_handle *handle, unsigned events);
-void stream_fail(struct io_stream *stream, enum err why);
-void stream_finish(struct io_stream *stream, enum err why, bool orderly);
-void stream_pend(struct io_stream *stream, unsigned what);
-void stream_moved(struct io_stream *stream);
+void io_stream_ready(struct io_handle *handle, unsigned events);
+void io_stream_fail(struct io_stream *stream, enum err why);
+void io_stream_finish(struct io_stream *stream, enum err why, bool orderly);
+void io_stream_pend(struct io_stream *stream, unsigned what);
+void io_stream_moved(struct io_stream *stream);
 /* Watches for output room, or not. */
-void stream_want_room(struct io_stream *stream, bool on);
-void streams_run_pending(struct io_loop *loop);
-void streams_free_dead(struct io_loop *loop);
+void io_stream_want_room(struct io_stream *stream, bool on);
+void io_streams_run_pending(struct io_loop *loop);
+void io_streams_free_dead(struct io_loop *loop);
 
 /* ---- stream_out.c ---- */
-void stream_mark_dirty(struct io_stream *stream);
-void streams_flush_dirty(struct io_loop *loop);
-void stream_flush(struct io_stream *stream);
+void io_stream_mark_dirty(struct io_stream *stream);
+void io_streams_flush_dirty(struct io_loop *loop);
+void io_stream_flush(struct io_stream *stream);
 /* Gives buffers back and calls done() of each file. */
-void stream_drop_output(struct io_stream *stream);
+void io_stream_drop_output(struct io_stream *stream);
 
 /* ---- tls.c ---- */
-enum err tls_session_new(struct io_tls *tls, bool is_client, const char *host_name,
-                         struct tls_session **ret_session);
-void tls_session_free(struct tls_session *session);
-void tls_session_feed(struct tls_session *session, const void *sealed, size_t bytes);
+enum err io_tls_session_new(struct io_tls *tls, bool is_client, const char *host_name,
+                            struct tls_session **ret_session);
+void io_tls_session_free(struct tls_session *session);
+void io_tls_session_feed(struct tls_session *session, const void *sealed, size_t bytes);
 /* OK = done, ERR_AGAIN = needs more, ERR_DENIED = the certificate is refused, ERR_NETWORK. */
-enum err tls_session_greet(struct tls_session *session);
+enum err io_tls_session_greet(struct tls_session *session);
 /* ERR_AGAIN = nothing more now, ERR_CLOSED = an orderly end. */
-enum err tls_session_open(struct tls_session *session, void *ret_plain, size_t room,
-                          size_t *ret_bytes);
-enum err tls_session_seal(struct tls_session *session, const void *plain, size_t bytes);
-void tls_session_say_end(struct tls_session *session);
+enum err io_tls_session_open(struct tls_session *session, void *ret_plain, size_t room,
+                             size_t *ret_bytes);
+enum err io_tls_session_seal(struct tls_session *session, const void *plain, size_t bytes);
+void io_tls_session_say_end(struct tls_session *session);
 /* Appends what the session wants sent. */
-void tls_session_take(struct tls_session *session, struct buf *out);
-bool tls_session_has_output(const struct tls_session *session);
+void io_tls_session_take(struct tls_session *session, struct buf *out);
+bool io_tls_session_has_output(const struct tls_session *session);
 
 /* ---- address.c ---- */
 struct address {
@@ -228,6 +228,6 @@ struct address {
     char port[6];
 };
 /* "host:port" and "[v6]:port". ERR_INVALID. */
-enum err address_split(const char *text, struct address *ret_address);
+enum err io_address_split(const char *text, struct address *ret_address);
 
 #endif

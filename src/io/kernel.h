@@ -32,28 +32,29 @@ static inline struct kernel_loop *kernel_of(struct io_loop *loop)
     return loop->carrier;
 }
 
-extern const struct io_net_ops kernel_net;
+extern const struct io_net_ops io_kernel_net;
 
 /* op: EPOLL_CTL_ADD or MOD; events: IO_READABLE.. */
-enum err kernel_epoll(struct io_loop *loop, int op, int fd, unsigned events,
-                      struct io_handle *handle);
+enum err io_kernel_epoll(struct io_loop *loop, int op, int fd, unsigned events,
+                         struct io_handle *handle);
 
 /* kernel_net.c */
-enum err kernel_listen(struct io_listener *listener, const char *address);
-void kernel_listener_close(struct io_listener *listener);
-void kernel_listener_arm(struct io_listener *listener, bool on);
-enum err kernel_receive(struct io_stream *stream, void *ret_data, size_t room, size_t *ret_bytes);
-enum err kernel_send(struct io_stream *stream, const void *data, size_t bytes, bool more,
-                     size_t *ret_bytes);
-enum err kernel_send_file(struct io_stream *stream, struct io_file *file, uint64_t offset,
-                          size_t bytes, size_t *ret_bytes);
-void kernel_arm(struct io_stream *stream, unsigned events);
-void kernel_close(struct io_stream *stream, bool orderly);
-void kernel_end_lingering(struct kernel_loop *kernel);
+enum err io_kernel_listen(struct io_listener *listener, const char *address);
+void io_kernel_listener_close(struct io_listener *listener);
+void io_kernel_listener_arm(struct io_listener *listener, bool on);
+enum err io_kernel_receive(struct io_stream *stream, void *ret_data, size_t room,
+                           size_t *ret_bytes);
+enum err io_kernel_send(struct io_stream *stream, const void *data, size_t bytes, bool more,
+                        size_t *ret_bytes);
+enum err io_kernel_send_file(struct io_stream *stream, struct io_file *file, uint64_t offset,
+                             size_t bytes, size_t *ret_bytes);
+void io_kernel_arm(struct io_stream *stream, unsigned events);
+void io_kernel_close(struct io_stream *stream, bool orderly);
+void io_kernel_end_lingering(struct kernel_loop *kernel);
 
 /* kernel_connect.c */
-enum err kernel_connect(struct io_stream *stream, const char *address);
-void kernel_connect_cancel(struct io_stream *stream);
-void kernel_end_lookups(struct kernel_loop *kernel);
+enum err io_kernel_connect(struct io_stream *stream, const char *address);
+void io_kernel_connect_cancel(struct io_stream *stream);
+void io_kernel_end_lookups(struct kernel_loop *kernel);
 
 #endif

@@ -73,7 +73,7 @@ static bool start_connect(struct connecting *connecting)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     /* After a signal the connect goes on by itself, as after EINPROGRESS. */
     if ((connect(fd, to, bytes) != 0 && errno != EINPROGRESS && errno != EINTR) ||
-        kernel_epoll(stream->loop, EPOLL_CTL_ADD, fd, IO_WRITABLE, &stream->handle) != OK) {
+        io_kernel_epoll(stream->loop, EPOLL_CTL_ADD, fd, IO_WRITABLE, &stream->handle) != OK) {
         close(fd);
         return false;
     }
@@ -88,7 +88,7 @@ static void try_next(struct connecting *connecting, enum err last)
     while (connecting->next < connecting->to.count)
         if (start_connect(connecting))
             return;
-    stream_fail(connecting->stream, last);
+    io_stream_fail(connecting->stream, last);
 }
 
 static void give_up_try(struct connecting *connecting, enum err why)
@@ -118,11 +118,11 @@ static void connect_ready(struct io_handle *handle, unsigned events)
         give_up_try(connecting, failed == ETIMEDOUT ? ERR_TIMEOUT : ERR_NETWORK);
         return;
     }
-    kernel_connect_cancel(stream);
-    stream->handle.ready = stream_ready;
+    io_kernel_connect_cancel(stream);
+    stream->handle.ready = io_stream_ready;
     stream->armed = IO_READABLE;
-    kernel_arm(stream, stream->armed);
-    stream_connected(stream);
+    io_kernel_arm(stream, stream->armed);
+    io_stream_connected(stream);
 }
 
 static void unlink_lookup(struct lookup *lookup)
@@ -147,7 +147,7 @@ static void lookup_done(struct io_post *post)
         if (lookup->found.count)
             try_next(connecting, ERR_NETWORK);
         else
-            stream_fail(lookup->stream, ERR_NOT_FOUND);
+            io_stream_fail(lookup->stream, ERR_NOT_FOUND);
     }
     mem_free(lookup);
 }
@@ -184,10 +184,10 @@ static enum err lookup_start(struct connecting *connecting, const struct address
     return OK;
 }
 
-enum err kernel_connect(struct io_stream *stream, const char *address)
+enum err io_kernel_connect(struct io_stream *stream, const char *address)
 {
     struct address parts;
-    TRY(address_split(address, &parts));
+    TRY(io_address_split(address, &parts));
     struct connecting *connecting = mem_zero(sizeof *connecting);
     connecting->stream = stream;
     connecting->timer.fire = try_over;
@@ -200,11 +200,11 @@ enum err kernel_connect(struct io_stream *stream, const char *address)
     else
         err = lookup_start(connecting, &parts);
     if (err != OK)
-        kernel_connect_cancel(stream);
+        io_kernel_connect_cancel(stream);
     return err;
 }
 
-void kernel_connect_cancel(struct io_stream *stream)
+void io_kernel_connect_cancel(struct io_stream *stream)
 {
     struct connecting *connecting = stream->carrier;
     if (!connecting)
@@ -216,7 +216,7 @@ void kernel_connect_cancel(struct io_stream *stream)
     mem_free(connecting);
 }
 
-void kernel_end_lookups(struct kernel_loop *kernel)
+void io_kernel_end_lookups(struct kernel_loop *kernel)
 {
     while (kernel->lookups) {
         struct lookup *lookup = kernel->lookups;

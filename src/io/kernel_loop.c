@@ -41,8 +41,8 @@ static unsigned from_epoll(uint32_t events)
            ((events & (EPOLLERR | EPOLLHUP)) ? IO_ERROR : 0u);
 }
 
-enum err kernel_epoll(struct io_loop *loop, int op, int fd, unsigned events,
-                      struct io_handle *handle)
+enum err io_kernel_epoll(struct io_loop *loop, int op, int fd, unsigned events,
+                         struct io_handle *handle)
 {
     struct epoll_event event = {.events = to_epoll(events), .data.ptr = handle};
     return epoll_ctl(kernel_of(loop)->epoll_fd, op, fd, &event) == 0 ? OK : err_from_errno(errno);
@@ -70,7 +70,7 @@ static enum err loop_init(struct io_loop *loop)
     kernel->wake.ready = wake_ready;
     enum err err = ERR_LIMIT;
     if (kernel->epoll_fd >= 0 && kernel->wake_fd >= 0)
-        err = kernel_epoll(loop, EPOLL_CTL_ADD, kernel->wake_fd, IO_READABLE, &kernel->wake);
+        err = io_kernel_epoll(loop, EPOLL_CTL_ADD, kernel->wake_fd, IO_READABLE, &kernel->wake);
     if (err == OK)
         return OK;
     if (kernel->epoll_fd >= 0)
@@ -95,8 +95,8 @@ static void loop_deinit(struct io_loop *loop)
 {
     struct kernel_loop *kernel = kernel_of(loop);
     signals_end(kernel);
-    kernel_end_lookups(kernel);
-    kernel_end_lingering(kernel);
+    io_kernel_end_lookups(kernel);
+    io_kernel_end_lingering(kernel);
     close(kernel->wake_fd);
     close(kernel->epoll_fd);
     mem_free(kernel);
@@ -219,23 +219,23 @@ static enum err signals_watch(struct io_loop *loop)
     sigfillset(&action.sa_mask);
     for (size_t i = 0; i < SIGNAL_COUNT; i++)
         sigaction(signal_numbers[i], &action, NULL);
-    return kernel_epoll(loop, EPOLL_CTL_ADD, ends[0], IO_READABLE, &kernel->signals);
+    return io_kernel_epoll(loop, EPOLL_CTL_ADD, ends[0], IO_READABLE, &kernel->signals);
 }
 
-const struct io_net_ops kernel_net = {
+const struct io_net_ops io_kernel_net = {
     .loop_init = loop_init,
     .loop_deinit = loop_deinit,
     .wait = loop_wait,
     .wake = loop_wake,
     .watch_set = watch_set,
     .signals_watch = signals_watch,
-    .listen = kernel_listen,
-    .listener_close = kernel_listener_close,
-    .listener_arm = kernel_listener_arm,
-    .connect = kernel_connect,
-    .receive = kernel_receive,
-    .send = kernel_send,
-    .send_file = kernel_send_file,
-    .arm = kernel_arm,
-    .close = kernel_close,
+    .listen = io_kernel_listen,
+    .listener_close = io_kernel_listener_close,
+    .listener_arm = io_kernel_listener_arm,
+    .connect = io_kernel_connect,
+    .receive = io_kernel_receive,
+    .send = io_kernel_send,
+    .send_file = io_kernel_send_file,
+    .arm = io_kernel_arm,
+    .close = io_kernel_close,
 };

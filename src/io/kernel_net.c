@@ -8,7 +8,9 @@
  *
  * An orderly close lingers: closing a socket with unread input makes the kernel send a reset, which
  * may overtake the answer that was just sent. So we send our end, throw away what still comes, and
- * close when the other side does, or after two seconds. The owner has long been told.
+ * close when the other side does, or after two seconds. The owner has long been told. A stream that
+ * is cut off with output still queued is reset, so that the other side does not take the cut for
+ * an end.
  */
 #include "io/kernel.h"
 
@@ -57,7 +59,7 @@ static void rest_fire(struct io_timer *timer)
     struct io_listener *listener = timer->owner;
     listener->resting = false;
     if (!listener->paused)
-        kernel_listener_arm(listener, true);
+        io_kernel_listener_arm(listener, true);
 }
 
 /* False: nothing more to accept now. */
@@ -69,20 +71,21 @@ static bool accept_one(struct io_listener *listener)
     if (fd < 0) {
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             listener->resting = true;
-            kernel_listener_arm(listener, false);
+            io_kernel_listener_arm(listener, false);
             io_timer_start(listener->loop, &listener->rest, (int64_t)REST_MS * NS_PER_MS);
             return false;
         }
         /* Others, like a connection that broke meanwhile, concern only that connection. */
         return errno != EAGAIN;
     }
-    struct io_stream *stream = stream_new(listener->loop, listener->events, listener->limits);
+    struct io_stream *stream = io_stream_new(listener->loop, listener->events, listener->limits);
     stream->fd = fd;
     stream->armed = IO_READABLE;
     print_peer(&from, bytes, stream->peer, sizeof stream->peer);
-    enum err err = kernel_epoll(listener->loop, EPOLL_CTL_ADD, fd, stream->armed, &stream->handle);
-    if (stream_accepted(listener, stream) && err != OK)
-        stream_fail(stream, err);
+    enum err err =
+        io_kernel_epoll(listener->loop, EPOLL_CTL_ADD, fd, stream->armed, &stream->handle);
+    if (io_stream_accepted(listener, stream) && err != OK)
+        io_stream_fail(stream, err);
     return true;
 }
 
@@ -112,10 +115,10 @@ static enum err bind_to(const struct addrinfo *to, int *ret_fd)
     return err;
 }
 
-enum err kernel_listen(struct io_listener *listener, const char *address)
+enum err io_kernel_listen(struct io_listener *listener, const char *address)
 {
     struct address parts;
-    TRY(address_split(address, &parts));
+    TRY(io_address_split(address, &parts));
     struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
     if (getaddrinfo(parts.host, parts.port, &hints, &found) != 0)
@@ -137,21 +140,22 @@ enum err kernel_listen(struct io_listener *listener, const char *address)
     listener->handle.ready = listener_ready;
     listener->rest.fire = rest_fire;
     listener->rest.owner = listener;
-    err = kernel_epoll(listener->loop, EPOLL_CTL_ADD, listener->fd, IO_READABLE, &listener->handle);
+    err = io_kernel_epoll(listener->loop, EPOLL_CTL_ADD, listener->fd, IO_READABLE,
+                          &listener->handle);
     if (err != OK)
         close(listener->fd);
     return err;
 }
 
-void kernel_listener_close(struct io_listener *listener)
+void io_kernel_listener_close(struct io_listener *listener)
 {
     close(listener->fd);
 }
 
-void kernel_listener_arm(struct io_listener *listener, bool on)
+void io_kernel_listener_arm(struct io_listener *listener, bool on)
 {
-    enum err err = kernel_epoll(listener->loop, EPOLL_CTL_MOD, listener->fd, on ? IO_READABLE : 0,
-                                &listener->handle);
+    enum err err = io_kernel_epoll(listener->loop, EPOLL_CTL_MOD, listener->fd,
+                                   on ? IO_READABLE : 0, &listener->handle);
     check(err == OK);
 }
 
@@ -161,7 +165,7 @@ static enum err net_error(void)
     return err == ERR_IO ? ERR_NETWORK : err;
 }
 
-enum err kernel_receive(struct io_stream *stream, void *ret_data, size_t room, size_t *ret_bytes)
+enum err io_kernel_receive(struct io_stream *stream, void *ret_data, size_t room, size_t *ret_bytes)
 {
     ssize_t n;
     do
@@ -173,8 +177,8 @@ enum err kernel_receive(struct io_stream *stream, void *ret_data, size_t room, s
     return OK;
 }
 
-enum err kernel_send(struct io_stream *stream, const void *data, size_t bytes, bool more,
-                     size_t *ret_bytes)
+enum err io_kernel_send(struct io_stream *stream, const void *data, size_t bytes, bool more,
+                        size_t *ret_bytes)
 {
     ssize_t n;
     do
@@ -186,8 +190,8 @@ enum err kernel_send(struct io_stream *stream, const void *data, size_t bytes, b
     return OK;
 }
 
-enum err kernel_send_file(struct io_stream *stream, struct io_file *file, uint64_t offset,
-                          size_t bytes, size_t *ret_bytes)
+enum err io_kernel_send_file(struct io_stream *stream, struct io_file *file, uint64_t offset,
+                             size_t bytes, size_t *ret_bytes)
 {
     off_t at = (off_t)offset;
     bytes = bytes < SEND_FILE_BYTES_MAX ? bytes : SEND_FILE_BYTES_MAX;
@@ -201,9 +205,10 @@ enum err kernel_send_file(struct io_stream *stream, struct io_file *file, uint64
     return OK;
 }
 
-void kernel_arm(struct io_stream *stream, unsigned events)
+void io_kernel_arm(struct io_stream *stream, unsigned events)
 {
-    enum err err = kernel_epoll(stream->loop, EPOLL_CTL_MOD, stream->fd, events, &stream->handle);
+    enum err err =
+        io_kernel_epoll(stream->loop, EPOLL_CTL_MOD, stream->fd, events, &stream->handle);
     check(err == OK);
 }
 
@@ -244,7 +249,7 @@ static bool linger_start(struct io_loop *loop, int fd)
     linger->fd = fd;
     linger->timer.fire = linger_fire;
     linger->timer.owner = linger;
-    if (kernel_epoll(loop, EPOLL_CTL_MOD, fd, IO_READABLE, &linger->handle) != OK) {
+    if (io_kernel_epoll(loop, EPOLL_CTL_MOD, fd, IO_READABLE, &linger->handle) != OK) {
         mem_free(linger);
         return false;
     }
@@ -258,17 +263,21 @@ static bool linger_start(struct io_loop *loop, int fd)
     return true;
 }
 
-void kernel_end_lingering(struct kernel_loop *kernel)
+void io_kernel_end_lingering(struct kernel_loop *kernel)
 {
     while (kernel->lingering)
         linger_end(kernel->lingering);
 }
 
-void kernel_close(struct io_stream *stream, bool orderly)
+void io_kernel_close(struct io_stream *stream, bool orderly)
 {
-    kernel_connect_cancel(stream);
+    io_kernel_connect_cancel(stream);
     if (stream->fd < 0)
         return;
+    if (!orderly && io_stream_out_bytes(stream)) {
+        struct linger reset = {.l_onoff = 1, .l_linger = 0};
+        setsockopt(stream->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    }
     if (!orderly || stream->end_seen || !linger_start(stream->loop, stream->fd))
         close(stream->fd);
     stream->fd = -1;

@@ -22,21 +22,21 @@
 
 enum { NS_PER_S = 1000000000 };
 
-int64_t kernel_now_ns(struct io *io)
+int64_t io_kernel_now_ns(struct io *io)
 {
     struct timespec ts;
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
 }
 
-int64_t kernel_wall_us(struct io *io)
+int64_t io_kernel_wall_us(struct io *io)
 {
     struct timespec ts;
     clock_gettime(CLOCK_REALTIME, &ts);
     return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
-void kernel_random(struct io *io, void *ret_bytes, size_t bytes)
+void io_kernel_random(struct io *io, void *ret_bytes, size_t bytes)
 {
     for (size_t done = 0; done < bytes;) {
         ssize_t n = getrandom((char *)ret_bytes + done, bytes - done, 0);
@@ -45,14 +45,14 @@ void kernel_random(struct io *io, void *ret_bytes, size_t bytes)
     }
 }
 
-void kernel_sleep_ns(struct io *io, int64_t ns)
+void io_kernel_sleep_ns(struct io *io, int64_t ns)
 {
     struct timespec left = {ns / NS_PER_S, ns % NS_PER_S};
     while (nanosleep(&left, &left) != 0 && errno == EINTR)
         ;
 }
 
-const char *kernel_env(struct io *io, const char *name)
+const char *io_kernel_env(struct io *io, const char *name)
 {
     return getenv(name);
 }
@@ -69,7 +69,7 @@ static void read_text(const char *path, char *ret_text, size_t room)
     close(fd);
 }
 
-void kernel_usage(struct io *io, struct io_usage *ret_usage)
+void io_kernel_usage(struct io *io, struct io_usage *ret_usage)
 {
     *ret_usage = (struct io_usage){.threads = 1};
     char text[4096];
@@ -87,7 +87,7 @@ void kernel_usage(struct io *io, struct io_usage *ret_usage)
                             used.ru_utime.tv_usec + used.ru_stime.tv_usec;
 }
 
-uint32_t kernel_cpu_count(struct io *io)
+uint32_t io_kernel_cpu_count(struct io *io)
 {
     cpu_set_t set;
     uint32_t count = 1;
@@ -103,7 +103,7 @@ uint32_t kernel_cpu_count(struct io *io)
     return count ? count : 1;
 }
 
-enum err kernel_stdout_write(struct io *io, const void *data, size_t bytes)
+enum err io_kernel_stdout_write(struct io *io, const void *data, size_t bytes)
 {
     for (size_t done = 0; done < bytes;) {
         ssize_t n = write(STDOUT_FILENO, (const char *)data + done, bytes - done);
@@ -116,7 +116,7 @@ enum err kernel_stdout_write(struct io *io, const void *data, size_t bytes)
     return OK;
 }
 
-enum err kernel_stdin_read(struct io *io, void *ret_data, size_t bytes, size_t *ret_bytes)
+enum err io_kernel_stdin_read(struct io *io, void *ret_data, size_t bytes, size_t *ret_bytes)
 {
     ssize_t n;
     do
@@ -128,12 +128,12 @@ enum err kernel_stdin_read(struct io *io, void *ret_data, size_t bytes, size_t *
     return OK;
 }
 
-bool kernel_is_terminal(struct io *io, int number)
+bool io_kernel_is_terminal(struct io *io, int number)
 {
     return isatty(number) == 1;
 }
 
-uint32_t kernel_terminal_columns(struct io *io)
+uint32_t io_kernel_terminal_columns(struct io *io)
 {
     struct winsize size;
     for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)

@@ -49,8 +49,8 @@ void io_loop_free(struct io_loop *loop)
     check(!loop->in_turn);
     /* Streams that were aborted after the last turn still get their last call. */
     while (loop->pending)
-        streams_run_pending(loop);
-    streams_free_dead(loop);
+        io_streams_run_pending(loop);
+    io_streams_free_dead(loop);
     check(loop->stream_count == 0);
     check(loop->listener_count == 0);
     loop->net->loop_deinit(loop);
@@ -100,7 +100,7 @@ static int64_t wait_bound_ns(struct io_loop *loop, int64_t wait_max_ns)
     if (wait_max_ns == 0 || loop->pending || loop->dirty || atomic_load(&loop->stop) ||
         atomic_load_explicit(&loop->posts, memory_order_relaxed))
         return 0;
-    int64_t next_ns = timer_next_ns(loop);
+    int64_t next_ns = io_timer_next_ns(loop);
     int64_t bound_ns = wait_max_ns < 0 ? INT64_MAX : wait_max_ns;
     if (next_ns != INT64_MAX) {
         int64_t until_ns = next_ns - io_now_ns(loop->io);
@@ -120,15 +120,15 @@ size_t io_loop_turn(struct io_loop *loop, int64_t wait_max_ns)
     loop->in_turn = true;
     loop->ran = 0;
     loop->net->wait(loop, bound_ns);
-    timers_fire(loop);
+    io_timers_fire(loop);
     run_posts(loop);
-    streams_run_pending(loop);
+    io_streams_run_pending(loop);
     for (struct io_turn_end *hook = loop->hooks, *next; hook; hook = next) {
         next = hook->next;
         hook->run(hook);
     }
-    streams_flush_dirty(loop);
-    streams_free_dead(loop);
+    io_streams_flush_dirty(loop);
+    io_streams_free_dead(loop);
     loop->in_turn = false;
     running = outer;
     return loop->ran;

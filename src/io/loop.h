@@ -126,7 +126,8 @@ size_t io_stream_out_bytes(const struct io_stream *stream);
 void io_stream_pause(struct io_stream *stream, bool paused);
 /* Sends what is queued, then closes. */
 void io_stream_close(struct io_stream *stream);
-/* Closes now; closed() is called in the next turn with why. */
+/* Closes now; closed() is called in the next turn with why. The other side sees a reset when output
+ * was still queued, else an end. */
 void io_stream_abort(struct io_stream *stream, enum err why);
 /* "127.0.0.1:50312", borrowed. */
 const char *io_stream_peer(const struct io_stream *stream);

@@ -64,17 +64,17 @@ struct io_ops {
 };
 
 /* kernel_process.c */
-int64_t kernel_now_ns(struct io *io);
-int64_t kernel_wall_us(struct io *io);
-void kernel_random(struct io *io, void *ret_bytes, size_t bytes);
-void kernel_sleep_ns(struct io *io, int64_t ns);
-const char *kernel_env(struct io *io, const char *name);
-void kernel_usage(struct io *io, struct io_usage *ret_usage);
-uint32_t kernel_cpu_count(struct io *io);
-enum err kernel_stdout_write(struct io *io, const void *data, size_t bytes);
-enum err kernel_stdin_read(struct io *io, void *ret_data, size_t bytes, size_t *ret_bytes);
-bool kernel_is_terminal(struct io *io, int number);
-uint32_t kernel_terminal_columns(struct io *io);
+int64_t io_kernel_now_ns(struct io *io);
+int64_t io_kernel_wall_us(struct io *io);
+void io_kernel_random(struct io *io, void *ret_bytes, size_t bytes);
+void io_kernel_sleep_ns(struct io *io, int64_t ns);
+const char *io_kernel_env(struct io *io, const char *name);
+void io_kernel_usage(struct io *io, struct io_usage *ret_usage);
+uint32_t io_kernel_cpu_count(struct io *io);
+enum err io_kernel_stdout_write(struct io *io, const void *data, size_t bytes);
+enum err io_kernel_stdin_read(struct io *io, void *ret_data, size_t bytes, size_t *ret_bytes);
+bool io_kernel_is_terminal(struct io *io, int number);
+uint32_t io_kernel_terminal_columns(struct io *io);
 
 /* io.c: sorts names by byte order. */
 void io_names_sort(char **names, size_t count);

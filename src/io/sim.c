@@ -14,12 +14,12 @@
 static const int64_t wall_start_us = 1704067200LL * 1000000;
 static const int64_t clock_start_ns = 1000000000;
 
-bool sim_strikes(struct sim *sim, uint32_t chance)
+bool io_sim_strikes(struct sim *sim, uint32_t chance)
 {
     return sim->faults && chance && prng_below(&sim->prng, 1000000) < chance;
 }
 
-bool sim_coin(struct sim *sim)
+bool io_sim_coin(struct sim *sim)
 {
     return prng_below(&sim->prng, 2) == 0;
 }
@@ -29,7 +29,7 @@ static int64_t now_ns(struct io *io)
     return sim_of(io)->now_ns;
 }
 
-int64_t sim_wall_us(struct io *io)
+int64_t io_sim_wall_us(struct io *io)
 {
     return wall_start_us + (sim_of(io)->now_ns - clock_start_ns) / 1000;
 }
@@ -85,43 +85,43 @@ static void sim_free(struct io *io)
 {
     struct sim *sim = sim_of(io);
     check(!sim->open_files);
-    sim_net_deinit(sim);
-    disk_deinit(sim);
+    io_sim_net_deinit(sim);
+    io_disk_deinit(sim);
     mem_free(sim);
 }
 
 static const struct io_ops sim_ops = {
     .free = sim_free,
     .now_ns = now_ns,
-    .wall_us = sim_wall_us,
+    .wall_us = io_sim_wall_us,
     .random = fill_random,
     .sleep_ns = sleep_ns,
     .env = env,
-    .file_open = sim_file_open,
-    .file_close = sim_file_close,
-    .file_read = sim_file_read,
-    .file_writev = sim_file_writev,
-    .file_sync = sim_file_sync,
-    .file_reserve = sim_file_reserve,
-    .file_truncate = sim_file_truncate,
-    .file_size = sim_file_size,
-    .file_fd = sim_file_fd,
-    .file_lock = sim_file_lock,
-    .path_stat = disk_stat,
-    .path_make_directory = disk_make_directory,
-    .path_list = disk_list,
-    .path_rename = disk_rename,
-    .path_remove = disk_remove,
-    .path_remove_directory = disk_remove_directory,
-    .path_sync_directory = disk_sync_directory,
-    .path_free_bytes = disk_free_bytes,
+    .file_open = io_sim_file_open,
+    .file_close = io_sim_file_close,
+    .file_read = io_sim_file_read,
+    .file_writev = io_sim_file_writev,
+    .file_sync = io_sim_file_sync,
+    .file_reserve = io_sim_file_reserve,
+    .file_truncate = io_sim_file_truncate,
+    .file_size = io_sim_file_size,
+    .file_fd = io_sim_file_fd,
+    .file_lock = io_sim_file_lock,
+    .path_stat = io_disk_stat,
+    .path_make_directory = io_disk_make_directory,
+    .path_list = io_disk_list,
+    .path_rename = io_disk_rename,
+    .path_remove = io_disk_remove,
+    .path_remove_directory = io_disk_remove_directory,
+    .path_sync_directory = io_disk_sync_directory,
+    .path_free_bytes = io_disk_free_bytes,
     .usage = usage,
     .cpu_count = cpu_count,
     .stdout_write = stdout_write,
     .stdin_read = stdin_read,
     .is_terminal = is_terminal,
     .terminal_columns = terminal_columns,
-    .net = &sim_net_ops,
+    .net = &io_sim_net_ops,
 };
 
 struct io *io_sim_new(const struct io_sim_options *options)
@@ -133,8 +133,8 @@ struct io *io_sim_new(const struct io_sim_options *options)
     sim->faults = true;
     sim->now_ns = clock_start_ns;
     sim->next_inode = 1;
-    disk_init(sim);
-    sim_net_init(sim);
+    io_disk_init(sim);
+    io_sim_net_init(sim);
     return &sim->base;
 }
 
@@ -157,13 +157,13 @@ void io_sim_set_disk_bytes(struct io *io, uint64_t disk_bytes)
 void io_sim_crash(struct io *io)
 {
     struct sim *sim = sim_checked(io);
-    sim_files_die(sim);
-    disk_crash(sim);
+    io_sim_files_die(sim);
+    io_disk_crash(sim);
 }
 
 void io_sim_kill(struct io *io)
 {
-    sim_files_die(sim_checked(io));
+    io_sim_files_die(sim_checked(io));
 }
 
 void io_sim_advance_ns(struct io *io, int64_t ns)

@@ -8,7 +8,8 @@
 /*
  * The simulated twin of the kernel: virtual clock, a disk in memory that forgets what was not
  * synced, and a network in memory, all from one seed. One thread. The same seed gives the same
- * run, byte by byte.
+ * run, byte by byte. Time moves only when somebody waits: io_sleep_ns(), a turn of a loop (to the
+ * next thing that is due in any loop), io_sim_advance_ns(). No TLS, no io_watch, no signals.
  */
 struct io_sim_options {
     uint64_t seed;
@@ -28,7 +29,8 @@ void io_sim_faults(struct io *io, bool on);
 void io_sim_set_disk_bytes(struct io *io, uint64_t disk_bytes);
 /* Power cut: every write since the file's last sync survives, is lost, or is torn at a 512-byte
  * sector, each by chance; so do creations, renames and removals since their directory's last sync.
- * All open files are closed (further use answers ERR_CLOSED; close them still). */
+ * All open files are closed (further use answers ERR_CLOSED; close them still). Streams and loops
+ * of the dead process are aborted and freed by whoever plays the machine. */
 void io_sim_crash(struct io *io);
 /* The process is killed: everything written is there, only memory is gone. */
 void io_sim_kill(struct io *io);

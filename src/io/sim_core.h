@@ -88,22 +88,23 @@ static inline struct sim *sim_of(struct io *io)
 }
 
 /* True by the chance given in 1,000,000, while faults are on. */
-bool sim_strikes(struct sim *sim, uint32_t chance);
-bool sim_coin(struct sim *sim);
-int64_t sim_wall_us(struct io *io);
+bool io_sim_strikes(struct sim *sim, uint32_t chance);
+bool io_sim_coin(struct sim *sim);
+int64_t io_sim_wall_us(struct io *io);
 
 /* ---- sim_image.c ---- */
-void image_write(struct sim_image *image, uint64_t offset, const uint8_t *data, uint64_t bytes);
-size_t image_read(const struct sim_image *image, uint64_t offset, uint8_t *ret_data, size_t bytes);
-void image_resize(struct sim_image *image, uint64_t bytes);
-void image_copy(struct sim_image *to, const struct sim_image *from);
-void image_deinit(struct sim_image *image);
-void writes_add(struct sim_inode *inode, bool is_resize, uint64_t offset, const uint8_t *data,
-                uint64_t bytes);
+void io_image_write(struct sim_image *image, uint64_t offset, const uint8_t *data, uint64_t bytes);
+size_t io_image_read(const struct sim_image *image, uint64_t offset, uint8_t *ret_data,
+                     size_t bytes);
+void io_image_resize(struct sim_image *image, uint64_t bytes);
+void io_image_copy(struct sim_image *to, const struct sim_image *from);
+void io_image_deinit(struct sim_image *image);
+void io_writes_add(struct sim_inode *inode, bool is_resize, uint64_t offset, const uint8_t *data,
+                   uint64_t bytes);
 /* Sync: all become durable; with loss, each by chance and never again. */
-void writes_settle(struct sim *sim, struct sim_inode *inode, bool lossy);
+void io_writes_settle(struct sim *sim, struct sim_inode *inode, bool lossy);
 /* Power cut: each survives, is lost or is torn. */
-void writes_crash(struct sim *sim, struct sim_inode *inode);
+void io_writes_crash(struct sim *sim, struct sim_inode *inode);
 
 /* ---- sim_disk.c ---- */
 struct sim_place {
@@ -112,43 +113,44 @@ struct sim_place {
     char name[256];
 };
 /* ERR_NOT_FOUND when the parent is not there. The root has no parent. */
-enum err disk_find(struct sim *sim, const char *path, struct sim_place *ret_place);
-struct sim_inode *disk_create(struct sim *sim, const struct sim_place *place, bool is_directory);
-void inode_ref(struct sim_inode *inode);
-void inode_unref(struct sim_inode *inode);
+enum err io_disk_find(struct sim *sim, const char *path, struct sim_place *ret_place);
+struct sim_inode *io_disk_create(struct sim *sim, const struct sim_place *place, bool is_directory);
+void io_inode_ref(struct sim_inode *inode);
+void io_inode_unref(struct sim_inode *inode);
 /* Gives the space back when neither a name nor an open file is left. */
-void disk_forget(struct sim *sim, struct sim_inode *inode);
-void disk_init(struct sim *sim);
-void disk_deinit(struct sim *sim);
-void disk_crash(struct sim *sim);
-enum err disk_stat(struct io *io, const char *path, struct io_stat *ret_stat);
-enum err disk_make_directory(struct io *io, const char *path);
-enum err disk_list(struct io *io, const char *path, char ***ret_names, size_t *ret_count);
-enum err disk_rename(struct io *io, const char *from, const char *to);
-enum err disk_remove(struct io *io, const char *path);
-enum err disk_remove_directory(struct io *io, const char *path);
-enum err disk_sync_directory(struct io *io, const char *path);
-enum err disk_free_bytes(struct io *io, const char *path, uint64_t *ret_bytes);
+void io_disk_forget(struct sim *sim, struct sim_inode *inode);
+void io_disk_init(struct sim *sim);
+void io_disk_deinit(struct sim *sim);
+void io_disk_crash(struct sim *sim);
+enum err io_disk_stat(struct io *io, const char *path, struct io_stat *ret_stat);
+enum err io_disk_make_directory(struct io *io, const char *path);
+enum err io_disk_list(struct io *io, const char *path, char ***ret_names, size_t *ret_count);
+enum err io_disk_rename(struct io *io, const char *from, const char *to);
+enum err io_disk_remove(struct io *io, const char *path);
+enum err io_disk_remove_directory(struct io *io, const char *path);
+enum err io_disk_sync_directory(struct io *io, const char *path);
+enum err io_disk_free_bytes(struct io *io, const char *path, uint64_t *ret_bytes);
 
 /* ---- sim_file.c ---- */
-enum err sim_file_open(struct io *io, const char *path, unsigned flags, struct io_file **ret_file);
-void sim_file_close(struct io_file *file);
-enum err sim_file_read(struct io_file *file, uint64_t offset, void *ret_data, size_t bytes,
-                       size_t *ret_bytes);
-enum err sim_file_writev(struct io_file *file, uint64_t offset, const struct str *pieces,
-                         size_t count);
-enum err sim_file_sync(struct io_file *file);
-enum err sim_file_reserve(struct io_file *file, uint64_t offset, uint64_t bytes);
-enum err sim_file_truncate(struct io_file *file, uint64_t bytes);
-enum err sim_file_size(struct io_file *file, uint64_t *ret_bytes);
-int sim_file_fd(const struct io_file *file);
-enum err sim_file_lock(struct io *io, const char *path, struct io_file **ret_file);
+enum err io_sim_file_open(struct io *io, const char *path, unsigned flags,
+                          struct io_file **ret_file);
+void io_sim_file_close(struct io_file *file);
+enum err io_sim_file_read(struct io_file *file, uint64_t offset, void *ret_data, size_t bytes,
+                          size_t *ret_bytes);
+enum err io_sim_file_writev(struct io_file *file, uint64_t offset, const struct str *pieces,
+                            size_t count);
+enum err io_sim_file_sync(struct io_file *file);
+enum err io_sim_file_reserve(struct io_file *file, uint64_t offset, uint64_t bytes);
+enum err io_sim_file_truncate(struct io_file *file, uint64_t bytes);
+enum err io_sim_file_size(struct io_file *file, uint64_t *ret_bytes);
+int io_sim_file_fd(const struct io_file *file);
+enum err io_sim_file_lock(struct io *io, const char *path, struct io_file **ret_file);
 /* The process is gone: its files are closed and its locks free. */
-void sim_files_die(struct sim *sim);
+void io_sim_files_die(struct sim *sim);
 
 /* ---- sim_net.c ---- */
-extern const struct io_net_ops sim_net_ops;
-void sim_net_init(struct sim *sim);
-void sim_net_deinit(struct sim *sim);
+extern const struct io_net_ops io_sim_net_ops;
+void io_sim_net_init(struct sim *sim);
+void io_sim_net_deinit(struct sim *sim);
 
 #endif

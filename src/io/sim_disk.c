@@ -20,13 +20,13 @@ static struct sim_inode *inode_new(struct sim *sim, bool is_directory)
     struct sim_inode *inode = mem_zero(sizeof *inode);
     inode->number = sim->next_inode++;
     inode->is_directory = is_directory;
-    inode->modified_us = sim_wall_us(&sim->base);
+    inode->modified_us = io_sim_wall_us(&sim->base);
     inode->writes_end = &inode->writes;
     inode->changes_end = &inode->changes;
     return inode;
 }
 
-void inode_ref(struct sim_inode *inode)
+void io_inode_ref(struct sim_inode *inode)
 {
     inode->refs++;
 }
@@ -35,7 +35,7 @@ static void entries_clear(struct sim_entries *entries)
 {
     for (size_t i = 0; i < entries->count; i++) {
         mem_free(entries->at[i].name);
-        inode_unref(entries->at[i].inode);
+        io_inode_unref(entries->at[i].inode);
     }
     mem_free(entries->at);
     *entries = (struct sim_entries){0};
@@ -46,11 +46,11 @@ static void change_free(struct sim_change *change)
     mem_free(change->removed);
     mem_free(change->set);
     if (change->inode)
-        inode_unref(change->inode);
+        io_inode_unref(change->inode);
     mem_free(change);
 }
 
-void inode_unref(struct sim_inode *inode)
+void io_inode_unref(struct sim_inode *inode)
 {
     check(inode->refs > 0);
     if (--inode->refs)
@@ -66,8 +66,8 @@ void inode_unref(struct sim_inode *inode)
         mem_free(write->data);
         mem_free(write);
     }
-    image_deinit(&inode->current);
-    image_deinit(&inode->durable);
+    io_image_deinit(&inode->current);
+    io_image_deinit(&inode->durable);
     mem_free(inode);
 }
 
@@ -95,12 +95,12 @@ static void entries_remove(struct sim_entries *entries, const char *name)
     mem_free(entries->at[i].name);
     struct sim_inode *inode = entries->at[i].inode;
     memmove(&entries->at[i], &entries->at[i + 1], (--entries->count - i) * sizeof entries->at[0]);
-    inode_unref(inode);
+    io_inode_unref(inode);
 }
 
 static void entries_set(struct sim_entries *entries, const char *name, struct sim_inode *inode)
 {
-    inode_ref(inode);
+    io_inode_ref(inode);
     entries_remove(entries, name);
     bool there = false;
     size_t i = entries_find(entries, name, &there);
@@ -112,12 +112,12 @@ static void entries_set(struct sim_entries *entries, const char *name, struct si
     entries->at[i] = (struct sim_entry){str_dup(str_of(name)), inode};
 }
 
-void disk_forget(struct sim *sim, struct sim_inode *inode)
+void io_disk_forget(struct sim *sim, struct sim_inode *inode)
 {
     if (inode->links || inode->opens)
         return;
     sim->used_bytes -= inode->current.bytes;
-    image_deinit(&inode->current);
+    io_image_deinit(&inode->current);
 }
 
 /* The one way in which a directory changes: in the program's sight at once, on disk later. */
@@ -125,7 +125,7 @@ static void change(struct sim *sim, struct sim_inode *parent, const char *remove
                    struct sim_inode *inode)
 {
     struct sim_change *made = mem_zero(sizeof *made);
-    parent->modified_us = sim_wall_us(&sim->base);
+    parent->modified_us = io_sim_wall_us(&sim->base);
     const char *gone[] = {removed, set};
     for (size_t i = 0; i < 2; i++) {
         bool there = false;
@@ -133,19 +133,19 @@ static void change(struct sim *sim, struct sim_inode *parent, const char *remove
         if (!there)
             continue;
         struct sim_inode *old = parent->names.at[at].inode;
-        inode_ref(old);
+        io_inode_ref(old);
         entries_remove(&parent->names, gone[i]);
         old->links--;
         /* A rename moves the inode: it is about to get its link back. */
         if (old != inode)
-            disk_forget(sim, old);
-        inode_unref(old);
+            io_disk_forget(sim, old);
+        io_inode_unref(old);
     }
     made->removed = removed ? str_dup(str_of(removed)) : NULL;
     if (set) {
         made->set = str_dup(str_of(set));
         made->inode = inode;
-        inode_ref(inode);
+        io_inode_ref(inode);
         entries_set(&parent->names, set, inode);
         inode->links++;
     }
@@ -160,7 +160,7 @@ static void changes_settle(struct sim *sim, struct sim_inode *directory, bool lo
     directory->changes_end = &directory->changes;
     for (struct sim_change *made = list, *next; made; made = next) {
         next = made->next;
-        if (!lossy || sim_coin(sim)) {
+        if (!lossy || io_sim_coin(sim)) {
             if (made->removed)
                 entries_remove(&directory->durable_names, made->removed);
             if (made->set)
@@ -170,7 +170,7 @@ static void changes_settle(struct sim *sim, struct sim_inode *directory, bool lo
     }
 }
 
-enum err disk_find(struct sim *sim, const char *path, struct sim_place *ret_place)
+enum err io_disk_find(struct sim *sim, const char *path, struct sim_place *ret_place)
 {
     struct sim_inode *parent = NULL, *at = sim->root;
     struct str rest = str_of(path), part, last = STR_NONE;
@@ -197,7 +197,7 @@ enum err disk_find(struct sim *sim, const char *path, struct sim_place *ret_plac
     return OK;
 }
 
-struct sim_inode *disk_create(struct sim *sim, const struct sim_place *place, bool is_directory)
+struct sim_inode *io_disk_create(struct sim *sim, const struct sim_place *place, bool is_directory)
 {
     struct sim_inode *inode = inode_new(sim, is_directory);
     change(sim, place->parent, NULL, place->name, inode);
@@ -206,11 +206,11 @@ struct sim_inode *disk_create(struct sim *sim, const struct sim_place *place, bo
 
 static enum err find_there(struct io *io, const char *path, struct sim_place *ret_place)
 {
-    TRY(disk_find(sim_of(io), path, ret_place));
+    TRY(io_disk_find(sim_of(io), path, ret_place));
     return ret_place->inode ? OK : ERR_NOT_FOUND;
 }
 
-enum err disk_stat(struct io *io, const char *path, struct io_stat *ret_stat)
+enum err io_disk_stat(struct io *io, const char *path, struct io_stat *ret_stat)
 {
     struct sim_place place;
     TRY(find_there(io, path, &place));
@@ -223,17 +223,17 @@ enum err disk_stat(struct io *io, const char *path, struct io_stat *ret_stat)
     return OK;
 }
 
-enum err disk_make_directory(struct io *io, const char *path)
+enum err io_disk_make_directory(struct io *io, const char *path)
 {
     struct sim_place place;
-    TRY(disk_find(sim_of(io), path, &place));
+    TRY(io_disk_find(sim_of(io), path, &place));
     if (place.inode)
         return ERR_EXISTS;
-    disk_create(sim_of(io), &place, true);
+    io_disk_create(sim_of(io), &place, true);
     return OK;
 }
 
-enum err disk_list(struct io *io, const char *path, char ***ret_names, size_t *ret_count)
+enum err io_disk_list(struct io *io, const char *path, char ***ret_names, size_t *ret_count)
 {
     struct sim_place place;
     TRY(find_there(io, path, &place));
@@ -248,12 +248,12 @@ enum err disk_list(struct io *io, const char *path, char ***ret_names, size_t *r
     return OK;
 }
 
-enum err disk_rename(struct io *io, const char *from, const char *to)
+enum err io_disk_rename(struct io *io, const char *from, const char *to)
 {
     struct sim *sim = sim_of(io);
     struct sim_place source, target;
     TRY(find_there(io, from, &source));
-    TRY(disk_find(sim, to, &target));
+    TRY(io_disk_find(sim, to, &target));
     if (!source.parent || !target.parent)
         return ERR_INVALID;
     struct sim_inode *inode = source.inode;
@@ -264,18 +264,18 @@ enum err disk_rename(struct io *io, const char *from, const char *to)
         return inode->is_directory ? ERR_EXISTS : ERR_INVALID;
     if (target.inode && inode->is_directory && !target.inode->is_directory)
         return ERR_NOT_FOUND;
-    inode_ref(inode);
+    io_inode_ref(inode);
     if (source.parent == target.parent) {
         change(sim, source.parent, source.name, target.name, inode);
     } else {
         change(sim, target.parent, NULL, target.name, inode);
         change(sim, source.parent, source.name, NULL, NULL);
     }
-    inode_unref(inode);
+    io_inode_unref(inode);
     return OK;
 }
 
-enum err disk_remove(struct io *io, const char *path)
+enum err io_disk_remove(struct io *io, const char *path)
 {
     struct sim_place place;
     TRY(find_there(io, path, &place));
@@ -285,7 +285,7 @@ enum err disk_remove(struct io *io, const char *path)
     return OK;
 }
 
-enum err disk_remove_directory(struct io *io, const char *path)
+enum err io_disk_remove_directory(struct io *io, const char *path)
 {
     struct sim_place place;
     TRY(find_there(io, path, &place));
@@ -297,19 +297,19 @@ enum err disk_remove_directory(struct io *io, const char *path)
     return OK;
 }
 
-enum err disk_sync_directory(struct io *io, const char *path)
+enum err io_disk_sync_directory(struct io *io, const char *path)
 {
     struct sim *sim = sim_of(io);
     struct sim_place place;
     TRY(find_there(io, path, &place));
     if (!place.inode->is_directory)
         return ERR_NOT_FOUND;
-    bool fails = sim_strikes(sim, sim->options.sync_fails);
+    bool fails = io_sim_strikes(sim, sim->options.sync_fails);
     changes_settle(sim, place.inode, fails);
     return fails ? ERR_IO : OK;
 }
 
-enum err disk_free_bytes(struct io *io, const char *path, uint64_t *ret_bytes)
+enum err io_disk_free_bytes(struct io *io, const char *path, uint64_t *ret_bytes)
 {
     struct sim *sim = sim_of(io);
     struct sim_place place;
@@ -322,16 +322,16 @@ enum err disk_free_bytes(struct io *io, const char *path, uint64_t *ret_bytes)
     return OK;
 }
 
-void disk_init(struct sim *sim)
+void io_disk_init(struct sim *sim)
 {
     sim->root = inode_new(sim, true);
-    inode_ref(sim->root);
+    io_inode_ref(sim->root);
     sim->root->links = 1;
 }
 
-void disk_deinit(struct sim *sim)
+void io_disk_deinit(struct sim *sim)
 {
-    inode_unref(sim->root);
+    io_inode_unref(sim->root);
 }
 
 /* What the program saw is gone, from the leaves up. */
@@ -358,13 +358,13 @@ static void recover(struct sim *sim, struct sim_inode *directory)
         if (entry->inode->is_directory) {
             recover(sim, entry->inode);
         } else {
-            writes_crash(sim, entry->inode);
+            io_writes_crash(sim, entry->inode);
             sim->used_bytes += entry->inode->current.bytes;
         }
     }
 }
 
-void disk_crash(struct sim *sim)
+void io_disk_crash(struct sim *sim)
 {
     forget_names(sim->root);
     sim->used_bytes = 0;

@@ -16,27 +16,28 @@ static struct sim_file *of(struct io_file *file)
 static void resize(struct sim *sim, struct sim_inode *inode, uint64_t bytes)
 {
     sim->used_bytes = sim->used_bytes - inode->current.bytes + bytes;
-    image_resize(&inode->current, bytes);
-    inode->modified_us = sim_wall_us(&sim->base);
-    writes_add(inode, true, 0, NULL, bytes);
+    io_image_resize(&inode->current, bytes);
+    inode->modified_us = io_sim_wall_us(&sim->base);
+    io_writes_add(inode, true, 0, NULL, bytes);
 }
 
 static enum err find_or_create(struct sim *sim, const char *path, unsigned flags,
                                struct sim_inode **ret_inode)
 {
     struct sim_place place;
-    TRY(disk_find(sim, path, &place));
+    TRY(io_disk_find(sim, path, &place));
     if (!place.inode && !(flags & IO_CREATE))
         return ERR_NOT_FOUND;
     if (place.inode && (flags & IO_EXCLUSIVE))
         return ERR_EXISTS;
     if (place.inode && place.inode->is_directory && (flags & IO_WRITE))
         return ERR_INVALID;
-    *ret_inode = place.inode ? place.inode : disk_create(sim, &place, false);
+    *ret_inode = place.inode ? place.inode : io_disk_create(sim, &place, false);
     return OK;
 }
 
-enum err sim_file_open(struct io *io, const char *path, unsigned flags, struct io_file **ret_file)
+enum err io_sim_file_open(struct io *io, const char *path, unsigned flags,
+                          struct io_file **ret_file)
 {
     struct sim *sim = sim_of(io);
     struct sim_inode *inode = NULL;
@@ -45,7 +46,7 @@ enum err sim_file_open(struct io *io, const char *path, unsigned flags, struct i
     file->base.io = io;
     file->inode = inode;
     file->flags = flags;
-    inode_ref(inode);
+    io_inode_ref(inode);
     inode->opens++;
     file->next = sim->open_files;
     file->at = &sim->open_files;
@@ -66,37 +67,39 @@ static void die(struct sim_file *file)
     if (file->holds_lock)
         file->inode->locked = false;
     file->inode->opens--;
-    disk_forget(sim_of(file->base.io), file->inode);
-    inode_unref(file->inode);
+    io_disk_forget(sim_of(file->base.io), file->inode);
+    io_inode_unref(file->inode);
     file->inode = NULL;
     *file->at = file->next;
     if (file->next)
         file->next->at = file->at;
 }
 
-void sim_file_close(struct io_file *file)
+void io_sim_file_close(struct io_file *file)
 {
     die(of(file));
     mem_free(file);
 }
 
-void sim_files_die(struct sim *sim)
+void io_sim_files_die(struct sim *sim)
 {
     while (sim->open_files)
         die(sim->open_files);
 }
 
-enum err sim_file_read(struct io_file *file, uint64_t offset, void *ret_data, size_t bytes,
-                       size_t *ret_bytes)
+enum err io_sim_file_read(struct io_file *file, uint64_t offset, void *ret_data, size_t bytes,
+                          size_t *ret_bytes)
 {
     struct sim *sim = sim_of(file->io);
     if (of(file)->dead)
         return ERR_CLOSED;
-    if (!(of(file)->flags & IO_READ) || of(file)->inode->is_directory)
+    if (of(file)->inode->is_directory)
+        return ERR_INVALID;
+    if (!(of(file)->flags & IO_READ))
         return ERR_IO;
-    if (sim_strikes(sim, sim->options.read_fails))
+    if (io_sim_strikes(sim, sim->options.read_fails))
         return ERR_IO;
-    *ret_bytes = image_read(&of(file)->inode->current, offset, ret_data, bytes);
+    *ret_bytes = io_image_read(&of(file)->inode->current, offset, ret_data, bytes);
     return OK;
 }
 
@@ -128,10 +131,10 @@ static void put(struct sim *sim, struct sim_inode *inode, uint64_t offset, const
     if (bytes == 0)
         return;
     uint64_t before = inode->current.bytes;
-    image_write(&inode->current, offset, data, bytes);
+    io_image_write(&inode->current, offset, data, bytes);
     sim->used_bytes += inode->current.bytes - before;
-    inode->modified_us = sim_wall_us(&sim->base);
-    writes_add(inode, false, offset, data, bytes);
+    inode->modified_us = io_sim_wall_us(&sim->base);
+    io_writes_add(inode, false, offset, data, bytes);
 }
 
 static enum err write_piece(struct sim_file *file, uint64_t offset, struct str piece)
@@ -141,9 +144,9 @@ static enum err write_piece(struct sim_file *file, uint64_t offset, struct str p
     enum err err = OK;
     if (bytes == 0)
         return OK;
-    if (sim_strikes(sim, sim->options.write_fails))
+    if (io_sim_strikes(sim, sim->options.write_fails))
         err = ERR_IO;
-    else if (sim_strikes(sim, sim->options.write_full))
+    else if (io_sim_strikes(sim, sim->options.write_full))
         err = ERR_DISK_FULL;
     if (err != OK)
         bytes = prng_below(&sim->prng, bytes + 1);
@@ -154,8 +157,8 @@ static enum err write_piece(struct sim_file *file, uint64_t offset, struct str p
     return err;
 }
 
-enum err sim_file_writev(struct io_file *file, uint64_t offset, const struct str *pieces,
-                         size_t count)
+enum err io_sim_file_writev(struct io_file *file, uint64_t offset, const struct str *pieces,
+                            size_t count)
 {
     TRY(may_write(of(file)));
     for (size_t i = 0; i < count; i++) {
@@ -167,24 +170,24 @@ enum err sim_file_writev(struct io_file *file, uint64_t offset, const struct str
     return OK;
 }
 
-enum err sim_file_sync(struct io_file *file)
+enum err io_sim_file_sync(struct io_file *file)
 {
     struct sim *sim = sim_of(file->io);
     if (of(file)->dead)
         return ERR_CLOSED;
     if (of(file)->failed)
         return ERR_IO;
-    bool fails = sim_strikes(sim, sim->options.sync_fails);
-    writes_settle(sim, of(file)->inode, fails);
+    bool fails = io_sim_strikes(sim, sim->options.sync_fails);
+    io_writes_settle(sim, of(file)->inode, fails);
     of(file)->failed = fails;
     return fails ? ERR_IO : OK;
 }
 
-enum err sim_file_reserve(struct io_file *file, uint64_t offset, uint64_t bytes)
+enum err io_sim_file_reserve(struct io_file *file, uint64_t offset, uint64_t bytes)
 {
     struct sim *sim = sim_of(file->io);
     TRY(may_write(of(file)));
-    if (sim_strikes(sim, sim->options.write_full))
+    if (io_sim_strikes(sim, sim->options.write_full))
         return ERR_DISK_FULL;
     struct sim_inode *inode = of(file)->inode;
     if (fitting(sim, inode, offset, bytes) < bytes)
@@ -194,7 +197,7 @@ enum err sim_file_reserve(struct io_file *file, uint64_t offset, uint64_t bytes)
     return OK;
 }
 
-enum err sim_file_truncate(struct io_file *file, uint64_t bytes)
+enum err io_sim_file_truncate(struct io_file *file, uint64_t bytes)
 {
     struct sim *sim = sim_of(file->io);
     TRY(may_write(of(file)));
@@ -211,7 +214,7 @@ enum err sim_file_truncate(struct io_file *file, uint64_t bytes)
     return OK;
 }
 
-enum err sim_file_size(struct io_file *file, uint64_t *ret_bytes)
+enum err io_sim_file_size(struct io_file *file, uint64_t *ret_bytes)
 {
     if (of(file)->dead)
         return ERR_CLOSED;
@@ -219,17 +222,17 @@ enum err sim_file_size(struct io_file *file, uint64_t *ret_bytes)
     return OK;
 }
 
-int sim_file_fd(const struct io_file *file)
+int io_sim_file_fd(const struct io_file *file)
 {
     return -1;
 }
 
-enum err sim_file_lock(struct io *io, const char *path, struct io_file **ret_file)
+enum err io_sim_file_lock(struct io *io, const char *path, struct io_file **ret_file)
 {
     struct io_file *file = NULL;
-    TRY(sim_file_open(io, path, IO_READ | IO_WRITE | IO_CREATE, &file));
+    TRY(io_sim_file_open(io, path, IO_READ | IO_WRITE | IO_CREATE, &file));
     if (of(file)->inode->locked) {
-        sim_file_close(file);
+        io_sim_file_close(file);
         return ERR_CONFLICT;
     }
     of(file)->inode->locked = of(file)->holds_lock = true;

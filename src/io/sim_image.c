@@ -25,7 +25,7 @@ static void pages_for(struct sim_image *image, uint64_t bytes)
     image->page_count = room;
 }
 
-void image_write(struct sim_image *image, uint64_t offset, const uint8_t *data, uint64_t bytes)
+void io_image_write(struct sim_image *image, uint64_t offset, const uint8_t *data, uint64_t bytes)
 {
     if (bytes == 0)
         return;
@@ -48,7 +48,8 @@ void image_write(struct sim_image *image, uint64_t offset, const uint8_t *data, 
     }
 }
 
-size_t image_read(const struct sim_image *image, uint64_t offset, uint8_t *ret_data, size_t bytes)
+size_t io_image_read(const struct sim_image *image, uint64_t offset, uint8_t *ret_data,
+                     size_t bytes)
 {
     if (offset >= image->bytes)
         return 0;
@@ -68,7 +69,7 @@ size_t image_read(const struct sim_image *image, uint64_t offset, uint8_t *ret_d
     return bytes;
 }
 
-void image_resize(struct sim_image *image, uint64_t bytes)
+void io_image_resize(struct sim_image *image, uint64_t bytes)
 {
     /* What is cut off must read as zeros when the file grows again. */
     if (bytes < image->bytes) {
@@ -85,7 +86,7 @@ void image_resize(struct sim_image *image, uint64_t bytes)
     image->bytes = bytes;
 }
 
-void image_deinit(struct sim_image *image)
+void io_image_deinit(struct sim_image *image)
 {
     for (size_t i = 0; i < image->page_count; i++)
         mem_free(image->pages[i]);
@@ -93,9 +94,9 @@ void image_deinit(struct sim_image *image)
     *image = (struct sim_image){0};
 }
 
-void image_copy(struct sim_image *to, const struct sim_image *from)
+void io_image_copy(struct sim_image *to, const struct sim_image *from)
 {
-    image_deinit(to);
+    io_image_deinit(to);
     pages_for(to, from->bytes);
     to->bytes = from->bytes;
     size_t count = to->page_count < from->page_count ? to->page_count : from->page_count;
@@ -111,8 +112,8 @@ static bool all_zeros(const uint8_t *data, uint64_t bytes)
     return bytes == 0 || (data[0] == 0 && memcmp(data, data + 1, (size_t)bytes - 1) == 0);
 }
 
-void writes_add(struct sim_inode *inode, bool is_resize, uint64_t offset, const uint8_t *data,
-                uint64_t bytes)
+void io_writes_add(struct sim_inode *inode, bool is_resize, uint64_t offset, const uint8_t *data,
+                   uint64_t bytes)
 {
     struct sim_write *write = mem_zero(sizeof *write);
     write->is_resize = is_resize;
@@ -137,9 +138,9 @@ static struct sim_write *writes_take(struct sim_inode *inode)
 static void apply(struct sim_image *image, const struct sim_write *write)
 {
     if (write->is_resize)
-        image_resize(image, write->bytes);
+        io_image_resize(image, write->bytes);
     else
-        image_write(image, write->offset, write->data, write->bytes);
+        io_image_write(image, write->offset, write->data, write->bytes);
 }
 
 static void write_free(struct sim_write *write)
@@ -148,11 +149,11 @@ static void write_free(struct sim_write *write)
     mem_free(write);
 }
 
-void writes_settle(struct sim *sim, struct sim_inode *inode, bool lossy)
+void io_writes_settle(struct sim *sim, struct sim_inode *inode, bool lossy)
 {
     for (struct sim_write *write = writes_take(inode), *next; write; write = next) {
         next = write->next;
-        if (!lossy || sim_coin(sim))
+        if (!lossy || io_sim_coin(sim))
             apply(&inode->durable, write);
         write_free(write);
     }
@@ -162,18 +163,18 @@ static void apply_torn(struct sim *sim, struct sim_image *image, const struct si
 {
     uint64_t end = write->offset + write->bytes;
     if (image->bytes < end)
-        image_resize(image, end);
+        io_image_resize(image, end);
     for (uint64_t at = write->offset; at < end;) {
         uint64_t stop = (at / SIM_SECTOR_BYTES + 1) * SIM_SECTOR_BYTES;
         stop = stop < end ? stop : end;
-        if (sim_coin(sim))
-            image_write(image, at, write->data ? write->data + (at - write->offset) : NULL,
-                        stop - at);
+        if (io_sim_coin(sim))
+            io_image_write(image, at, write->data ? write->data + (at - write->offset) : NULL,
+                           stop - at);
         at = stop;
     }
 }
 
-void writes_crash(struct sim *sim, struct sim_inode *inode)
+void io_writes_crash(struct sim *sim, struct sim_inode *inode)
 {
     for (struct sim_write *write = writes_take(inode), *next; write; write = next) {
         next = write->next;
@@ -184,5 +185,5 @@ void writes_crash(struct sim *sim, struct sim_inode *inode)
             apply_torn(sim, &inode->durable, write);
         write_free(write);
     }
-    image_copy(&inode->current, &inode->durable);
+    io_image_copy(&inode->current, &inode->durable);
 }

@@ -68,7 +68,7 @@ static struct sim_net *net_of(struct io_loop *loop)
     return sim_of(loop->io)->net;
 }
 
-void sim_net_init(struct sim *sim)
+void io_sim_net_init(struct sim *sim)
 {
     sim->net = mem_zero(sizeof *sim->net);
     sim->net->ends_end = &sim->net->ends;
@@ -215,7 +215,7 @@ static int64_t earliest_ns(struct sim *sim, const struct io_loop *self)
     }
     for (const struct loop_entry *entry = sim->net->loops; entry; entry = entry->next) {
         struct io_loop *loop = entry->loop;
-        int64_t due_ns = timer_next_ns(loop);
+        int64_t due_ns = io_timer_next_ns(loop);
         earliest = due_ns < earliest ? due_ns : earliest;
         if (loop != self && (loop->pending || loop->dirty || atomic_load(&loop->posts)))
             earliest = 0;
@@ -231,7 +231,7 @@ static void connect_end(struct sim *sim, struct end *end)
             to = l->listener;
     end->connecting = false;
     if (!to) {
-        stream_fail(end->stream, ERR_NETWORK);
+        io_stream_fail(end->stream, ERR_NETWORK);
         return;
     }
     struct end *other = end_new(sim);
@@ -240,20 +240,20 @@ static void connect_end(struct sim *sim, struct end *end)
     other->other = end;
     end->other = other;
     end->stream->armed = IO_READABLE;
-    stream_connected(end->stream);
+    io_stream_connected(end->stream);
 }
 
 static void accept_end(struct end *end)
 {
     struct io_listener *listener = end->waits_for;
-    struct io_stream *stream = stream_new(listener->loop, listener->events, listener->limits);
+    struct io_stream *stream = io_stream_new(listener->loop, listener->events, listener->limits);
     snprintf(stream->peer, sizeof stream->peer, "127.0.0.1:%u",
              end->other ? end->other->own_port : end->own_port);
     stream->carrier = end;
     stream->armed = IO_READABLE;
     end->waits_for = NULL;
     end->stream = stream;
-    stream_accepted(listener, stream);
+    io_stream_accepted(listener, stream);
 }
 
 static void end_ready(struct sim *sim, struct end *end)
@@ -273,7 +273,7 @@ static void end_ready(struct sim *sim, struct end *end)
         events &= ~(unsigned)IO_READABLE;
     if ((end->stream->armed & IO_WRITABLE) && end->other && end->other->queued_bytes < WINDOW_BYTES)
         events |= IO_WRITABLE;
-    stream_ready(&end->stream->handle, events);
+    io_stream_ready(&end->stream->handle, events);
 }
 
 static void loop_wait(struct io_loop *loop, int64_t wait_ns)
@@ -319,7 +319,7 @@ static enum err port_of(const char *address, uint16_t *ret_port)
 {
     struct address parts;
     uint64_t port = 0;
-    TRY(address_split(address, &parts));
+    TRY(io_address_split(address, &parts));
     TRY(str_to_u64(str_of(parts.port), &port));
     *ret_port = (uint16_t)port;
     return OK;
@@ -421,7 +421,7 @@ static enum err sim_send(struct io_stream *stream, const void *data, size_t byte
 {
     struct sim *sim = sim_of(stream->loop->io);
     struct end *end = stream->carrier;
-    if (sim_strikes(sim, sim->options.net_drop)) {
+    if (io_sim_strikes(sim, sim->options.net_drop)) {
         packet_send(sim, end->other, PACKET_RESET, NULL, 0);
         return ERR_NETWORK;
     }
@@ -450,7 +450,9 @@ static void sim_close(struct io_stream *stream, bool orderly)
     struct end *end = stream->carrier;
     if (!end)
         return;
-    packet_send(sim, end->other, orderly ? PACKET_END : PACKET_RESET, NULL, 0);
+    /* As the kernel's side: a stream that is cut off with output queued is reset. */
+    bool resets = !orderly && io_stream_out_bytes(stream);
+    packet_send(sim, end->other, resets ? PACKET_RESET : PACKET_END, NULL, 0);
     stream->carrier = NULL;
     end->stream = NULL;
     end->connecting = false;
@@ -459,7 +461,7 @@ static void sim_close(struct io_stream *stream, bool orderly)
         drop_packet(end);
 }
 
-void sim_net_deinit(struct sim *sim)
+void io_sim_net_deinit(struct sim *sim)
 {
     struct sim_net *net = sim->net;
     check(!net->listeners);
@@ -472,7 +474,7 @@ void sim_net_deinit(struct sim *sim)
     mem_free(net);
 }
 
-const struct io_net_ops sim_net_ops = {
+const struct io_net_ops io_sim_net_ops = {
     .loop_init = loop_init,
     .loop_deinit = loop_deinit,
     .wait = loop_wait,

@@ -23,7 +23,7 @@
 #include "base/mem.h"
 #include "io/core.h"
 
-void stream_moved(struct io_stream *stream)
+void io_stream_moved(struct io_stream *stream)
 {
     stream->active_ns = stream->loop->now_ns;
 }
@@ -35,16 +35,16 @@ static void idle_fire(struct io_timer *timer)
     if (left_ns > 0)
         io_timer_start(stream->loop, timer, left_ns);
     else
-        stream_fail(stream, ERR_TIMEOUT);
+        io_stream_fail(stream, ERR_TIMEOUT);
 }
 
-struct io_stream *stream_new(struct io_loop *loop, const struct io_stream_events *events,
-                             const struct io_stream_limits *limits)
+struct io_stream *io_stream_new(struct io_loop *loop, const struct io_stream_events *events,
+                                const struct io_stream_limits *limits)
 {
     check(events->data);
     check(events->closed);
     struct io_stream *stream = mem_zero(sizeof *stream);
-    stream->handle.ready = stream_ready;
+    stream->handle.ready = io_stream_ready;
     stream->loop = loop;
     stream->fd = -1;
     stream->events = *events;
@@ -63,7 +63,7 @@ struct io_stream *stream_new(struct io_loop *loop, const struct io_stream_events
     return stream;
 }
 
-void stream_pend(struct io_stream *stream, unsigned what)
+void io_stream_pend(struct io_stream *stream, unsigned what)
 {
     struct io_loop *loop = stream->loop;
     if (!stream->pending) {
@@ -75,7 +75,7 @@ void stream_pend(struct io_stream *stream, unsigned what)
 }
 
 /* The carrier goes, closed() will be told. */
-void stream_finish(struct io_stream *stream, enum err why, bool orderly)
+void io_stream_finish(struct io_stream *stream, enum err why, bool orderly)
 {
     if (stream->closed)
         return;
@@ -83,12 +83,12 @@ void stream_finish(struct io_stream *stream, enum err why, bool orderly)
     stream->why = why;
     io_timer_stop(stream->loop, &stream->idle);
     stream->loop->net->close(stream, orderly);
-    stream_pend(stream, PENDING_CLOSED);
+    io_stream_pend(stream, PENDING_CLOSED);
 }
 
-void stream_fail(struct io_stream *stream, enum err why)
+void io_stream_fail(struct io_stream *stream, enum err why)
 {
-    stream_finish(stream, why, false);
+    io_stream_finish(stream, why, false);
 }
 
 static void arm(struct io_stream *stream, unsigned events)
@@ -99,7 +99,7 @@ static void arm(struct io_stream *stream, unsigned events)
     }
 }
 
-void stream_want_room(struct io_stream *stream, bool on)
+void io_stream_want_room(struct io_stream *stream, bool on)
 {
     arm(stream, on ? stream->armed | IO_WRITABLE : stream->armed & ~(unsigned)IO_WRITABLE);
 }
@@ -115,10 +115,10 @@ static void bury(struct io_stream *stream)
     stream->loop->dead = stream;
 }
 
-bool stream_accepted(struct io_listener *listener, struct io_stream *stream)
+bool io_stream_accepted(struct io_listener *listener, struct io_stream *stream)
 {
     if (listener->tls) {
-        enum err err = tls_session_new(listener->tls, false, NULL, &stream->tls);
+        enum err err = io_tls_session_new(listener->tls, false, NULL, &stream->tls);
         check(err == OK);
         stream->greeting = true;
     }
@@ -129,24 +129,25 @@ bool stream_accepted(struct io_listener *listener, struct io_stream *stream)
         stream->owner = owner;
         return true;
     }
-    stream_finish(stream, ERR_DENIED, false);
+    io_stream_finish(stream, ERR_DENIED, false);
     /* Nobody wants to hear of it. */
     stream->events.closed = NULL;
     return false;
 }
 
-void stream_connected(struct io_stream *stream)
+void io_stream_connected(struct io_stream *stream)
 {
     stream->established = true;
-    stream_moved(stream);
+    io_stream_moved(stream);
     if (stream->tls) {
         stream->greeting = true;
-        enum err err = tls_session_greet(stream->tls);
-        check(err == ERR_AGAIN);
+        enum err err = io_tls_session_greet(stream->tls);
+        if (err != ERR_AGAIN)
+            io_stream_fail(stream, err == OK ? ERR_NETWORK : err);
     } else if (stream->events.opened) {
-        stream_pend(stream, PENDING_OPENED);
+        io_stream_pend(stream, PENDING_OPENED);
     }
-    stream_mark_dirty(stream);
+    io_stream_mark_dirty(stream);
 }
 
 /* Tells the end when everything before it was told; what is kept from before a pause comes first,
@@ -183,7 +184,7 @@ static void deliver(struct io_stream *stream, const uint8_t *data, size_t bytes)
         buf_append(&stream->in, data + used, bytes - used);
     /* A paused stream holds one receive more at most, and its owner means to go on. */
     if (stream->in.bytes > stream->limits.in_max && !stream->paused)
-        stream_fail(stream, ERR_LIMIT);
+        io_stream_fail(stream, ERR_LIMIT);
 }
 
 /* What the carrier has, into the loop's buffer or behind what is kept. *ret_data = where all of it
@@ -204,7 +205,7 @@ static enum err receive(struct io_stream *stream, const uint8_t **ret_data, size
     size_t got = 0;
     TRY(loop->net->receive(stream, to, room, &got));
     if (got)
-        stream_moved(stream);
+        io_stream_moved(stream);
     if (to != loop->in_buffer) {
         buf_advance(&stream->in, got);
         to = stream->in.ptr;
@@ -220,7 +221,7 @@ static void deliver_opened(struct io_stream *stream)
     enum err err = OK;
     while (!stream->closed && !stream->paused && !stream->closing) {
         size_t got = 0;
-        err = tls_session_open(stream->tls, stream->loop->plain_buffer, IN_BUFFER_BYTES, &got);
+        err = io_tls_session_open(stream->tls, stream->loop->plain_buffer, IN_BUFFER_BYTES, &got);
         if (err != OK)
             break;
         if (stream->in.bytes) {
@@ -232,36 +233,36 @@ static void deliver_opened(struct io_stream *stream)
     }
     if (stream->closed)
         return;
-    if (tls_session_has_output(stream->tls))
-        stream_mark_dirty(stream);
+    if (io_tls_session_has_output(stream->tls))
+        io_stream_mark_dirty(stream);
     if (err == ERR_CLOSED) {
         stream->end_seen = true;
         want_input(stream, false);
         give_end(stream);
     } else if (err != OK && err != ERR_AGAIN) {
-        stream_fail(stream, err);
+        io_stream_fail(stream, err);
     }
 }
 
 static void greet(struct io_stream *stream)
 {
-    enum err err = tls_session_greet(stream->tls);
+    enum err err = io_tls_session_greet(stream->tls);
     if (err == ERR_AGAIN) {
-        stream_mark_dirty(stream);
+        io_stream_mark_dirty(stream);
         return;
     }
     if (err != OK) {
         /* The other side should learn why. */
-        stream_flush(stream);
-        stream_finish(stream, err, true);
+        io_stream_flush(stream);
+        io_stream_finish(stream, err, true);
         return;
     }
     stream->greeting = false;
     if (stream->is_client && stream->events.opened)
-        stream_pend(stream, PENDING_OPENED | PENDING_DELIVER);
+        io_stream_pend(stream, PENDING_OPENED | PENDING_DELIVER);
     else
         deliver_opened(stream);
-    stream_mark_dirty(stream);
+    io_stream_mark_dirty(stream);
 }
 
 static void take_sealed(struct io_stream *stream, const uint8_t *data, size_t bytes)
@@ -269,10 +270,10 @@ static void take_sealed(struct io_stream *stream, const uint8_t *data, size_t by
     if (bytes == 0) {
         /* No orderly end inside TLS: somebody may have cut the stream short. */
         if (!stream->end_seen)
-            stream_fail(stream, stream->closing ? OK : ERR_NETWORK);
+            io_stream_fail(stream, stream->closing ? OK : ERR_NETWORK);
         return;
     }
-    tls_session_feed(stream->tls, data, bytes);
+    io_tls_session_feed(stream->tls, data, bytes);
     if (stream->greeting)
         greet(stream);
     else
@@ -287,7 +288,7 @@ static void take_input(struct io_stream *stream)
     if (err == ERR_AGAIN)
         return;
     if (err != OK) {
-        stream_fail(stream, err);
+        io_stream_fail(stream, err);
         return;
     }
     if (stream->closing && !stream->greeting) {
@@ -310,20 +311,21 @@ static void take_input(struct io_stream *stream)
     deliver(stream, data, kept ? stream->in.bytes : bytes);
 }
 
-void stream_ready(struct io_handle *handle, unsigned events)
+void io_stream_ready(struct io_handle *handle, unsigned events)
 {
     struct io_stream *stream = (struct io_stream *)handle;
     if (stream->closed)
         return;
     if (events & IO_WRITABLE) {
-        stream_want_room(stream, false);
-        stream_mark_dirty(stream);
+        io_stream_want_room(stream, false);
+        io_stream_mark_dirty(stream);
     }
-    bool reads = (stream->armed & IO_READABLE) && (!stream->paused || stream->closing);
+    bool reads =
+        (stream->armed & IO_READABLE) && (!stream->paused || stream->closing || stream->greeting);
     if (reads && (events & (IO_READABLE | IO_ERROR)))
         take_input(stream);
     else if (events & IO_ERROR)
-        stream_fail(stream, ERR_NETWORK);
+        io_stream_fail(stream, ERR_NETWORK);
     else if (events & IO_READABLE)
         want_input(stream, false);
 }
@@ -350,7 +352,7 @@ static void run_pending(struct io_stream *stream)
     }
     if (!(what & PENDING_CLOSED))
         return;
-    stream_drop_output(stream);
+    io_stream_drop_output(stream);
     if (stream->events.closed) {
         loop->ran++;
         stream->events.closed(stream->owner, stream, stream->why);
@@ -358,7 +360,7 @@ static void run_pending(struct io_stream *stream)
     bury(stream);
 }
 
-void streams_run_pending(struct io_loop *loop)
+void io_streams_run_pending(struct io_loop *loop)
 {
     struct io_stream *list = loop->pending;
     loop->pending = NULL;
@@ -370,15 +372,15 @@ void streams_run_pending(struct io_loop *loop)
     }
 }
 
-void streams_free_dead(struct io_loop *loop)
+void io_streams_free_dead(struct io_loop *loop)
 {
     if (loop->dead && loop->dirty)
-        streams_flush_dirty(loop);
+        io_streams_flush_dirty(loop);
     while (loop->dead) {
         struct io_stream *stream = loop->dead;
         loop->dead = stream->next_dead;
         check(!stream->pending);
-        tls_session_free(stream->tls);
+        io_tls_session_free(stream->tls);
         buf_deinit(&stream->in);
         buf_deinit(&stream->out);
         buf_deinit(&stream->sealed);
@@ -402,7 +404,7 @@ void io_stream_pause(struct io_stream *stream, bool paused)
     if (!stream->end_seen)
         want_input(stream, true);
     if (stream->in.bytes || stream->tls || stream->end_seen)
-        stream_pend(stream, PENDING_DELIVER);
+        io_stream_pend(stream, PENDING_DELIVER);
 }
 
 void io_stream_close(struct io_stream *stream)
@@ -410,18 +412,18 @@ void io_stream_close(struct io_stream *stream)
     if (stream->closed || stream->closing)
         return;
     if (!stream->established && io_stream_out_bytes(stream) == 0) {
-        stream_finish(stream, OK, false);
+        io_stream_finish(stream, OK, false);
         return;
     }
     stream->closing = true;
     if (!stream->end_seen)
         want_input(stream, true);
-    stream_mark_dirty(stream);
+    io_stream_mark_dirty(stream);
 }
 
 void io_stream_abort(struct io_stream *stream, enum err why)
 {
-    stream_finish(stream, why, false);
+    io_stream_finish(stream, why, false);
 }
 
 const char *io_stream_peer(const struct io_stream *stream)
@@ -439,7 +441,7 @@ void io_stream_set_idle(struct io_stream *stream, int64_t idle_max_ns)
     stream->limits.idle_max_ns = idle_max_ns;
     if (stream->closed)
         return;
-    stream_moved(stream);
+    io_stream_moved(stream);
     if (idle_max_ns > 0)
         io_timer_start(stream->loop, &stream->idle, idle_max_ns);
     else
@@ -504,11 +506,11 @@ enum err io_connect(struct io_loop *loop, const char *address, struct io_tls *tl
                     struct io_stream **ret_stream)
 {
     struct address parts;
-    TRY(address_split(address, &parts));
+    TRY(io_address_split(address, &parts));
     struct tls_session *session = NULL;
     if (tls)
-        TRY(tls_session_new(tls, true, host_name ? host_name : parts.host, &session));
-    struct io_stream *stream = stream_new(loop, events, limits);
+        TRY(io_tls_session_new(tls, true, host_name ? host_name : parts.host, &session));
+    struct io_stream *stream = io_stream_new(loop, events, limits);
     stream->owner = owner;
     stream->tls = session;
     stream->is_client = true;

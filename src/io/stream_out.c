@@ -8,8 +8,8 @@
  * without a list of small pieces. With TLS the plain buffer is sealed a piece at a time, and no
  * more is sealed while sealed bytes wait: the output limit stays true.
  *
- * When the carrier takes no more, the stream waits for room (stream_want_room) and is marked dirty
- * again by stream_ready().
+ * When the carrier takes no more, the stream waits for room (io_stream_want_room) and is marked
+ * dirty again by io_stream_ready().
  */
 #include "base/check.h"
 #include "base/mem.h"
@@ -32,7 +32,7 @@ size_t io_stream_out_bytes(const struct io_stream *stream)
     return plain_bytes(stream) + sealed_bytes(stream) + stream->file_bytes;
 }
 
-void stream_mark_dirty(struct io_stream *stream)
+void io_stream_mark_dirty(struct io_stream *stream)
 {
     struct io_loop *loop = stream->loop;
     if (stream->in_dirty)
@@ -81,7 +81,7 @@ enum err io_stream_write(struct io_stream *stream, const void *data, size_t byte
     buf_append(&stream->out, data, bytes);
     TRY(buf_error(&stream->out));
     note_level(stream);
-    stream_mark_dirty(stream);
+    io_stream_mark_dirty(stream);
     return OK;
 }
 
@@ -103,7 +103,7 @@ enum err io_stream_send_file(struct io_stream *stream, struct io_file *file, uin
     stream->files_end = &piece->next;
     stream->file_bytes += bytes;
     note_level(stream);
-    stream_mark_dirty(stream);
+    io_stream_mark_dirty(stream);
     return OK;
 }
 
@@ -121,7 +121,7 @@ static void finish_file(struct io_stream *stream)
     mem_free(piece);
 }
 
-void stream_drop_output(struct io_stream *stream)
+void io_stream_drop_output(struct io_stream *stream)
 {
     while (stream->files)
         finish_file(stream);
@@ -146,7 +146,7 @@ static enum err send_bytes(struct io_stream *stream, const void *data, size_t by
                            size_t *ret_bytes)
 {
     TRY(stream->loop->net->send(stream, data, bytes, more, ret_bytes));
-    stream_moved(stream);
+    io_stream_moved(stream);
     return OK;
 }
 
@@ -154,9 +154,9 @@ static enum err send_bytes(struct io_stream *stream, const void *data, size_t by
 static enum err flush_sealed(struct io_stream *stream)
 {
     struct io_loop *loop = stream->loop;
-    if (tls_session_has_output(stream->tls)) {
+    if (io_tls_session_has_output(stream->tls)) {
         take_spare(loop, &stream->sealed);
-        tls_session_take(stream->tls, &stream->sealed);
+        io_tls_session_take(stream->tls, &stream->sealed);
         TRY(buf_error(&stream->sealed));
     }
     while (sealed_bytes(stream)) {
@@ -174,7 +174,7 @@ static enum err flush_plain(struct io_stream *stream, size_t bytes, bool more)
     size_t done = bytes;
     if (stream->tls) {
         done = bytes < SEAL_PIECE_BYTES ? bytes : SEAL_PIECE_BYTES;
-        TRY(tls_session_seal(stream->tls, from, done));
+        TRY(io_tls_session_seal(stream->tls, from, done));
     } else {
         TRY(send_bytes(stream, from, bytes, more, &done));
     }
@@ -195,13 +195,13 @@ static enum err flush_file(struct io_stream *stream)
     }
     if (net->send_file && !stream->tls) {
         TRY(net->send_file(stream, piece->file, piece->offset, piece->bytes, &done));
-        stream_moved(stream);
+        io_stream_moved(stream);
     } else {
         uint8_t *data = stream->loop->plain_buffer;
         size_t want = piece->bytes < SEAL_PIECE_BYTES ? piece->bytes : SEAL_PIECE_BYTES;
         TRY(io_file_read(piece->file, piece->offset, data, want, &done));
         if (done && stream->tls)
-            TRY(tls_session_seal(stream->tls, data, done));
+            TRY(io_tls_session_seal(stream->tls, data, done));
         else if (done)
             TRY(send_bytes(stream, data, done, want < piece->bytes, &done));
     }
@@ -231,41 +231,41 @@ static enum err flush_all(struct io_stream *stream)
             TRY(flush_plain(stream, bytes, stream->files != NULL));
         else if (stream->files)
             TRY(flush_file(stream));
-        else if (!stream->tls || !tls_session_has_output(stream->tls))
+        else if (!stream->tls || !io_tls_session_has_output(stream->tls))
             return OK;
     }
     return OK;
 }
 
-void stream_flush(struct io_stream *stream)
+void io_stream_flush(struct io_stream *stream)
 {
     if (stream->closed || !stream->established || (stream->armed & IO_WRITABLE))
         return;
     enum err err = flush_all(stream);
     if (err == ERR_AGAIN) {
-        stream_want_room(stream, true);
+        io_stream_want_room(stream, true);
     } else if (err != OK) {
-        stream_fail(stream, err);
+        io_stream_fail(stream, err);
     }
     if (stream->closed)
         return;
     if (stream->over_low && io_stream_out_bytes(stream) <= stream->limits.out_low) {
         stream->over_low = false;
         if (stream->events.drained)
-            stream_pend(stream, PENDING_DRAINED);
+            io_stream_pend(stream, PENDING_DRAINED);
     }
     if (err != OK || !stream->closing || stream->greeting)
         return;
     if (stream->tls && !stream->end_told) {
         stream->end_told = true;
-        tls_session_say_end(stream->tls);
-        stream_flush(stream);
+        io_tls_session_say_end(stream->tls);
+        io_stream_flush(stream);
         return;
     }
-    stream_finish(stream, OK, true);
+    io_stream_finish(stream, OK, true);
 }
 
-void streams_flush_dirty(struct io_loop *loop)
+void io_streams_flush_dirty(struct io_loop *loop)
 {
     while (loop->dirty) {
         struct io_stream *stream = loop->dirty;
@@ -273,6 +273,6 @@ void streams_flush_dirty(struct io_loop *loop)
         if (!loop->dirty)
             loop->dirty_end = &loop->dirty;
         stream->in_dirty = false;
-        stream_flush(stream);
+        io_stream_flush(stream);
     }
 }

@@ -81,12 +81,12 @@ void io_timer_stop(struct io_loop *loop, struct io_timer *timer)
         settle(loop, index, last);
 }
 
-int64_t timer_next_ns(const struct io_loop *loop)
+int64_t io_timer_next_ns(const struct io_loop *loop)
 {
     return loop->timer_count ? loop->timers[1].due_ns : INT64_MAX;
 }
 
-void timers_fire(struct io_loop *loop)
+void io_timers_fire(struct io_loop *loop)
 {
     uint64_t fresh = loop->timer_number;
     while (loop->timer_count && loop->timers[1].due_ns <= loop->now_ns &&

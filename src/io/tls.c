@@ -192,8 +192,8 @@ static bool expect_name(SSL *ssl, const char *host_name)
     return SSL_set1_host(ssl, host_name) == 1 && SSL_set_tlsext_host_name(ssl, host_name) == 1;
 }
 
-enum err tls_session_new(struct io_tls *tls, bool is_client, const char *host_name,
-                         struct tls_session **ret_session)
+enum err io_tls_session_new(struct io_tls *tls, bool is_client, const char *host_name,
+                            struct tls_session **ret_session)
 {
     SSL *ssl = SSL_new(tls->context);
     check(ssl);
@@ -218,7 +218,7 @@ enum err tls_session_new(struct io_tls *tls, bool is_client, const char *host_na
     return OK;
 }
 
-void tls_session_free(struct tls_session *session)
+void io_tls_session_free(struct tls_session *session)
 {
     if (!session)
         return;
@@ -226,7 +226,7 @@ void tls_session_free(struct tls_session *session)
     mem_free(session);
 }
 
-void tls_session_feed(struct tls_session *session, const void *sealed, size_t bytes)
+void io_tls_session_feed(struct tls_session *session, const void *sealed, size_t bytes)
 {
     check(bytes <= INT32_MAX);
     int written = BIO_write(session->in, sealed, (int)bytes);
@@ -245,7 +245,7 @@ static enum err session_error(struct tls_session *session, int rc)
     return ERR_NETWORK;
 }
 
-enum err tls_session_greet(struct tls_session *session)
+enum err io_tls_session_greet(struct tls_session *session)
 {
     ERR_clear_error();
     int rc = SSL_do_handshake(session->ssl);
@@ -258,8 +258,8 @@ enum err tls_session_greet(struct tls_session *session)
     return err == ERR_CLOSED ? ERR_NETWORK : err;
 }
 
-enum err tls_session_open(struct tls_session *session, void *ret_plain, size_t room,
-                          size_t *ret_bytes)
+enum err io_tls_session_open(struct tls_session *session, void *ret_plain, size_t room,
+                             size_t *ret_bytes)
 {
     size_t done = 0;
     ERR_clear_error();
@@ -278,7 +278,7 @@ enum err tls_session_open(struct tls_session *session, void *ret_plain, size_t r
     return OK;
 }
 
-enum err tls_session_seal(struct tls_session *session, const void *plain, size_t bytes)
+enum err io_tls_session_seal(struct tls_session *session, const void *plain, size_t bytes)
 {
     ERR_clear_error();
     for (size_t done = 0; done < bytes;) {
@@ -294,7 +294,7 @@ enum err tls_session_seal(struct tls_session *session, const void *plain, size_t
     return OK;
 }
 
-void tls_session_say_end(struct tls_session *session)
+void io_tls_session_say_end(struct tls_session *session)
 {
     ERR_clear_error();
     int rc = SSL_shutdown(session->ssl);
@@ -302,7 +302,7 @@ void tls_session_say_end(struct tls_session *session)
         ERR_clear_error();
 }
 
-void tls_session_take(struct tls_session *session, struct buf *out)
+void io_tls_session_take(struct tls_session *session, struct buf *out)
 {
     char *data = NULL;
     long bytes = BIO_get_mem_data(session->out, &data);
@@ -313,7 +313,7 @@ void tls_session_take(struct tls_session *session, struct buf *out)
     check(rc == 1);
 }
 
-bool tls_session_has_output(const struct tls_session *session)
+bool io_tls_session_has_output(const struct tls_session *session)
 {
     return BIO_ctrl_pending(session->out) > 0;
 }

@@ -8,6 +8,9 @@
 #include "base/mem.h"
 #include "io/sim.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 static char root[64];
 
 static const char *at(const char *name)
@@ -259,6 +262,46 @@ static void test_kernel_only(void **state)
     io_file_close(full);
 }
 
+static void test_standard_descriptors(void **state)
+{
+    struct io *io = *state;
+    int in[2], out[2];
+    assert_int_equal(0, pipe2(in, O_CLOEXEC));
+    assert_int_equal(0, pipe2(out, O_CLOEXEC));
+    int saved_in = dup(0), saved_out = dup(1);
+    fflush(stdout);
+    dup2(in[0], 0);
+    dup2(out[1], 1);
+    ssize_t typed = write(in[1], "typed", 5);
+    close(in[1]);
+    char data[16] = "", shown[16] = "";
+    size_t got = 0, end = 1;
+    enum err read_err = io_stdin_read(io, data, sizeof data, &got);
+    enum err end_err = io_stdin_read(io, shown, sizeof shown, &end);
+    enum err write_err = io_stdout_write(io, "a\0b", 3);
+    ssize_t n = read(out[0], shown, sizeof shown);
+    close(out[0]);
+    enum err gone_err = io_stdout_write(io, "x", 1);
+    bool terminal = io_is_terminal(io, 0);
+    dup2(saved_in, 0);
+    dup2(saved_out, 1);
+    close(saved_in);
+    close(saved_out);
+    close(in[0]);
+    close(out[1]);
+    assert_int_equal(5, typed);
+    assert_ok(read_err);
+    assert_int_equal(5, got);
+    assert_memory_equal("typed", data, 5);
+    assert_ok(end_err);
+    assert_int_equal(0, end);
+    assert_ok(write_err);
+    assert_int_equal(3, n);
+    assert_memory_equal("a\0b", shown, 3);
+    assert_err(ERR_CLOSED, gone_err);
+    assert_false(terminal);
+}
+
 #define CASES(setup)                                                                               \
     cmocka_unit_test_setup_teardown(test_read_write, setup, teardown),                             \
         cmocka_unit_test_setup_teardown(test_many_pieces, setup, teardown),                        \
@@ -274,6 +317,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASES(kernel_setup),
         cmocka_unit_test_setup_teardown(test_kernel_only, kernel_setup, teardown),
+        cmocka_unit_test_setup_teardown(test_standard_descriptors, kernel_setup, teardown),
         CASES(sim_setup),
     };
     return RUN_TESTS(tests);

@@ -6,6 +6,7 @@
 #include "io/loop.h"
 #include "io/sim.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { MS = 1000000, MEGABYTE = 1 << 20 };
@@ -500,6 +501,87 @@ static void test_many_connections(void **state)
     UNTIL(server.closed == COUNT);
 }
 
+static void test_set_owner(void **state)
+{
+    join();
+    struct end other = {.stream = server.stream};
+    io_stream_set_owner(server.stream, &other);
+    assert_ok(io_stream_write(client.stream, "x", 1));
+    UNTIL(other.got.bytes == 1);
+    assert_int_equal(0, server.calls);
+    buf_deinit(&other.got);
+    io_stream_set_owner(server.stream, &server);
+}
+
+static void test_set_idle(void **state)
+{
+    join();
+    io_stream_set_idle(client.stream, 10 * MS);
+    io_stream_set_idle(client.stream, 0);
+    for (int i = 0; i < 3; i++)
+        io_loop_turn(loop, 20 * MS);
+    assert_int_equal(0, client.closed);
+    io_stream_set_idle(client.stream, 10 * MS);
+    UNTIL(client.closed);
+    assert_int_equal(ERR_TIMEOUT, client.why);
+}
+
+static void abort_now(struct io_timer *timer)
+{
+    io_stream_abort(timer->owner, ERR_CANCELLED);
+}
+
+/* All that is queued with a stream is given back when it breaks. */
+static void test_abort_with_output(void **state)
+{
+    int done = 0;
+    const char *path = is_sim ? "f" : "/dev/zero";
+    struct io_file *file = NULL;
+    assert_ok(io_file_open(io, path, is_sim ? IO_READ | IO_WRITE | IO_CREATE : IO_READ, &file));
+    join();
+    server.pause_at_data = true;
+    fill(&client);
+    assert_ok(io_stream_send_file(client.stream, file, 0, MEGABYTE, file_done, &done));
+    struct io_timer timer = {.fire = abort_now, .owner = client.stream};
+    io_timer_start(loop, &timer, 0);
+    UNTIL(client.closed && server.closed);
+    assert_int_equal(1, done);
+    assert_int_equal(ERR_CANCELLED, client.why);
+    assert_err(ERR_NETWORK, server.why);
+    io_file_close(file);
+}
+
+static void test_ipv6(void **state)
+{
+    struct io_listener *six = NULL;
+    if (io_listen(loop, "[::1]:0", NULL, &events, &limits, on_accept, NULL, &six) != OK)
+        skip();
+    listener = six;
+    connect_to("[::1]");
+    UNTIL(client.opened && server.stream);
+    assert_memory_equal("[::1]:", io_stream_peer(server.stream), 6);
+}
+
+/* Out of descriptors the listener rests, and goes on when there are some again. */
+static void test_out_of_descriptors(void **state)
+{
+    listen_with(&events, "127.0.0.1:0");
+    connect_to("127.0.0.1");
+    struct rlimit before, low;
+    assert_int_equal(0, getrlimit(RLIMIT_NOFILE, &before));
+    int next = dup(0);
+    close(next);
+    low = before;
+    low.rlim_cur = (rlim_t)next;
+    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &low));
+    for (int i = 0; i < 6; i++)
+        io_loop_turn(loop, 10 * MS);
+    bool accepted = server.stream != NULL;
+    assert_int_equal(0, setrlimit(RLIMIT_NOFILE, &before));
+    assert_false(accepted);
+    UNTIL(server.stream);
+}
+
 #define BOTH(test)                                                                                 \
     cmocka_unit_test_setup_teardown(test, kernel_setup, teardown),                                 \
         cmocka_unit_test_setup_teardown(test, sim_setup, teardown)
@@ -508,16 +590,31 @@ static void test_many_connections(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BOTH(test_hello),           BOTH(test_echo_megabyte),
-        BOTH(test_close_sends_all), BOTH(test_rest_comes_again),
-        BOTH(test_in_max),          BOTH(test_out_max),
-        BOTH(test_pause),           BOTH(test_pause_keeps_rest),
-        BOTH(test_half_close),      BOTH(test_no_ended),
-        BOTH(test_abort),           BOTH(test_idle),
-        BOTH(test_refused),         BOTH(test_nobody_listens),
-        BOTH(test_listener_pause),  BOTH(test_addresses),
-        BOTH(test_send_file),       BOTH(test_by_name),
-        KERNEL(test_unknown_name),  KERNEL(test_many_connections),
+        BOTH(test_hello),
+        BOTH(test_echo_megabyte),
+        BOTH(test_close_sends_all),
+        BOTH(test_rest_comes_again),
+        BOTH(test_in_max),
+        BOTH(test_out_max),
+        BOTH(test_pause),
+        BOTH(test_pause_keeps_rest),
+        BOTH(test_half_close),
+        BOTH(test_no_ended),
+        BOTH(test_abort),
+        BOTH(test_idle),
+        BOTH(test_refused),
+        BOTH(test_nobody_listens),
+        BOTH(test_listener_pause),
+        BOTH(test_addresses),
+        BOTH(test_send_file),
+        BOTH(test_by_name),
+        BOTH(test_set_owner),
+        BOTH(test_set_idle),
+        BOTH(test_abort_with_output),
+        KERNEL(test_ipv6),
+        KERNEL(test_out_of_descriptors),
+        KERNEL(test_unknown_name),
+        KERNEL(test_many_connections),
     };
     return RUN_TESTS(tests);
 }

@@ -318,6 +318,19 @@ static void test_cut_short(void **state)
     assert_int_equal(0, server.ended);
 }
 
+static void test_paused_before_greeting(void **state)
+{
+    connect_as(client_tls, "localhost");
+    io_stream_pause(client.stream, true);
+    UNTIL(client.opened && server.stream);
+    assert_ok(io_stream_write(server.stream, "hello", 5));
+    for (int i = 0; i < 5; i++)
+        io_loop_turn(loop, 5 * MS);
+    assert_int_equal(0, client.got.bytes);
+    io_stream_pause(client.stream, false);
+    UNTIL(client.got.bytes == 5);
+}
+
 static void test_settings(void **state)
 {
     struct io_tls *tls = NULL;
@@ -345,7 +358,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_echo),          CASE(test_send_file),         CASE(test_wrong_name),
         CASE(test_wrong_address), CASE(test_unknown_authority), CASE(test_plain_client),
-        CASE(test_cut_short),     CASE(test_settings),
+        CASE(test_cut_short),     CASE(test_settings),          CASE(test_paused_before_greeting),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
