@@ -140,7 +140,9 @@ const uint8_t *json_skip_value(struct json_doc *doc, const uint8_t *p, uint32_t 
  * NaN, Infinity, +-Infinity, +-INF. */
 const uint8_t *json_odd_number(const uint8_t *p, const uint8_t *end, double *ret_value);
 
-/* For documents that are known to be valid: no checks but the bounds. p at a value. */
+/* ---- json_pass.c: documents that are known to be valid, no checks but the bounds ---- */
+
+/* Behind the value, or the string, that starts at p. */
 const uint8_t *json_pass_value(const uint8_t *p, const uint8_t *end);
 const uint8_t *json_pass_string(const uint8_t *p, const uint8_t *end);
 

@@ -12,9 +12,6 @@
  * names in single quotes, \' in any string, the bare words NaN, Infinity, INF with signs, bytes
  * that are not UTF-8 (they become U+FFFD where somebody looks at them); there a number may have at
  * most NUMBER_BYTES_MAX characters, as in Jackson.
- *
- * json_pass_value() is for documents known to be valid: it counts brackets and passes strings. On
- * other input its answer is meaningless but inside the bounds.
  */
 #include "format/json_scan.h"
 
@@ -245,59 +242,4 @@ const uint8_t *json_skip_value(struct json_doc *doc, const uint8_t *p, uint32_t 
     if (p == doc->end)
         return json_fault(doc, p, "a value was expected");
     return *p == '{' || *p == '[' ? skip_container(doc, p, depth) : skip_scalar(doc, p);
-}
-
-const uint8_t *json_pass_string(const uint8_t *p, const uint8_t *end)
-{
-    uint32_t high = 0;
-    for (p++; p < end;) {
-        p = json_string_stop(p, end, '"', &high);
-        if (p == end || *p == '"')
-            return p == end ? end : p + 1;
-        p += *p == '\\' && end - p > 1 ? 2 : 1;
-    }
-    return end;
-}
-
-static bool ends_word(uint8_t c)
-{
-    return c <= ' ' || c == ',' || c == ':' || c == ']' || c == '}';
-}
-
-const uint8_t *json_pass_value(const uint8_t *p, const uint8_t *end)
-{
-    size_t level = 0;
-    while (p < end) {
-        switch (*p) {
-        case '"':
-            p = json_pass_string(p, end);
-            break;
-        case '{':
-        case '[':
-            level++;
-            p++;
-            continue;
-        case '}':
-        case ']':
-            p++;
-            level -= level > 0;
-            break;
-        case ',':
-        case ':':
-        case ' ':
-        case '\n':
-        case '\r':
-        case '\t':
-            p++;
-            continue;
-        default:
-            do
-                p++;
-            while (p < end && !ends_word(*p));
-            break;
-        }
-        if (level == 0)
-            return p;
-    }
-    return end;
 }

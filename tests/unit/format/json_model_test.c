@@ -312,6 +312,11 @@ static void compare(struct json_decoder *decoder, struct str document, bool is_i
     plain_value(&strict);
     plain_blanks(&strict);
     bool valid = !strict.bad && strict.at == strict.end;
+    if (valid) {
+        const uint8_t *start = (const uint8_t *)str_trim(text).ptr;
+        assert_ptr_equal(json_pass_value(start, (const uint8_t *)text.ptr + text.bytes),
+                         start + str_trim(text).bytes);
+    }
     for (int wide = 0; wide < 2; wide++) {
         json_scan_choose(wide);
         assert_int_equal(json_validate(text, 0, NULL) == OK, valid);
