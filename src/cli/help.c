@@ -2,6 +2,8 @@
 /* Help texts and shell completion, made from the table of commands. */
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "pipeline/project.h"
+#include "serve/api.h"
 
 #include <string.h>
 
@@ -84,6 +86,16 @@ static void fish(struct cli *cli)
             cli_print(cli,
                       "complete -c millrace -n '__fish_seen_subcommand_from %s' -l %s -d '%s'\n",
                       c->name, c->options[k].name, c->options[k].help);
+    }
+}
+
+/* `millrace completion docs` feeds docs/commands.md (make docs). */
+static void commands_document(struct cli *cli)
+{
+    for (size_t i = 0; cli_commands[i]; i++) {
+        cli_print(cli, "\n## millrace %s\n\n```\n", cli_commands[i]->name);
+        help_command(cli, cli_commands[i]);
+        cli_print(cli, "```\n");
     }
 }
 

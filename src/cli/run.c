@@ -229,6 +229,14 @@ static void summary(struct run *run, const struct pipeline_status *status)
 
 /* ---- starting ---- */
 
+/* "127.0.0.1:", with the colon. */
+static struct str host_of(struct str address)
+{
+    while (address.bytes && address.ptr[address.bytes - 1] != ':')
+        address.bytes--;
+    return address;
+}
+
 static enum err open_http(struct run *run, struct diag *diag)
 {
     struct http_server_options options = {0};
@@ -244,8 +252,8 @@ static enum err open_http(struct run *run, struct diag *diag)
         return diag_set(diag, err, 0, 0, "cannot listen on %s: %s", address, err_text(err));
     }
     if (!run->cli->json)
-        cli_print(run->cli, "listening on http://%.*s%s, ready in %.1f ms\n",
-                  STR_ARG(run->project->listen_http), port ? "" : " (no port)",
+        cli_print(run->cli, "listening on http://%.*s%u, ready in %.1f ms\n",
+                  STR_ARG(host_of(run->project->listen_http)), port,
                   (double)(io_now_ns(run->io) - run->started_ns) / 1e6);
     return OK;
 }

@@ -1,0 +1,19 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""docs.py MILLRACE: writes the reference pages that come from the program's own tables."""
+import subprocess, sys
+
+def say(what):
+    return subprocess.run([sys.argv[1], 'completion', what], capture_output=True, text=True, check=True).stdout
+
+open('docs/configuration.md', 'w').write(say('configuration'))
+open('docs/commands.md', 'w').write('# Commands\n\nMade from the program\'s own table of commands (`make docs`).\n' + say('docs'))
+open('docs/api.md', 'w').write('''# HTTP API
+
+On the `http` listener (127.0.0.1:8080). Answers are JSON; an error is `{"error": {"code", "message", "hint", "line",
+"column"}}` with a matching status. Webhooks have the paths that their sources name. `GET /health` answers 200 while no
+stream or source has failed. Made from the program's table of routes (`make docs`).
+
+| call | what |
+|---|---|
+''' + say('api'))
