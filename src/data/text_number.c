@@ -8,13 +8,15 @@
  * Most numbers in data have few digits: m / 10^k with m and 10^k exact in the format rounds right
  * by the division of the machine, so the first k whose quotient is the number gives its shortest
  * digits; up to 15 (6 for floats) digits no two decimals are the same number, so it is the only
- * one. The rest goes through printf with 15, 16, 17 digits (from 2 on where numbers are subnormal),
- * each of which is the nearest decimal of that length. It misses one case: below a power of two
- * numbers are twice as dense, and a decimal above it may read back where the nearer one below does
- * not; the next decimal up is therefore tried as well.
+ * one. Longer ones are scaled to an integer (see scaled_digits). The rest goes through printf with
+ * 15, 16, 17 digits (from 2 on where numbers are subnormal), each of which is the nearest decimal
+ * of that length. It misses one case: below a power of two numbers are twice as dense, and a
+ * decimal above it may read back where the nearer one below does not; the next decimal up is
+ * therefore tried as well.
  */
 #include "data/column.h"
 
+#include <assert.h>
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -75,6 +77,71 @@ static bool short_float(float value, struct digits *ret_digits)
         }
     }
     return false;
+}
+
+/*
+ * Numbers of many digits, without printf: the value times a power of ten that makes it an integer
+ * of all digits (17 or 9) and a fraction, in an arithmetic of 64 bits or more, which is off by
+ * less than EPSILON. A decimal reads back when it is nearer than half the distance to the next
+ * number. Where EPSILON could decide, and at powers of two, whose distances differ, printf does.
+ */
+static_assert(LDBL_MANT_DIG >= 64, "a long double holds 17 digits and some");
+static const long double EPSILON = 0.02L;
+
+/* 10^exponent, exact; exponent is 0..27. */
+static long double power10(int exponent)
+{
+    static const long double powers[] = {1e0L,  1e1L,  1e2L,  1e3L,  1e4L,  1e5L,  1e6L,
+                                         1e7L,  1e8L,  1e9L,  1e10L, 1e11L, 1e12L, 1e13L,
+                                         1e14L, 1e15L, 1e16L, 1e17L, 1e18L, 1e19L, 1e20L,
+                                         1e21L, 1e22L, 1e23L, 1e24L, 1e25L, 1e26L, 1e27L};
+    return powers[exponent];
+}
+
+/* digits: 17 or 9; unit: 10^(digits - those that are always told apart); half: half the distance
+ * to the next number. */
+static bool scaled_digits(double value, int digits, uint64_t unit, double half,
+                          struct digits *ret_digits)
+{
+    int decimals = digits - 1 - (int)floor(log10(value));
+    if (decimals < -27 || decimals > 27)
+        return false;
+    long double power = power10(abs(decimals));
+    long double scaled = decimals < 0 ? (long double)value / power : (long double)value * power;
+    long double reach = decimals < 0 ? (long double)half / power : (long double)half * power;
+    uint64_t whole = (uint64_t)scaled;
+    long double fraction = scaled - (long double)whole;
+    for (; unit; unit /= 10) {
+        /* The two decimals around, of which the nearer one counts. */
+        long double below = (long double)(whole % unit) + fraction;
+        long double above = (long double)unit - below;
+        long double nearer = below < above ? below : above;
+        if (fabsl(nearer - reach) < EPSILON)
+            return false;
+        if (nearer > reach)
+            continue;
+        if (fabsl(below - above) < EPSILON)
+            return false;
+        set_digits(ret_digits, whole - whole % unit + (below < above ? 0 : unit), decimals);
+        return true;
+    }
+    return false;
+}
+
+static bool scaled_double(double value, struct digits *ret_digits)
+{
+    int exponent;
+    if (value < DBL_MIN || frexp(value, &exponent) == 0.5)
+        return false;
+    return scaled_digits(value, 17, 100, ldexp(1, exponent - 54), ret_digits);
+}
+
+static bool scaled_float(float value, struct digits *ret_digits)
+{
+    int exponent;
+    if (value < FLT_MIN || frexpf(value, &exponent) == 0.5f)
+        return false;
+    return scaled_digits((double)value, 9, 1000, ldexp(1, exponent - 25), ret_digits);
 }
 
 static bool reads_back(const char *text, double value, bool single)
@@ -185,7 +252,8 @@ void text_of_double(double value, struct buf *out)
     if (print_special(value, out))
         return;
     double size = fabs(value);
-    if (!(size >= 1e-3 && size < 1e15 && short_double(size, &digits)))
+    if (!(size >= 1e-3 && size < 1e15 && short_double(size, &digits)) &&
+        !scaled_double(size, &digits))
         long_digits(size, false, &digits);
     print(&digits, value < 0, out);
 }
@@ -196,7 +264,8 @@ void text_of_float(float value, struct buf *out)
     if (print_special((double)value, out))
         return;
     float size = fabsf(value);
-    if (!(size >= 1e-3f && size < 1e6f && short_float(size, &digits)))
+    if (!(size >= 1e-3f && size < 1e6f && short_float(size, &digits)) &&
+        !scaled_float(size, &digits))
         long_digits((double)size, true, &digits);
     print(&digits, value < 0, out);
 }
