@@ -294,6 +294,13 @@ static void test_watch(void **state)
     }
 }
 
+static void test_not_in_simulator(void **state)
+{
+    struct io_watch watch = {.ready = watch_ready, .fd = 0};
+    assert_err(ERR_UNSUPPORTED, io_watch_set(loop, &watch, IO_READABLE));
+    assert_ok(io_signals_watch(loop, arrived, loop)); /* none comes */
+}
+
 static void test_idle_costs_nothing(void **state)
 {
     struct io_usage before, after;
@@ -311,10 +318,17 @@ static void test_idle_costs_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BOTH(test_timer_order),          BOTH(test_many_timers),   BOTH(test_restart_is_next_turn),
-        BOTH(test_posts_and_hooks),      BOTH(test_run_and_clock), KERNEL(test_posts_from_threads),
-        KERNEL(test_stop_from_thread),   KERNEL(test_signal),      KERNEL(test_watch),
+        BOTH(test_timer_order),
+        BOTH(test_many_timers),
+        BOTH(test_restart_is_next_turn),
+        BOTH(test_posts_and_hooks),
+        BOTH(test_run_and_clock),
+        KERNEL(test_posts_from_threads),
+        KERNEL(test_stop_from_thread),
+        KERNEL(test_signal),
+        KERNEL(test_watch),
         KERNEL(test_idle_costs_nothing),
+        cmocka_unit_test_setup_teardown(test_not_in_simulator, sim_setup, teardown),
     };
     return RUN_TESTS(tests);
 }
