@@ -43,7 +43,8 @@ enum table_column_role {
 struct table_column {
     struct str name;
     const struct type *type;
-    struct str declared; /* the type's name where it says more than type: "uuid", "timeuuid" */
+    struct str declared; /* the type's name where it says more than type: "uuid", "timeuuid"; may be
+                          * empty. docs/formats/table.md lists what is known */
     enum table_column_role role;
 };
 struct table_definition {
@@ -87,9 +88,10 @@ struct table_write {
     const int64_t *row_timestamps_us; /* one a row instead of timestamp_us; NULL = all the same */
 };
 /* Upserts the rows from..to of a batch whose columns are named like the table's (a subset with all
- * key columns). ERR_INVALID with the row in *ret_bad_row: a null key, a value that the declared
- * type refuses (a STRING column declared uuid that holds no uuid): nothing of the batch is added
- * then. */
+ * key columns). ERR_INVALID with the row in *ret_bad_row (UINT32_MAX when it is not the fault of
+ * one row: a column that the table has not or of another type): a null key, a value that the
+ * declared type refuses (a STRING column declared uuid that holds no uuid): nothing of the batch is
+ * added then. */
 enum err table_batch_upsert(struct table_batch *batch, struct table *table,
                             const struct batch *rows, uint32_t from, uint32_t to,
                             const struct table_write *write, uint32_t *ret_bad_row,
@@ -128,12 +130,14 @@ enum err table_state_each(struct table_store *store, struct str prefix,
 
 struct table_scan;
 struct table_scan_options {
-    const struct type *wanted;     /* STRUCT, columns by name; NULL = all */
+    const struct type *wanted;     /* STRUCT, columns by name; NULL = all. Outlives the batches */
     int64_t token_from, token_to;  /* inclusive; both 0 = everything */
     const struct batch *partition; /* one row of partition key values: only that partition */
     bool reverse;
 };
-/* A snapshot: what is committed later is not seen. Order: token, partition key, clustering. */
+/* A snapshot: what is committed later is not seen. Order: token, partition key, clustering; of an
+ * append-only table that of the stream. ERR_NOT_FOUND: a wanted column is not there; ERR_INVALID:
+ * it is of another type, or tokens or a partition are given for an append-only table. */
 enum err table_scan_open(struct table *table, const struct table_scan_options *options,
                          struct table_scan **ret_scan) MUST_USE;
 /* Up to rows_max rows; NULL at the end. */

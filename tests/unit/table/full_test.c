@@ -92,6 +92,21 @@ static void fill_and_free(struct io *io, const char *dir)
     for (int i = 0; i < 10; i++, done++)
         assert_ok(put(store, table, &prng, done));
     check_count(store, table, done);
+    /* Another program takes the last block, so that a flush runs into it. */
+    uint64_t left = 0;
+    assert_ok(io_file_open(io, path, IO_WRITE | IO_CREATE, &file));
+    assert_ok(io_path_free_bytes(io, dir, &left));
+    assert_ok(io_file_allocate(file, 0, left, true));
+    io_file_close(file);
+    assert_int_equal(ERR_DISK_FULL, table_flush(store));
+    assert_int_equal(ERR_DISK_FULL, table_store_health(store));
+    assert_int_equal(ERR_DISK_FULL, put(store, table, &prng, done));
+    check_count(store, table, done);
+    assert_ok(io_path_remove(io, path));
+    assert_ok(table_store_health(store));
+    for (int i = 0; i < 10; i++, done++)
+        assert_ok(put(store, table, &prng, done));
+    check_count(store, table, done);
     table_store_close(store);
     if (table_store_open(io, store_dir, &options, &diag, &store))
         fail_msg("%s", diag.message);
