@@ -34,6 +34,10 @@ void log_line(enum log_level level, const char *area, const char *format, ...)
     size_t bytes = (size_t)at + (size_t)(more < 0 ? 0 : more);
     if (bytes >= sizeof line)
         bytes = sizeof line - 1;
+    /* Texts of others may be in it: a line stays one line. */
+    for (size_t i = 0; i < bytes; i++)
+        if ((unsigned char)line[i] < ' ' || line[i] == 0x7F)
+            line[i] = ' ';
     if (hook)
         hook(hook_owner, level, str_from(line, bytes));
     else
