@@ -46,7 +46,8 @@ struct json_fault {
 
 /* One row a document, always. documents[i].ptr == NULL is a NULL value. ret_outcomes has count
  * entries; faults may be NULL, else gets one entry for each corrupt row, up to fault_max (the count
- * of corrupt rows is the return in ret_fault_count). ERR_LIMIT: the batch is over 2 GiB. */
+ * of corrupt rows is the return in ret_fault_count, which may be NULL). ERR_LIMIT: the batch is
+ * over 2 GiB. */
 enum err json_decode(struct json_decoder *decoder, const struct str *documents, size_t count,
                      struct batch **ret_batch, uint8_t *ret_outcomes, struct json_fault *faults,
                      size_t fault_max, size_t *ret_fault_count) MUST_USE;
@@ -56,6 +57,8 @@ enum err json_decode(struct json_decoder *decoder, const struct str *documents, 
 enum err json_validate(struct str text, uint32_t depth_max, struct diag *diag) MUST_USE;
 
 /* ---- paths: $, .name, ['name'], [3], [*], .* ; into any valid document ---- */
+
+/* Here and below, of members with the same name the first is found. */
 
 struct json_path;
 /* ERR_SYNTAX with the column. */
