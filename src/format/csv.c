@@ -39,7 +39,7 @@ static bool is_corrupt_field(const struct field *field)
 }
 
 /* wanted: of each field of the schema its builder, or none. */
-static enum err bind(struct csv_decoder *d, const struct type *schema)
+static enum err bind_fields(struct csv_decoder *d, const struct type *schema)
 {
     for (uint32_t i = 0; i < schema->field_count; i++) {
         const struct field *field = &schema->fields[i];
@@ -79,7 +79,7 @@ enum err csv_decoder_new(const struct type *schema, const struct type *wanted,
     for (uint32_t i = 0; i < wanted->field_count; i++)
         d->builders[i] = builder_new(wanted->fields[i].type, 0, 0);
     d->fields = mem_zero((schema->field_count + 1) * sizeof *d->fields);
-    enum err err = bind(d, schema);
+    enum err err = bind_fields(d, schema);
     if (err != OK) {
         csv_decoder_free(d);
         return err;
