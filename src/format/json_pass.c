@@ -32,7 +32,7 @@ static void marks_plain(const uint8_t *p, size_t bytes, struct marks *m)
     }
 }
 
-#ifdef __SSE2__
+#ifdef JSON_SSE2
 
 static void marks_64(const uint8_t *p, struct marks *m)
 {

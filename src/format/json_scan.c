@@ -48,7 +48,7 @@ const uint8_t *json_scan_portable(const uint8_t *p, const uint8_t *end, uint8_t 
     return p;
 }
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && defined(JSON_SSE2)
 
 __attribute__((target("avx2"))) static const uint8_t *
 scan_avx2(const uint8_t *p, const uint8_t *end, uint8_t quote, uint32_t *high)

@@ -5,8 +5,10 @@
 #include "base/buf.h"
 #include "base/endian.h"
 
-#ifdef __SSE2__
+/* -DJSON_PORTABLE builds what machines without SSE2 run. */
+#if defined(__SSE2__) && !defined(JSON_PORTABLE)
 #include <immintrin.h>
+#define JSON_SSE2
 #endif
 
 /*
@@ -39,7 +41,7 @@ extern json_scan_fn *json_scan_wide;
 /* For tests: false = the portable kernel, true = what the machine offers. */
 void json_scan_choose(bool wide);
 
-#ifdef __SSE2__
+#ifdef JSON_SSE2
 /* Bits of the 16 bytes at p: stops, and those above ASCII. */
 static inline uint32_t json_block(const uint8_t *p, uint8_t quote, uint32_t *ret_high)
 {
@@ -55,7 +57,7 @@ static inline uint32_t json_block(const uint8_t *p, uint8_t quote, uint32_t *ret
 static inline const uint8_t *json_string_stop(const uint8_t *p, const uint8_t *end, uint8_t quote,
                                               uint32_t *high)
 {
-#ifdef __SSE2__
+#ifdef JSON_SSE2
     if (end - p < 32)
         return json_scan_portable(p, end, quote, high);
     for (int block = 0; block < 2; block++) {

@@ -188,7 +188,7 @@ static struct json_node *lookup(const struct json_node *node, struct str name)
 
 static bool guess_hits(const struct json_guess *guess, const uint8_t *p, const uint8_t *end)
 {
-#ifdef __SSE2__
+#ifdef JSON_SSE2
     if (end - p >= JSON_GUESS_BYTES) {
         const __m128i *a = (const __m128i *)(const void *)p;
         const __m128i *b = (const __m128i *)(const void *)guess->text;
