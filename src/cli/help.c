@@ -109,6 +109,16 @@ static int run_completion(struct cli *cli)
     else if (strcmp(shell, "zsh") == 0) {
         cli_print(cli, "autoload -U +X bashcompinit && bashcompinit\n");
         bash(cli);
+    } else if (strcmp(shell, "docs") == 0)
+        commands_document(cli);
+    else if (strcmp(shell, "configuration") == 0) {
+        CLEAN(buf_deinit) struct buf text = {0};
+        configuration_document(&text);
+        cli_write(cli, buf_str(&text));
+    } else if (strcmp(shell, "api") == 0) {
+        CLEAN(buf_deinit) struct buf text = {0};
+        api_document(&text);
+        cli_write(cli, buf_str(&text));
     } else {
         cli_error(cli, "completion is there for bash, zsh and fish, not '%s'", shell);
         return EXIT_USAGE;
