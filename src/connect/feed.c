@@ -3,8 +3,8 @@
  * Records to appends.
  *
  * Each partition gathers records in a batch builder; a flush draws a line under what was put so far
- * in all of them. All flushes of one loop turn leave in one append, so that a thousand small
- * requests of a turn cost one batch and one place in the group commit. Invariants:
+ * in all of them. All flushes of one loop turn leave in one append at the next, so that a thousand
+ * small requests of a turn cost one batch and one place in the group commit. Invariants:
  *  1. What lies in front of the last line is flushed and will be appended; what lies behind it can
  *     be discarded. A discard cuts the builders back to the line.
  *  2. No batch crosses the line when the records behind it grow large: the part in front is closed
@@ -72,10 +72,8 @@ struct feed {
     struct buf header; /* "SEQUENCE SOURCE POSITION" of the last line; empty = none */
     uint64_t sequence;
     bool sequence_known;
-    struct io_turn_end turn_end;
-    bool turn_end_set;
+    struct io_timer gather; /* to the next turn */
     struct io_timer retry;
-    struct io_post failed_post;
     struct feed_repeats *repeats;
     bool repeats_stale;
     void (*resumed)(void *owner);
@@ -136,7 +134,7 @@ void feed_free(struct feed *feed)
         return;
     feed_discard(feed);
     feed->dead = true;
-    if (feed->appends == 0 && !feed->turn_end_set && !feed->flushes)
+    if (feed->appends == 0 && !feed->flushes)
         feed_destroy(feed);
 }
 
@@ -334,7 +332,7 @@ static void append_finish(struct feed_append *a, enum err err)
             flush->done(flush, err);
     }
     if (feed->dead) {
-        if (feed->appends == 0 && !feed->turn_end_set && !feed->flushes)
+        if (feed->appends == 0 && !feed->flushes)
             feed_destroy(feed);
         return;
     }
@@ -461,13 +459,9 @@ static void feed_append_all(struct feed *feed)
     feed->flushed_records = 0;
 }
 
-static void feed_turn_end(struct io_turn_end *hook)
+static void feed_gathered(struct io_timer *timer)
 {
-    struct feed *feed = hook->owner;
-    feed->turn_end_set = false;
-    feed_append_all(feed);
-    if (feed->dead && feed->appends == 0 && !feed->flushes)
-        feed_destroy(feed);
+    feed_append_all(timer->owner);
 }
 
 static enum err sequence_next(struct feed *feed)
@@ -504,11 +498,10 @@ enum err feed_flush(struct feed *feed, struct str position, struct feed_flush *f
     flush->next = NULL;
     *feed->flushes_end = flush;
     feed->flushes_end = &flush->next;
-    if (!feed->turn_end_set && feed->retry.heap_index == 0) {
-        feed->turn_end_set = true;
-        feed->turn_end.run = feed_turn_end;
-        feed->turn_end.owner = feed;
-        io_loop_turn_end(feed->loop, &feed->turn_end);
+    if (feed->gather.heap_index == 0 && feed->retry.heap_index == 0) {
+        feed->gather.fire = feed_gathered;
+        feed->gather.owner = feed;
+        io_timer_start(feed->loop, &feed->gather, 0);
     }
     return OK;
 }
