@@ -18,7 +18,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 
-enum { RECORDS_BYTES_MAX = 256 << 20, HOUR_MS = 3600 * 1000 };
+enum { RECORDS_BYTES_MAX = 256 << 20, HOUR_MS = 3600 * 1000, RETRY_NS = 100 * 1000 * 1000 };
 
 /* ---- checks -------------------------------------------------------------------------------- */
 
@@ -270,8 +270,10 @@ enum err log_append_wait(struct log_partition *partition, const uint8_t *batches
             continue;
         }
         io_mutex_unlock(&waiter.lock);
-        log_step(log);
+        bool did = log_step(log);
         io_mutex_lock(&waiter.lock);
+        if (!did && !waiter.done)
+            io_sleep_ns(log->io, RETRY_NS);
     }
     io_mutex_unlock(&waiter.lock);
     io_condition_deinit(&waiter.answered);

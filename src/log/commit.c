@@ -246,6 +246,21 @@ static enum err place(struct log *log, struct log_group *group, struct log_appen
     return OK;
 }
 
+/* Names whose sync failed are seen and may not be there: the files, still empty, go again, lest the
+ * next opening rely on them. */
+static void remove_fresh(struct log *log, struct log_group *group)
+{
+    for (size_t i = 0; i < group->slot_count; i++) {
+        struct log_segment *segment = group->slots[i].segment;
+        struct log_path path;
+        if (segment->bytes || !segment->partition->topic->directory_dirty)
+            continue;
+        log_segment_path(segment, ".log", &path);
+        enum err removed = io_path_remove(log->io, path.text);
+        (void)removed;
+    }
+}
+
 static enum err sync_directories(struct log *log, struct log_group *group)
 {
     for (size_t i = 0; i < group->slot_count; i++) {
@@ -254,8 +269,10 @@ static enum err sync_directories(struct log *log, struct log_group *group)
         if (!topic->directory_dirty)
             continue;
         log_topic_path(topic, NULL, &path);
-        if (io_path_sync_directory(log->io, path.text) != OK)
+        if (io_path_sync_directory(log->io, path.text) != OK) {
+            remove_fresh(log, group);
             return ERR_IO;
+        }
         topic->directory_dirty = false;
     }
     return OK;
@@ -330,12 +347,16 @@ static void note_dirty(struct log *log, struct log_group *group)
     }
 }
 
-/* C3. What cannot be cut off stops the log. */
+/* C3. Synced, lest a power cut bring back what was refused. What cannot be cut off stops the log.
+ */
 static enum err undo(struct log_group *group, enum err why)
 {
-    for (size_t i = 0; i <= group->applied && i < group->slot_count; i++)
-        if (log_segment_truncate(group->slots[i].segment, group->slots[i].position) != OK)
+    for (size_t i = 0; i <= group->applied && i < group->slot_count; i++) {
+        struct log_slot *slot = &group->slots[i];
+        if (log_segment_truncate(slot->segment, slot->position) != OK ||
+            log_segment_sync(slot->segment) != OK)
             return ERR_IO;
+    }
     return why;
 }
 

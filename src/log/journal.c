@@ -59,8 +59,11 @@ static enum err need_file(struct log *log)
     if (err == OK)
         err = io_path_sync_directory(log->io, log->dir);
     if (err != OK) {
+        /* A name whose sync failed is seen and not there: nobody may find it later. */
         io_file_close(journal->file);
         journal->file = NULL;
+        enum err removed = journal->room ? OK : io_path_remove(log->io, path.text);
+        (void)removed;
     }
     return err;
 }

@@ -160,7 +160,13 @@ static enum err make_directory(struct log *log)
     if (io_path_stat(log->io, path.text, &stat) == OK)
         return OK;
     TRY(io_path_make_directory(log->io, path.text));
-    TRY(io_path_sync_directory(log->io, log->dir));
+    enum err err = io_path_sync_directory(log->io, log->dir);
+    if (err != OK) {
+        /* A name whose sync failed is seen and not there: nobody may find it later. */
+        enum err removed = io_path_remove_tree(log->io, path.text);
+        (void)removed;
+        return err;
+    }
     snprintf(parent.text, sizeof parent.text, "%s", log->dir);
     char *slash = strrchr(parent.text, '/');
     if (slash == parent.text)
@@ -203,7 +209,7 @@ static enum err open_files(struct log *log, struct diag *diag)
     if (err == OK && !log->options.read_only) {
         err = log_journal_reset(log);
         /* From here on the clean mark is not on the disk. */
-        if (err == OK && log->topic_list)
+        if (err == OK)
             err = log_checkpoint_write(log, false);
     }
     if (err == OK)

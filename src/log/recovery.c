@@ -16,6 +16,8 @@
 
 #include "base/mem.h"
 
+#include <stdio.h>
+
 static enum err all_zero(struct io_file *file, uint64_t from, uint64_t end, bool *ret_zero)
 {
     enum { CHUNK = 64 << 10 };
@@ -117,6 +119,8 @@ static enum err recover_partition(struct log_partition *partition, bool clean)
     enum err err = log_partition_start_load(partition, &start);
     if (err != OK && err != ERR_NOT_FOUND)
         return err;
+    if (err == OK && !clean && !log->options.read_only)
+        TRY(log_partition_start_save(partition, start)); /* it may have been seen only */
     TRY(drop_below_start(partition, start));
     for (size_t i = 0; i + 1 < partition->segment_count; i++) {
         struct log_segment *segment = partition->segments[i];
@@ -142,8 +146,22 @@ static enum err recover_partition(struct log_partition *partition, bool clean)
     return OK;
 }
 
+/* After an unclean end names may be there that the disk does not surely have. */
+static enum err sync_names(struct log *log)
+{
+    struct log_path path;
+    for (struct log_topic *topic = log->topic_list; topic; topic = topic->next) {
+        log_topic_path(topic, NULL, &path);
+        TRY(io_path_sync_directory(log->io, path.text));
+    }
+    snprintf(path.text, sizeof path.text, "%s/topics", log->dir);
+    return io_path_sync_directory(log->io, path.text);
+}
+
 enum err log_recover(struct log *log, bool clean, struct diag *diag)
 {
+    if (!clean && !log->options.read_only)
+        TRY(sync_names(log));
     for (struct log_topic *topic = log->topic_list; topic; topic = topic->next)
         for (int32_t i = 0; i < topic->config.partitions; i++) {
             enum err err = recover_partition(topic->partitions[i], clean);

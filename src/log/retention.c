@@ -115,6 +115,8 @@ enum err log_partition_trim(struct log_partition *partition, int64_t offset)
         err = ERR_OUT_OF_RANGE;
     if (err == OK)
         err = move_start(partition, offset);
+    if (err == ERR_IO)
+        log_set_health(log, ERR_IO);
     log_turn_end(log);
     return err;
 }

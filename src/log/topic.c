@@ -323,6 +323,11 @@ enum err log_topic_create(struct log *log, struct str name, const struct log_top
             topic_add(log, topic);
             *ret_topic = topic;
         } else {
+            /* What was not made durable may not be found at the next opening either. */
+            struct log_path path;
+            log_topic_path(topic, NULL, &path);
+            enum err removed = io_path_remove_tree(log->io, path.text);
+            (void)removed;
             diag_set(diag, err, 0, 0, "topic %s cannot be made: %s", topic->name, err_text(err));
             topic_free(topic);
         }
