@@ -326,10 +326,10 @@ static void append_finish(struct feed_append *a, enum err err)
         feed->repeats_stale = feed->repeats != NULL;
     struct feed_flush *flush = a->flushes, *next;
     append_free(a);
-    for (; flush; flush = next) {
+    /* Of a freed feed the flushes may be gone too. */
+    for (; flush && !feed->dead; flush = next) {
         next = flush->next;
-        if (!feed->dead)
-            flush->done(flush, err);
+        flush->done(flush, err);
     }
     if (feed->dead) {
         if (feed->appends == 0 && !feed->flushes)

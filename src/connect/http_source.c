@@ -13,8 +13,10 @@
  *     a document, something that is not JSON, an empty answer: it waits and asks the same again.
  *     The wait doubles from failure to failure up to the maximum, with jitter; Retry-After is kept.
  *     What it waits for stands in its status.
- *  3. A short page that gave nothing new is asked in turn with the page behind it: an API that
- *     never fills a page is not stuck at it.
+ *  3. A short page that gave nothing new is asked in turn with the page behind it, so that an API
+ *     that never fills a page is not stuck at it. What the page behind holds is not taken yet: the
+ *     short page may have grown in between. Only when that is asked once more and still gives
+ *     nothing new, it is passed.
  */
 #include "connect/http_source.h"
 
@@ -168,10 +170,17 @@ static void answer_read(struct http_source *s, struct http_result *result)
     }
     uint64_t count, fresh;
     bool moved = walk_answer(&s->walk, &asked, body, &after, &count, &fresh);
-    if (fresh == 0 && !moved) {
+    if (s->peeking && count > 0) {
+        s->peeking = false;
+        s->peek_found = true;
+    } else if (s->peek_found && fresh == 0 && !moved) {
+        s->peek_found = false;
+        s->place.page++;
+        s->place.taken = 0;
+    } else if (fresh == 0 && !moved) {
         nothing_new(s, count ? "nothing new in the answer" : "the answer was empty");
     } else {
-        s->peeking = false;
+        s->peek_found = false;
         s->empty_in_a_row = 0;
         s->more = moved;
         walk_place_copy(&s->place, &after);

@@ -33,6 +33,7 @@ struct http_source {
     struct http_walk walk;
     struct walk_place place; /* of the next request */
     bool peeking;            /* the page behind it is asked */
+    bool peek_found;         /* .. and holds records: the short one is asked a last time */
     bool more;               /* the next request is known without waiting */
     struct json_path *key;
     struct buf key_text, url;
