@@ -232,7 +232,7 @@ static void request_start(struct http_source *s)
     walk_url(&s->walk, &asked, &s->url);
     walk_place_deinit(&asked);
     bool poll = s->walk.kind == WALK_POLL;
-    s->started_ns = io_loop_now_ns(s->loop);
+    s->started_ns = io_now_ns(io_loop_io(s->loop)); /* the turn's clock may be old */
     s->status.requests++;
     s->due_ns = 0;
     enum err err = http_fetch_start(s->fetch, buf_c_str(&s->url),
