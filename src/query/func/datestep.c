@@ -72,7 +72,7 @@ static void next_day_row(struct func_call *call)
     else if (weekday < 0)
         builder_null(call->out);
     else
-        add_days(call, ((weekday - 4 - call_int(call, 0)) % 7 + 7 + 6) % 7 + 1);
+        add_days(call, ((weekday - 4 - (int64_t)call_int(call, 0)) % 7 + 7) % 7 + 1);
 }
 
 /* ---- trunc, date_trunc ---- */
