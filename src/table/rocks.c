@@ -53,20 +53,26 @@ struct rocks {
     uint64_t unchecked; /* bytes committed since the free space was looked at */
 };
 
-/* RocksDB tells errors as text. */
+/* RocksDB tells errors as text; the first part that is found decides. */
+static const struct {
+    const char *part;
+    enum err err;
+} texts[] = {
+    {"No space left", ERR_DISK_FULL},  {"Corruption", ERR_CORRUPT},
+    {"lock hold by", ERR_CONFLICT},    {"While lock file", ERR_CONFLICT},
+    {"Permission denied", ERR_DENIED}, {"does not exist", ERR_NOT_FOUND},
+    {"No such file", ERR_NOT_FOUND},   {"exists", ERR_EXISTS},
+    {"Invalid argument", ERR_INVALID},
+};
+
 static enum err err_of_text(char *text)
 {
     if (!text)
         return OK;
     enum err err = ERR_IO;
-    if (strstr(text, "No space left"))
-        err = ERR_DISK_FULL;
-    else if (strstr(text, "lock"))
-        err = ERR_CONFLICT;
-    else if (!strncmp(text, "Corruption", 10))
-        err = ERR_CORRUPT;
-    else if (!strncmp(text, "Invalid argument", 16))
-        err = ERR_INVALID;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts && err == ERR_IO; i++)
+        if (strstr(text, texts[i].part))
+            err = texts[i].err;
     rocksdb_free(text);
     return err;
 }
@@ -95,6 +101,14 @@ static void fail(struct rocks *rocks, enum err err)
     if (rocks->failed != ERR_IO)
         rocks->failed = err == ERR_DISK_FULL ? ERR_DISK_FULL : ERR_IO;
     io_mutex_unlock(&rocks->gate);
+}
+
+static bool has_failed(struct rocks *rocks)
+{
+    io_mutex_lock(&rocks->gate);
+    bool failed = rocks->failed != OK;
+    io_mutex_unlock(&rocks->gate);
+    return failed;
 }
 
 /* ---- the merge operator ---- */
@@ -340,15 +354,22 @@ static enum err commit_inside(struct rocks *rocks, struct str ops, bool sync)
     return err == OK || err == ERR_DISK_FULL ? err : ERR_IO;
 }
 
+/* A flush may have met a full disk long ago, when there is room now: repaired, the commit is tried
+ * once more. Should the first try have left it in the log, the second changes nothing. */
 static enum err rocks_commit(struct backend *backend, struct str ops, bool sync)
 {
     struct rocks *rocks = (struct rocks *)backend;
     if (rocks->settings.read_only)
         return ERR_DENIED;
-    TRY(repair(rocks));
-    enter(rocks);
-    enum err err = commit_inside(rocks, ops, sync);
-    leave(rocks);
+    enum err err = OK;
+    for (int tries = 0; tries < 2; tries++) {
+        TRY(repair(rocks));
+        enter(rocks);
+        err = commit_inside(rocks, ops, sync);
+        leave(rocks);
+        if (err != ERR_DISK_FULL || !has_failed(rocks))
+            break;
+    }
     return err;
 }
 
@@ -517,7 +538,7 @@ static enum err rocks_checkpoint(struct backend *backend, const char *dir)
     if (checkpoint && !text)
         rocksdb_checkpoint_create(checkpoint, dir, 0, &text);
     if (!err)
-        err = text && strstr(text, "exists") ? (rocksdb_free(text), ERR_EXISTS) : err_of_text(text);
+        err = err_of_text(text);
     if (checkpoint)
         rocksdb_checkpoint_object_destroy(checkpoint);
     leave(rocks);

@@ -25,7 +25,7 @@
 
 #define VERSION_KEY STR("\0version")
 #define NEXT_KEY STR("\0next")
-enum { STORE_VERSION = 1, CACHE_DEFAULT = 8 << 20, MEMTABLE_DEFAULT = 64 << 20 };
+enum { STORE_VERSION = 1, CACHE_DEFAULT = 8 << 20, MEMTABLE_DEFAULT = 32 << 20 };
 
 static int64_t wall_us(void *owner)
 {

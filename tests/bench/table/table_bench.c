@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench-table [ROWS [ROWS_A_COMMIT]]: rows of twelve columns (a uuid, texts, numbers) into a store
- * under /tmp: upserts and appends, synced and not, a scan of all, point reads, the time to open
- * and the memory taken. CPU is that of the whole process, RocksDB's background threads included.
+ * bench-table [ROWS [ROWS_A_COMMIT [MEMTABLE_MIB]]]: rows of twelve columns (a uuid, texts,
+ * numbers) into a store under /tmp: upserts and appends, synced and not, a scan of all, point
+ * reads, the time to open and the memory taken. CPU is that of the whole process, RocksDB's
+ * background threads included.
  */
 #include "base/mem.h"
 #include "base/prng.h"
@@ -17,6 +18,7 @@
 static struct io *io;
 static char dir[64];
 static struct table_store *store;
+static size_t memtable_bytes;
 static const char *const names[] = {"id",      "first_name", "last_name", "gender",
                                     "address", "post_code",  "email",     "username",
                                     "dob",     "phone",      "picture",   "score"};
@@ -186,7 +188,8 @@ static void open_store(const char *what)
 {
     struct diag diag = {0};
     int64_t start = io_now_ns(io);
-    if (table_store_open(io, dir, NULL, &diag, &store)) {
+    struct table_store_options options = {.memtable_bytes = memtable_bytes};
+    if (table_store_open(io, dir, &options, &diag, &store)) {
         fprintf(stderr, "%s\n", diag.message);
         exit(1);
     }
@@ -200,6 +203,7 @@ int main(int argc, char **argv)
 {
     uint32_t rows = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 500000;
     uint32_t size = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 2000;
+    memtable_bytes = argc > 3 ? strtoul(argv[3], NULL, 10) << 20 : 0;
     io = io_kernel_new();
     snprintf(dir, sizeof dir, "/tmp/millrace-bench-%d", (int)getpid());
     struct io_usage usage;
@@ -212,8 +216,11 @@ int main(int argc, char **argv)
     table_store_close(store);
     open_store("open, one table");
     write_rows("upsert, synced", "users", false, rows, size, true);
-    if (argc > 3) /* a short run for a profile */
+    if (getenv("BENCH_SHORT")) { /* for a profile */
+        table_store_close(store);
+        must(io_path_remove_tree(io, dir), "remove");
         return 0;
+    }
     write_rows("upsert, not synced", "users2", false, rows, size, false);
     write_rows("append, synced", "lines", true, rows, size, true);
     write_rows("append, not synced", "lines2", true, rows, size, false);
