@@ -301,6 +301,9 @@ static void start(struct run *run, int64_t for_ms)
 
 static void close_run(struct run *run)
 {
+    io_timer_stop(run->loop, &run->end_timer);
+    io_timer_stop(run->loop, &run->status_timer);
+    io_timer_stop(run->loop, &run->idle_timer);
     api_free(run->api);
     http_server_free(run->server);
     pipeline_close(run->pipeline);
