@@ -141,12 +141,28 @@ static struct ast_node *parse_select_list(struct parser *p)
     return list;
 }
 
+/* SELECT TRANSFORM(..) USING 'script', not the function transform(). */
+static bool at_script(const struct parser *p)
+{
+    static const char *const words[] = {"USING", "ROW", "RECORDWRITER", NULL};
+    size_t depth = 0, i = 1;
+    if (!parse_is(p, 0, "TRANSFORM") || !parse_is_symbol(p, 1, "("))
+        return false;
+    for (; p->at + i < p->end; i++) {
+        if (parse_is_symbol(p, i, "("))
+            depth++;
+        else if (parse_is_symbol(p, i, ")") && --depth == 0)
+            break;
+    }
+    return parse_is_any(p, i + 1, words);
+}
+
 /* At SELECT; from is a FROM that stood before it, or NULL. */
 static struct ast_node *parse_select(struct parser *p, struct ast_node *from)
 {
     struct ast_node *node = parse_node(p, AST_SELECT, STR_NONE);
     parse_expect(p, "SELECT");
-    if (parse_is(p, 0, "TRANSFORM") && parse_is_symbol(p, 1, "("))
+    if (at_script(p))
         parse_fail_at(p, ERR_UNSUPPORTED, node->line, node->column, "UNSUPPORTED_FEATURE.TRANSFORM",
                       "0A000", "SELECT TRANSFORM (a script) is not supported");
     if (parse_word(p, "DISTINCT"))

@@ -55,13 +55,13 @@ enum err query_parse(struct arena *arena, struct str text, struct diag_list *dia
 /* ---- planning ---- */
 
 struct query_relation {
-    const struct type *schema;   /* STRUCT */
-    bool stream;                 /* has a stream to read: FROM STREAM name */
-    bool table;                  /* can be read whole: FROM name */
-    const struct ast_node *view; /* a temporary view: its query instead of data */
+    const struct type *schema;          /* STRUCT */
+    bool stream;                        /* has a stream to read: FROM STREAM name */
+    bool table;                         /* can be read whole: FROM name */
+    const struct ast_node *view;        /* a temporary view: its query instead of data */
     const struct ast_node *stream_view; /* read as STREAM it stands for this query (a streaming
                                            table over another); read as a table it is data */
-    void *handle;                /* the caller's */
+    void *handle;                       /* the caller's */
 };
 /* Finds what a name stands for: parts = catalog, database, name; ERR_NOT_FOUND. Names of all
  * relations for "did you mean" by each(). */

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls: functions of the table, and the conditionals (CASE, IF, COALESCE and their kin), which are
+ * no functions because they must not compute what they do not take.
+ */
+#include "query/bind.h"
+
+enum err bind_function(struct binder *b, struct str name, struct expr *const *args, size_t count,
+                       const struct ast_node *node, struct expr **ret_expr)
+{
+    const struct func_info *info = func_find(name);
+    if (!info) {
+        enum err err = bind_error(b, node, "UNRESOLVED_ROUTINE", "42883",
+                                 "no function is named %.*s", STR_ARG(name));
+        const char *const *names;
+        size_t name_count = query_functions(&names);
+        struct str near = str_nearest(name, names, name_count);
+        if (near.ptr)
+            diag_hint(b->diag, "did you mean %.*s?", STR_ARG(near));
+        return err;
+    }
+    struct func_arg *func_args = arena_array(b->arena, count + 1, sizeof(*func_args));
+    for (size_t i = 0; i < count; i++) {
+        bool constant = args[i]->kind == EXPR_CONSTANT;
+        func_args[i] = (struct func_arg){.type = args[i]->type,
+                                         .constant = constant ? args[i]->constant : NULL,
+                                         .is_literal = args[i]->is_literal};
+    }
+    struct diag diag = {0};
+    struct func_bind bind = {
+        .arena = b->arena, .session = b->session, .args = func_args, .count = count, .diag = &diag};
+    enum err err = func_call_bind(info, &bind);
+    if (err != OK) {
+        if (b->diag && b->diag->err == OK) {
+            diag_set(b->diag, err, node->line, node->column, "%s",
+                     diag.message[0] ? diag.message : err_text(err));
+            diag_class(b->diag, diag.error_class, diag.sqlstate);
+            if (diag.hint[0] || info->usage)
+                diag_hint(b->diag, "%s", diag.hint[0] ? diag.hint : info->usage);
+        }
+        return err;
+    }
+    struct expr **kids = arena_array(b->arena, count + 1, sizeof(*kids));
+    for (size_t i = 0; i < count; i++)
+        kids[i] = expr_cast(b->arena, b->session, args[i], bind.out.args[i]);
+    struct expr *expr = expr_new(b->arena, EXPR_CALL, bind.out.result, node->line, node->column);
+    expr->binding = bind.out;
+    expr->is_volatile = info->volatile_;
+    expr_set_kids(b->arena, expr, kids, count);
+    *ret_expr = expr_fold(b->arena, b->session, expr);
+    return OK;
+}
+
+/* ---- one type for many ---- */
+
+static enum err no_common(struct binder *b, const struct ast_node *node, const char *what,
+                          const struct type *a, const struct type *c)
+{
+    struct buf text = {0};
+    type_print_sql(a, &text);
+    buf_text(&text, " and ");
+    type_print_sql(c, &text);
+    bind_error(b, node, "DATATYPE_MISMATCH.DATA_DIFF_TYPES", "42K09",
+              "the values of %s have types that do not go together: %.*s", what,
+              STR_ARG(buf_str(&text)));
+    buf_deinit(&text);
+    return ERR_INVALID;
+}
+
+enum err bind_to_common(struct binder *b, struct expr **exprs, size_t count, size_t step,
+                     const struct ast_node *node, const char *what, const struct type **ret_type)
+{
+    const struct type *type = exprs[0]->type;
+    for (size_t i = step; i < count; i += step) {
+        if (type_equal(type, exprs[i]->type))
+            continue;
+        const struct type *wider = type_common(b->arena, type, exprs[i]->type, b->session);
+        if (!wider)
+            return no_common(b, node, what, type, exprs[i]->type);
+        type = wider;
+    }
+    for (size_t i = 0; i < count; i += step)
+        exprs[i] = expr_cast(b->arena, b->session, exprs[i], type);
+    *ret_type = type;
+    return OK;
+}
+
+/* ---- CASE ---- */
+
+static enum err as_condition(struct binder *b, const struct ast_node *node, struct expr *expr,
+                             struct expr **ret_expr)
+{
+    if (expr->type->kind != TYPE_BOOLEAN && expr->type->kind != TYPE_NULL)
+        return bind_error(b, node, "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", "42K09",
+                         "a condition must be BOOLEAN");
+    *ret_expr = expr_cast(b->arena, b->session, expr, type_simple(TYPE_BOOLEAN));
+    return OK;
+}
+
+/* kids: when, then, .., [else]; values get one type. */
+static enum err make_case(struct binder *b, struct expr **kids, size_t count,
+                          const struct ast_node *node, const char *what, struct expr **ret_expr)
+{
+    struct expr **values = arena_array(b->arena, count, sizeof(*values));
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (i % 2 == 1 || i + 1 == count)
+            values[n++] = kids[i];
+    }
+    const struct type *type;
+    TRY(bind_to_common(b, values, n, 1, node, what, &type));
+    n = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (i % 2 == 1 || i + 1 == count)
+            kids[i] = values[n++];
+    }
+    struct expr *expr = expr_new(b->arena, EXPR_CASE, type, node->line, node->column);
+    expr_set_kids(b->arena, expr, kids, count);
+    *ret_expr = expr;
+    return OK;
+}
+
+enum err bind_case(struct binder *b, const struct ast_node *node, struct expr **ret_expr)
+{
+    struct expr *operand = NULL;
+    struct expr **kids = arena_array(b->arena, node->count, sizeof(*kids));
+    if (node->kids[0])
+        TRY(bind_expr(b, node->kids[0], &operand));
+    for (uint32_t i = 1; i < node->count; i++) {
+        struct expr *kid;
+        bool is_else = (node->flags & AST_HAS_ELSE) && i + 1 == node->count;
+        TRY(bind_expr(b, node->kids[i], &kid));
+        if (i % 2 == 1 && !is_else && operand) {
+            struct expr *args[2] = {operand, kid};
+            TRY(bind_function(b, STR("="), args, 2, node->kids[i], &kid));
+        } else if (i % 2 == 1 && !is_else) {
+            TRY(as_condition(b, node->kids[i], kid, &kid));
+        }
+        kids[i - 1] = kid;
+    }
+    return make_case(b, kids, node->count - 1u, node, "CASE", ret_expr);
+}
+
+/* ---- IF, COALESCE, .. ---- */
+
+enum conditional {
+    COND_IF,
+    COND_COALESCE,
+    COND_NULLIF,
+    COND_NVL2,
+    COND_NULLIFZERO,
+    COND_ZEROIFNULL
+};
+
+static const struct {
+    const char *name;
+    enum conditional kind;
+    size_t min, max;
+} conditionals[] = {
+    {"if", COND_IF, 3, 3},
+    {"iff", COND_IF, 3, 3},
+    {"coalesce", COND_COALESCE, 1, SIZE_MAX},
+    {"nvl", COND_COALESCE, 2, 2},
+    {"ifnull", COND_COALESCE, 2, 2},
+    {"nullif", COND_NULLIF, 2, 2},
+    {"nvl2", COND_NVL2, 3, 3},
+    {"nullifzero", COND_NULLIFZERO, 1, 1},
+    {"zeroifnull", COND_ZEROIFNULL, 1, 1},
+};
+
+static enum err make_coalesce(struct binder *b, struct expr **kids, size_t count,
+                              const struct ast_node *node, struct expr **ret_expr)
+{
+    const struct type *type;
+    TRY(bind_to_common(b, kids, count, 1, node, "COALESCE", &type));
+    if (count == 1) {
+        *ret_expr = kids[0];
+        return OK;
+    }
+    struct expr *expr = expr_new(b->arena, EXPR_COALESCE, type, node->line, node->column);
+    expr_set_kids(b->arena, expr, kids, count);
+    *ret_expr = expr;
+    return OK;
+}
+
+static enum err zero(struct binder *b, const struct ast_node *node, struct expr **ret_expr)
+{
+    struct ast_node literal = {
+        .kind = AST_NUMBER, .text = STR("0"), .line = node->line, .column = node->column};
+    return bind_literal(b, &literal, ret_expr);
+}
+
+static enum err make_conditional(struct binder *b, enum conditional kind, struct expr **kids,
+                                 size_t count, const struct ast_node *node, struct expr **ret_expr)
+{
+    struct expr *args[3];
+    switch (kind) {
+    case COND_IF:
+        TRY(as_condition(b, node, kids[0], &kids[0]));
+        return make_case(b, kids, 3, node, "IF", ret_expr);
+    case COND_COALESCE:
+        return make_coalesce(b, kids, count, node, ret_expr);
+    case COND_NULLIFZERO:
+        TRY(zero(b, node, &kids[1]));
+        /* fall through */
+    case COND_NULLIF:
+        args[0] = kids[0];
+        args[1] = kids[1];
+        TRY(bind_function(b, STR("="), args, 2, node, &args[0]));
+        args[1] = expr_null(b->arena, kids[0]->type, node->line, node->column);
+        args[2] = kids[0];
+        return make_case(b, args, 3, node, "NULLIF", ret_expr);
+    case COND_NVL2:
+        TRY(bind_function(b, STR("isnotnull"), kids, 1, node, &kids[0]));
+        return make_case(b, kids, 3, node, "NVL2", ret_expr);
+    case COND_ZEROIFNULL:
+        TRY(zero(b, node, &kids[1]));
+        return make_coalesce(b, kids, 2, node, ret_expr);
+    }
+    return ERR_INVALID;
+}
+
+static enum err bind_args(struct binder *b, const struct ast_node *node, struct expr ***ret_args)
+{
+    struct expr **args = arena_array(b->arena, node->count + 2u, sizeof(*args));
+    for (uint32_t i = 0; i < node->count; i++)
+        TRY(bind_expr(b, node->kids[i], &args[i]));
+    *ret_args = args;
+    return OK;
+}
+
+enum err bind_conditional(struct binder *b, const struct ast_node *node, struct expr **ret_expr)
+{
+    *ret_expr = NULL;
+    for (size_t i = 0; i < sizeof(conditionals) / sizeof(conditionals[0]); i++) {
+        if (!str_equal_nocase(node->text, str_of(conditionals[i].name)))
+            continue;
+        if (node->count < conditionals[i].min || node->count > conditionals[i].max)
+            return bind_error(b, node, "WRONG_NUM_ARGS.WITHOUT_SUGGESTION", "42605",
+                             "%s does not take %u arguments", conditionals[i].name, node->count);
+        struct expr **kids;
+        TRY(bind_args(b, node, &kids));
+        return make_conditional(b, conditionals[i].kind, kids, node->count, node, ret_expr);
+    }
+    return OK;
+}
+
+/* ---- any call ---- */
+
+static bool is_generator(struct str name)
+{
+    static const char *const names[] = {
+        "explode", "explode_outer", "posexplode", "posexplode_outer",
+        "inline",  "inline_outer",  "stack"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (str_equal_nocase(name, str_of(names[i])))
+            return true;
+    }
+    return false;
+}
+
+enum err bind_call(struct binder *b, const struct ast_node *node, struct expr **ret_expr)
+{
+    if (str_equal_nocase(node->text, STR("struct")) ||
+        str_equal_nocase(node->text, STR("named_struct"))) {
+        struct ast_node row = *node;
+        row.kind = AST_ROW;
+        if (str_equal_nocase(node->text, STR("struct")))
+            return bind_expr(b, &row, ret_expr);
+    }
+    if (is_aggregate_name(node->text))
+        return bind_aggregate(b, node, NULL, ret_expr);
+    TRY(bind_conditional(b, node, ret_expr));
+    if (*ret_expr)
+        return OK;
+    TRY(bind_lambda_call(b, node, ret_expr));
+    if (*ret_expr)
+        return OK;
+    if (is_generator(node->text))
+        return bind_error(b, node, "UNSUPPORTED_GENERATOR.NESTED_IN_EXPRESSIONS", "42K0E",
+                         "%.*s may only stand alone in a select list or in LATERAL VIEW",
+                         STR_ARG(node->text));
+    if (node->flags & AST_DISTINCT)
+        return bind_error(b, node, "INVALID_SQL_SYNTAX.FUNCTION_WITH_UNSUPPORTED_SYNTAX", "42000",
+                         "%.*s does not take DISTINCT", STR_ARG(node->text));
+    struct expr **args;
+    TRY(bind_args(b, node, &args));
+    return bind_function(b, node->text, args, node->count, node, ret_expr);
+}
+
+size_t query_functions(const char *const **ret_names)
+{
+    static const char *names[2048];
+    static size_t count;
+    if (count == 0) {
+        const struct func_info *const *infos;
+        size_t all = func_list(&infos), n = 0;
+        for (size_t i = 0; i < all && n < sizeof(names) / sizeof(names[0]) - 64; i++) {
+            if (infos[i]->name[0] >= 'a' && infos[i]->name[0] <= 'z')
+                names[n++] = infos[i]->name;
+        }
+        count = n;
+    }
+    *ret_names = names;
+    return count;
+}

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Names of columns without an alias, as Spark's analyzer makes them: the pretty SQL of the
+ * expression. A column or field is its last name alone; inside an expression the table in front of
+ * a column goes away and fields stay ("upper(name.first)"). Strings lose their quotes, operators
+ * get brackets, != is NOT =.
+ */
+#include "query/bind.h"
+
+struct namer {
+    struct binder *b;
+    struct buf *out;
+};
+
+static void put(struct namer *n, const struct ast_node *node);
+
+static void put_list(struct namer *n, const struct ast_node *node, size_t from, const char *between)
+{
+    for (size_t i = from; i < node->count; i++) {
+        if (i > from)
+            buf_text(n->out, between);
+        put(n, node->kids[i]);
+    }
+}
+
+static void put_lower(struct buf *out, struct str s)
+{
+    for (size_t i = 0; i < s.bytes; i++)
+        buf_char(out, (char)(s.ptr[i] >= 'A' && s.ptr[i] <= 'Z' ? s.ptr[i] + 32 : s.ptr[i]));
+}
+
+static void put_upper(struct buf *out, struct str s)
+{
+    for (size_t i = 0; i < s.bytes; i++)
+        buf_char(out, (char)(s.ptr[i] >= 'a' && s.ptr[i] <= 'z' ? s.ptr[i] - 32 : s.ptr[i]));
+}
+
+/* The qualifier in front of a.b is a relation, not a column: it is left out. */
+static bool is_qualifier(const struct namer *n, const struct ast_node *node)
+{
+    const struct scope *scope = n->b->scope;
+    bool column = false, relation = false;
+    for (uint32_t i = 0; node->kind == AST_NAME && scope && i < scope->count; i++) {
+        column |= str_equal_nocase(scope->items[i].name, node->text);
+        relation |= str_equal_nocase(scope->items[i].qualifier, node->text);
+    }
+    return relation && !column;
+}
+
+static void put_interval(struct namer *n, const struct ast_node *node)
+{
+    struct builder *builder = builder_new(node->type, 1, 0);
+    struct column *column;
+    builder_i64(builder, node->value);
+    if (builder_finish(builder, &column) == OK) {
+        text_of_value(column, 0, zone_utc(), n->out);
+        column_unref(column);
+    }
+    builder_free(builder);
+}
+
+static void put_typed(struct namer *n, const struct ast_node *node)
+{
+    struct expr *expr;
+    buf_printf(n->out, "%.*s '", STR_ARG(node->text));
+    if (bind_literal(n->b, node, &expr) == OK)
+        text_of_value(expr->constant, 0, n->b->session->zone ? n->b->session->zone : zone_utc(),
+                      n->out);
+    buf_char(n->out, '\'');
+}
+
+static void put_number(struct namer *n, const struct ast_node *node)
+{
+    struct expr *expr;
+    if (bind_literal(n->b, node, &expr) == OK)
+        text_of_value(expr->constant, 0, zone_utc(), n->out);
+}
+
+static void put_call(struct namer *n, const struct ast_node *node)
+{
+    struct str name = node->text;
+    if (str_equal_nocase(name, STR("extract")) && node->count == 2) {
+        buf_text(n->out, "extract(");
+        put(n, node->kids[0]);
+        buf_text(n->out, " FROM ");
+        put(n, node->kids[1]);
+        buf_char(n->out, ')');
+        return;
+    }
+    if (str_equal_nocase(name, STR("if")))
+        buf_text(n->out, "(IF");
+    else if (str_equal_nocase(name, STR("rlike")) || str_equal_nocase(name, STR("regexp")))
+        put_upper(n->out, name);
+    else
+        put_lower(n->out, name);
+    buf_char(n->out, '(');
+    if (node->flags & AST_DISTINCT)
+        buf_text(n->out, "DISTINCT ");
+    bool count_star =
+        node->count == 1 && node->kids[0]->kind == AST_STAR && str_equal_nocase(name, STR("count"));
+    if (count_star)
+        buf_char(n->out, '1');
+    else
+        put_list(n, node, 0, ", ");
+    buf_text(n->out, str_equal_nocase(name, STR("if")) ? "))" : ")");
+}
+
+static void put_binary(struct namer *n, const struct ast_node *node)
+{
+    bool differs = str_equal(node->text, STR("!="));
+    if (str_equal(node->text, STR("||"))) {
+        buf_text(n->out, "concat(");
+        put_list(n, node, 0, ", ");
+        buf_char(n->out, ')');
+        return;
+    }
+    struct str op = differs ? STR("=") : str_equal(node->text, STR("==")) ? STR("=") : node->text;
+    buf_text(n->out, differs ? "(NOT (" : "(");
+    put(n, node->kids[0]);
+    buf_printf(n->out, " %.*s ", STR_ARG(op));
+    put(n, node->kids[1]);
+    buf_text(n->out, differs ? "))" : ")");
+}
+
+/* AND and OR of many, as the pairs that Spark sees. */
+static void put_logical(struct namer *n, const struct ast_node *node)
+{
+    const char *word = node->kind == AST_AND ? " AND " : " OR ";
+    for (uint32_t i = 1; i < node->count; i++)
+        buf_char(n->out, '(');
+    put(n, node->kids[0]);
+    for (uint32_t i = 1; i < node->count; i++) {
+        buf_text(n->out, word);
+        put(n, node->kids[i]);
+        buf_char(n->out, ')');
+    }
+}
+
+static void put_case(struct namer *n, const struct ast_node *node)
+{
+    buf_text(n->out, "CASE");
+    bool has_else = node->flags & AST_HAS_ELSE;
+    uint32_t whens = node->count - has_else;
+    for (uint32_t i = 1; i + 1 < whens + 1 && i + 1 <= whens; i += 2) {
+        buf_text(n->out, " WHEN ");
+        if (node->kids[0]) {
+            buf_char(n->out, '(');
+            put(n, node->kids[0]);
+            buf_text(n->out, " = ");
+        }
+        put(n, node->kids[i]);
+        buf_text(n->out, node->kids[0] ? ") THEN " : " THEN ");
+        put(n, node->kids[i + 1]);
+    }
+    if (has_else) {
+        buf_text(n->out, " ELSE ");
+        put(n, node->kids[node->count - 1]);
+    }
+    buf_text(n->out, " END");
+}
+
+static void put_predicate(struct namer *n, const struct ast_node *node)
+{
+    switch (node->kind) {
+    case AST_IN:
+        buf_char(n->out, '(');
+        put(n, node->kids[0]);
+        buf_text(n->out, " IN (");
+        put_list(n, node, 1, ", ");
+        buf_text(n->out, "))");
+        return;
+    case AST_BETWEEN:
+        buf_text(n->out, "between(");
+        put_list(n, node, 0, ", ");
+        buf_char(n->out, ')');
+        return;
+    case AST_LIKE:
+        if (str_equal(node->text, STR("like"))) {
+            put(n, node->kids[0]);
+            buf_text(n->out, " LIKE ");
+            put(n, node->kids[1]);
+            return;
+        }
+        buf_text(n->out, str_equal(node->text, STR("ilike")) ? "ilike(" : "RLIKE(");
+        put_list(n, node, 0, ", ");
+        buf_char(n->out, ')');
+        return;
+    default:
+        buf_printf(n->out, "%.*s", STR_ARG(node->source));
+    }
+}
+
+static void put_is(struct namer *n, const struct ast_node *node)
+{
+    bool negated = node->flags & AST_NEGATED;
+    if (str_equal(node->text, STR("distinct"))) {
+        buf_text(n->out, negated ? "(" : "(NOT (");
+        put(n, node->kids[0]);
+        buf_text(n->out, " <=> ");
+        put(n, node->kids[1]);
+        buf_text(n->out, negated ? ")" : "))");
+        return;
+    }
+    bool null = str_equal(node->text, STR("null")) || str_equal(node->text, STR("unknown"));
+    buf_text(n->out, null || !negated ? "(" : "(NOT (");
+    put(n, node->kids[0]);
+    if (null) {
+        buf_text(n->out, negated ? " IS NOT NULL)" : " IS NULL)");
+        return;
+    }
+    buf_text(n->out, " <=> ");
+    buf_printf(n->out, "%.*s%s", STR_ARG(node->text), negated ? "))" : ")");
+}
+
+static void put_literal(struct namer *n, const struct ast_node *node)
+{
+    switch (node->kind) {
+    case AST_NUMBER:
+        put_number(n, node);
+        return;
+    case AST_TYPED:
+        put_typed(n, node);
+        return;
+    case AST_INTERVAL:
+        put_interval(n, node);
+        return;
+    case AST_TRUE:
+        buf_text(n->out, "true");
+        return;
+    case AST_FALSE:
+        buf_text(n->out, "false");
+        return;
+    case AST_NULL:
+        buf_text(n->out, "NULL");
+        return;
+    case AST_BINARY_LITERAL:
+        buf_text(n->out, "X'");
+        for (size_t i = 0; i < node->text.bytes; i++)
+            buf_printf(n->out, "%02X", (unsigned char)node->text.ptr[i]);
+        buf_char(n->out, '\'');
+        return;
+    default:
+        buf_str_append(n->out, node->text);
+    }
+}
+
+static void put_cast(struct namer *n, const struct ast_node *node)
+{
+    buf_text(n->out, node->flags & AST_TRY ? "TRY_CAST(" : "CAST(");
+    put(n, node->kids[0]);
+    buf_text(n->out, " AS ");
+    type_print_sql(node->type, n->out);
+    buf_char(n->out, ')');
+}
+
+static void put_other(struct namer *n, const struct ast_node *node)
+{
+    switch (node->kind) {
+    case AST_UNARY:
+        buf_printf(n->out, str_equal(node->text, STR("~")) ? "%.*s" : "(%.*s ",
+                   STR_ARG(node->text));
+        put(n, node->kids[0]);
+        buf_text(n->out, str_equal(node->text, STR("~")) ? "" : ")");
+        return;
+    case AST_NOT:
+        buf_text(n->out, "(NOT ");
+        put(n, node->kids[0]);
+        buf_char(n->out, ')');
+        return;
+    case AST_INDEX:
+        put(n, node->kids[0]);
+        buf_char(n->out, '[');
+        put(n, node->kids[1]);
+        buf_char(n->out, ']');
+        return;
+    case AST_ROW:
+        buf_text(n->out, "struct(");
+        put_list(n, node, 0, ", ");
+        buf_char(n->out, ')');
+        return;
+    case AST_FILTERED:
+        put(n, node->kids[0]);
+        buf_text(n->out, " FILTER (WHERE ");
+        put(n, node->kids[1]);
+        buf_char(n->out, ')');
+        return;
+    case AST_LAMBDA:
+        buf_text(n->out, "lambdafunction(");
+        put(n, node->kids[node->count - 1]);
+        for (uint32_t i = 0; i + 1 < node->count; i++)
+            buf_text(n->out, ", namedlambdavariable()");
+        buf_char(n->out, ')');
+        return;
+    default:
+        buf_printf(n->out, "%.*s", STR_ARG(node->source));
+    }
+}
+
+static void put(struct namer *n, const struct ast_node *node)
+{
+    bool negated = (node->flags & AST_NEGATED) && node->kind != AST_IS;
+    buf_text(n->out, negated ? "(NOT " : "");
+    switch (node->kind) {
+    case AST_NAME:
+        buf_str_append(n->out, node->text);
+        break;
+    case AST_FIELD:
+        if (!is_qualifier(n, node->kids[0])) {
+            put(n, node->kids[0]);
+            buf_char(n->out, '.');
+        }
+        buf_str_append(n->out, node->text);
+        break;
+    case AST_CALL:
+        put_call(n, node);
+        break;
+    case AST_BINARY:
+        put_binary(n, node);
+        break;
+    case AST_AND:
+    case AST_OR:
+        put_logical(n, node);
+        break;
+    case AST_CASE:
+        put_case(n, node);
+        break;
+    case AST_CAST:
+        put_cast(n, node);
+        break;
+    case AST_IS:
+        put_is(n, node);
+        break;
+    case AST_IN:
+    case AST_BETWEEN:
+    case AST_LIKE:
+        put_predicate(n, node);
+        break;
+    case AST_NUMBER:
+    case AST_STRING:
+    case AST_BINARY_LITERAL:
+    case AST_TYPED:
+    case AST_TRUE:
+    case AST_FALSE:
+    case AST_NULL:
+    case AST_INTERVAL:
+        put_literal(n, node);
+        break;
+    default:
+        put_other(n, node);
+    }
+    buf_text(n->out, negated ? ")" : "");
+}
+
+struct str name_of(struct binder *b, const struct ast_node *node)
+{
+    enum { NAME_BYTES_MAX = 4096 };
+    if (node->kind == AST_ALIAS || node->kind == AST_NAME || node->kind == AST_FIELD)
+        return node->text;
+    struct buf out;
+    buf_init(&out, NAME_BYTES_MAX);
+    struct namer namer = {b, &out};
+    put(&namer, node);
+    struct str name = buf_error(&out) == OK ? arena_str(b->arena, buf_str(&out))
+                                            : arena_str(b->arena, node->source);
+    buf_deinit(&out);
+    return name;
+}

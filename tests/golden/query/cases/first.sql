@@ -1,0 +1,13 @@
+CREATE STREAMING TABLE x AS SELECT gender, name.first AS first_name, login.uuid AS id FROM STREAM users WHERE dob.age > 17;
+CREATE TEMPORARY VIEW t AS SELECT * FROM VALUES (1, 'a', 1.5), (2, 'b', 2.5), (3, NULL, NULL) AS v(i, s, d);
+SELECT * FROM t;
+SELECT i + 1, upper(s), d * 2 AS dd, i AS j, j + 1 FROM t WHERE i < 3 OR s IS NULL ORDER BY i DESC;
+SELECT count(*), sum(i), avg(d), min(s), max(s), count(s) FROM t;
+SELECT i % 2 AS k, count(*) AS n, sum(d) FROM t GROUP BY i % 2 HAVING count(*) > 0 ORDER BY k;
+SELECT i, explode(array(i, i * 2)) AS e FROM t WHERE i > 1 LIMIT 3;
+SELECT transform(array(1, 2, 3), x -> x + 1), filter(array(1, 2, 3), x -> x > 1), aggregate(array(1, 2, 3), 0, (a, x) -> a + x), exists(array(1, 2), x -> x = 2);
+SELECT CASE WHEN i = 1 THEN 10 / 0 ELSE i END FROM t;
+SELECT CASE WHEN i > 5 THEN 10 / 0 ELSE i END AS c, coalesce(s, 'none'), nullif(i, 2), if(i = 1, 'x', 'y') FROM t;
+SELECT nam FROM t;
+SELECT * FROM STREAM usrs;
+SELECT 1 UNION ALL SELECT 2.5;
