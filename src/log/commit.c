@@ -447,6 +447,19 @@ static void finish(struct log *log, struct log_group *group, enum err err)
         buf_deinit(&group->copies);
 }
 
+/* Finishes what waits for room: it may have its room already. */
+static enum err go_on(struct log *log)
+{
+    TRY(log_journal_mend(log));
+    if (!log->group.stuck)
+        return OK;
+    enum err err = write_slots(&log->group);
+    log->group.stuck = err == ERR_DISK_FULL;
+    if (!log->group.stuck)
+        finish(log, &log->group, err);
+    return err;
+}
+
 /* Looks whether there is room again. True when intake goes on. */
 static bool probe(struct log *log)
 {
@@ -455,20 +468,13 @@ static bool probe(struct log *log)
     if (now_ns < log->probe_ns)
         return false;
     log->probe_ns = now_ns + PROBE_MS * 1000000LL;
-    if (io_path_free_bytes(log->io, log->dir, &bytes) != OK || bytes < PROBE_BYTES)
-        return false;
-    enum err err = log_journal_mend(log);
-    if (err == OK && log->group.stuck) {
-        err = write_slots(&log->group);
-        log->group.stuck = err == ERR_DISK_FULL;
-        if (!log->group.stuck)
-            finish(log, &log->group, err);
-    }
+    enum err err = go_on(log);
     if (err != OK && err != ERR_DISK_FULL)
         log_set_health(log, ERR_IO);
-    if (err == OK)
-        log_set_health(log, OK);
-    return err == OK;
+    if (err != OK || io_path_free_bytes(log->io, log->dir, &bytes) != OK || bytes < PROBE_BYTES)
+        return false;
+    log_set_health(log, OK);
+    return true;
 }
 
 bool log_commit(struct log *log)
