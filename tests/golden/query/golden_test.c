@@ -47,6 +47,12 @@ static const struct {
      "TIMESTAMP",
      true},
     {"codes", "code INT, label STRING", false},
+    {"t0",
+     "i INT, l BIGINT, d DOUBLE, c DECIMAL(10,2), s STRING, b BOOLEAN, ts TIMESTAMP, dt DATE, a "
+     "ARRAY<INT>, m MAP<STRING, INT>, st STRUCT<x: INT, y: STRING, z: ARRAY<STRUCT<p: INT, q: "
+     "STRING>>>",
+     false},
+    {"s0", "i INT, l BIGINT, s STRING, ts TIMESTAMP, a ARRAY<INT>", true},
 };
 
 static enum err find(void *owner, const struct str *parts, size_t part_count,

@@ -1,0 +1,1 @@
+SELECT i, upper(s) AS u, d * 2, c + 1 FROM t WHERE i > 0 AND s LIKE 'a%' OR b IS NOT NULL ORDER BY i DESC NULLS LAST LIMIT 2 OFFSET 1

@@ -1,0 +1,1 @@
+SELECT inline(st.z), l FROM t

@@ -1,0 +1,1 @@
+SELECT DISTINCT s, i BETWEEN 0 AND 5, i IN (1, 2, NULL), s NOT ILIKE ANY ('a', 'b%'), b IS NOT TRUE, s IS DISTINCT FROM 'a', try_cast(s AS DECIMAL(5,1)), s::INT FROM t

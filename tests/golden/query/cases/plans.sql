@@ -1,0 +1,16 @@
+SELECT i, upper(s) AS u, d * 2, c + 1 FROM t0 WHERE i > 0 AND s LIKE 'a%' OR b IS NOT NULL ORDER BY i DESC NULLS LAST LIMIT 2 OFFSET 1;
+SELECT st.x, st.z.p, st.z[0].q, m['k'], a[0] FROM t0;
+CREATE STREAMING TABLE o COMMENT 'x' TBLPROPERTIES ('k'='v') AS SELECT CAST(s AS INT) AS n, explode(a) AS e FROM STREAM s0 WATERMARK ts DELAY OF INTERVAL 10 SECONDS WHERE i >= 0;
+SELECT count(*), sum(i), avg(d), min(s), max(c), first(ts), collect_list(i), min_by(s, i), stddev(d), count(DISTINCT s) FILTER (WHERE b) FROM t0 GROUP BY b, i % 2 HAVING count(*) > 0 ORDER BY 1;
+SELECT transform(a, x -> x + i), filter(a, (x, k) -> x > k), aggregate(a, 0, (p, q) -> p + q, r -> r * 2), exists(a, x -> x = 1), transform_values(m, (k, v) -> v + 1) FROM t0;
+SELECT CASE WHEN i = 0 THEN 1 / i WHEN s = 'x' THEN 2 ELSE 3 END, coalesce(s, 'n', 1), if(b, i, l), nullif(i, 0), CASE i WHEN 1 THEN 'a' END FROM t0;
+WITH q AS (SELECT i, s FROM t0), r(a1, b1) AS (SELECT * FROM q) SELECT * FROM r UNION ALL SELECT 1, 'x' UNION SELECT l, s FROM t0;
+SELECT * FROM t0 LATERAL VIEW OUTER posexplode(st.z) v AS p, e LATERAL VIEW explode(m) w AS k, v;
+SELECT inline(st.z), l FROM t0;
+VALUES (1, 'a', DATE '2024-01-01'), (2, NULL, DATE '1970-01-01');
+SELECT INTERVAL 1 DAY 2 HOURS, INTERVAL '1-2' YEAR TO MONTH, TIMESTAMP '2024-01-01 00:00:00Z', X'1F', 1.5BD, 2e3, 7L, r'\d', 'a\n\u0041' 'b';
+SELECT DISTINCT s, i BETWEEN 0 AND 5, i IN (1, 2, NULL), s NOT ILIKE ANY ('a', 'b%'), b IS NOT TRUE, s IS DISTINCT FROM 'a', try_cast(s AS DECIMAL(5,1)), s::INT FROM t0;
+SELECT struct(i, s AS q).q, (i, d).col1, named_struct('a', 1).a, extract(YEAR FROM ts), trim(BOTH 'a' FROM s), substring(s FROM 1 FOR 1), date_add(dt, 1), split(s, ',')[0] FROM t0;
+SELECT * EXCEPT (a, m), t0.st.* FROM t0 WHERE EXISTS (SELECT 1) OR i = (SELECT max(i) FROM t0);
+SELECT a FROM t0 JOIN s ON t0.i = s.i; SET x = y; SELECT rank() OVER (PARTITION BY i ORDER BY l ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM t0; CREATE VIEW v AS SELECT 1; DROP TABLE x;
+FROM t0 SELECT i, i + 1 AS j, j * 2 AS k GROUP BY ALL;
