@@ -119,6 +119,12 @@ static void source_line(struct buf *out, const struct pipeline_source_status *s,
 
 static void table_line(struct buf *out, const struct pipeline_table_status *t, double rate)
 {
+    if (t->view) {
+        buf_printf(out, "  %-18.*s %-9s rows    %-10llu refreshed %llu times%s%s\n",
+                   STR_ARG(t->name), t->state, (unsigned long long)t->rows,
+                   (unsigned long long)t->epoch, t->detail[0] ? "  " : "", t->detail);
+        return;
+    }
     buf_printf(
         out, "  %-18.*s %-9s stored  %-10llu filtered %-10llu %8.0f/s  dead %llu  lag %lld  p50 ",
         STR_ARG(t->name), t->state, (unsigned long long)t->stored, (unsigned long long)t->filtered,
@@ -141,7 +147,7 @@ static void draw(struct run *run)
     for (size_t i = 0; i < status.source_count; i++)
         fetched += status.sources[i].fetched;
     for (size_t i = 0; i < status.table_count; i++)
-        rows += status.tables[i].rows;
+        rows += status.tables[i].view ? 0 : status.tables[i].rows;
     int64_t now_ns = io_now_ns(run->io);
     double seconds = (double)(now_ns - run->looked_ns) / 1e9;
     if (run->live && run->lines_drawn)
@@ -180,6 +186,11 @@ static void summary_table(struct run *run, const struct pipeline_table_status *t
                           struct buf *out)
 {
     uint64_t read = since(t->read, first->read), dead = since(t->dead, first->dead);
+    if (t->view) {
+        buf_printf(out, "  %.*s.%.*s\n    rows           %12llu   (materialized view)\n",
+                   STR_ARG(t->keyspace), STR_ARG(t->table), (unsigned long long)t->rows);
+        return;
+    }
     buf_printf(out,
                "  %.*s.%.*s\n    processed      %12llu\n    stored         %12llu   (%llu rows)\n"
                "    filtered       %12llu\n    dead-lettered  %12llu\n    rows/s         %12.0f\n",

@@ -51,6 +51,8 @@ void books_check(struct pipeline_status *status)
     for (size_t i = 0; i < status->table_count; i++) {
         const struct pipeline_table_status *t = &status->tables[i];
         const struct pipeline_source_status *s = source_of(status, t->source);
+        if (t->view)
+            continue;
         if (t->read != t->stored + t->filtered + t->dead)
             wrong(status, "%.*s: read %llu, but stored %llu + filtered %llu + dead %llu",
                   STR_ARG(t->name), (unsigned long long)t->read, (unsigned long long)t->stored,
@@ -115,10 +117,29 @@ static void table_status(struct stream *stream, struct pipeline_table_status *st
     io_mutex_unlock(&stream->lock);
 }
 
+static void view_status(const struct view *view, struct pipeline_table_status *status)
+{
+    const struct project_target *target = view->table->target;
+    *status = (struct pipeline_table_status){.name = view->table->name,
+                                             .source = STR(""),
+                                             .keyspace = target->keyspace,
+                                             .table = target->table,
+                                             .view = true,
+                                             .state = view->failed ? "failed" : "idle",
+                                             .epoch = view->refreshes,
+                                             .rows = view->rows,
+                                             .p50_us = -1,
+                                             .p99_us = -1};
+    if (view->failed)
+        memcpy(status->detail, view->detail, sizeof status->detail);
+}
+
 /* The lag is taken from the topic's end that the source's line shows, so that the sums agree. */
 static void set_lag(const struct pipeline_status *status, struct pipeline_table_status *table)
 {
     const struct pipeline_source_status *source = source_of(status, table->source);
+    if (table->view)
+        return;
     table->lag += source ? source->topic_records : 0;
     if (table->lag < 0)
         table->lag = 0;
@@ -132,13 +153,15 @@ void pipeline_status(struct pipeline *pipeline, struct arena *arena,
         .table_health = table_store_health(pipeline->store),
         .running_ms = (io_now_ns(pipeline->io) - pipeline->started_ns) / 1000000,
         .source_count = pipeline->source_count,
-        .table_count = pipeline->stream_count,
+        .table_count = pipeline->stream_count + pipeline->views.count,
     };
     status.tables = arena_array(arena, status.table_count + 1, sizeof *status.tables);
     status.sources = arena_array(arena, status.source_count + 1, sizeof *status.sources);
     /* Tables first: what they have read is in the topics that are counted after. */
-    for (size_t i = 0; i < status.table_count; i++)
+    for (size_t i = 0; i < pipeline->stream_count; i++)
         table_status(&pipeline->streams[i], &status.tables[i]);
+    for (size_t i = 0; i < pipeline->views.count; i++)
+        view_status(&pipeline->views.items[i], &status.tables[pipeline->stream_count + i]);
     for (size_t i = 0; i < status.source_count; i++)
         source_status(&pipeline->sources[i], &status.sources[i]);
     for (size_t i = 0; i < status.table_count; i++)
@@ -191,7 +214,7 @@ bool pipeline_is_idle(struct pipeline *pipeline, int64_t quiet_ms)
         pipeline->idle_sum = sum;
         pipeline->idle_since_ns = now_ns;
     }
-    if (!work_is_done(pipeline))
+    if (!work_is_done(pipeline) || !view_work_is_done(pipeline))
         return false;
     return all_done || now_ns - pipeline->idle_since_ns >= quiet_ms * 1000000;
 }
@@ -306,6 +329,8 @@ static void table_json(struct json_writer *w, const struct pipeline_table_status
     json_open(w, '{');
     json_key(w, "name");
     json_str(w, t->name);
+    json_key(w, "view");
+    json_bool(w, t->view);
     json_key(w, "source");
     json_str(w, t->source);
     json_key(w, "keyspace");

@@ -145,6 +145,11 @@ enum err pipeline_open(struct project *project, struct io_loop *loop, struct dia
         err = open_sources(pipeline, diag);
     if (err == OK)
         err = open_streams(pipeline, diag);
+    if (err == OK) {
+        struct adhoc adhoc = {
+            .io = pipeline->io, .project = project, .log = pipeline->log, .store = pipeline->store};
+        err = views_open(&pipeline->views, &adhoc, project->durability == LOG_SYNC, diag);
+    }
     if (err != OK) {
         diag_set(diag, err, 0, 0, "%s", err_text(err));
         pipeline_close(pipeline);
@@ -160,6 +165,8 @@ void pipeline_start(struct pipeline *pipeline)
 {
     pipeline->started_ns = io_now_ns(pipeline->io);
     enum err err = work_start(pipeline);
+    if (err == OK)
+        err = view_work_start(pipeline);
     if (err != OK)
         log_line(LOG_ERROR, "pipeline", "no thread for the streams: %s", err_text(err));
     for (size_t i = 0; i < pipeline->source_count; i++) {
@@ -172,7 +179,7 @@ void pipeline_start(struct pipeline *pipeline)
 static void look_drained(struct io_timer *timer)
 {
     struct pipeline *pipeline = timer->owner;
-    if (pipeline->sources_open || !work_is_done(pipeline)) {
+    if (pipeline->sources_open || !work_is_done(pipeline) || !view_work_is_done(pipeline)) {
         io_timer_start(pipeline->loop, timer, DRAIN_LOOK_MS * 1000000LL);
         return;
     }
@@ -209,6 +216,8 @@ void pipeline_close(struct pipeline *pipeline)
         return;
     io_timer_stop(pipeline->loop, &pipeline->drain_timer);
     work_stop(pipeline);
+    view_work_stop(pipeline);
+    views_close(&pipeline->views);
     for (size_t i = 0; i < pipeline->source_count; i++) {
         struct running_source *running = &pipeline->sources[i];
         if (running->connector)

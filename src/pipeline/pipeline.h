@@ -32,10 +32,6 @@ struct io_loop *pipeline_loop(struct pipeline *pipeline);
 /* The webhook sources for the HTTP server's routes: index from 0; NULL at the end. */
 struct source *pipeline_webhook(struct pipeline *pipeline, size_t index);
 
-/* Materialized views are replaced when their inputs have come to rest, and by this call. Not from
- * the loop's thread while streams run. */
-enum err pipeline_refresh(struct pipeline *pipeline, struct diag *diag) MUST_USE;
-
 /* ---- what it does ---- */
 
 struct pipeline_source_status {
@@ -48,6 +44,7 @@ struct pipeline_source_status {
 };
 struct pipeline_table_status {
     struct str name, source, keyspace, table;
+    bool view;         /* a materialized view: only rows counts */
     const char *state; /* "idle", "running", "blocked", "failed" */
     char detail[256];
     uint64_t epoch, read, stored, filtered, dead, rows; /* since the beginning */

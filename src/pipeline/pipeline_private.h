@@ -4,6 +4,7 @@
 
 #include "pipeline/pipeline.h"
 #include "pipeline/stream.h"
+#include "pipeline/view.h"
 
 struct running_source {
     struct project_source *source;
@@ -38,12 +39,20 @@ struct pipeline {
     void (*drained)(void *owner);
     void *drained_owner;
     struct io_timer drain_timer;
-    struct io_timer quiet_timer; /* refreshes materialized views */
+    struct io_timer view_timer;
+
+    struct views views;
+    struct io_thread *view_thread; /* NULL: there are no views */
+    struct io_queue *view_work;    /* one token: refresh them */
+    bool view_busy;                /* the loop's: the thread has the token */
+    uint64_t view_sum;             /* the loop's: what the newest refresh has seen */
+    uint64_t view_sum_asked;
+    int64_t view_changed_ns;
+    struct io_post view_done;
 
     /* pipeline_is_idle */
     uint64_t idle_sum;
     int64_t idle_since_ns;
-    uint64_t refreshed_sum;
 };
 
 /* work.c */
@@ -52,6 +61,12 @@ void work_stop(struct pipeline *pipeline);
 /* Loop's thread: the stream is given to a worker, if it is not with one already. */
 void work_schedule(struct stream *stream);
 bool work_is_done(const struct pipeline *pipeline);
+
+/* view_work.c: refreshes views when streams have come to rest, and every few seconds while not. */
+enum err view_work_start(struct pipeline *pipeline) MUST_USE;
+void view_work_stop(struct pipeline *pipeline);
+/* Loop's thread: true when the views show all that is stored; else a refresh is on its way. */
+bool view_work_is_done(struct pipeline *pipeline);
 
 /* books.c */
 void books_check(struct pipeline_status *status);

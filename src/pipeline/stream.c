@@ -197,28 +197,40 @@ static enum err store_range(struct storing *s, uint32_t from, uint32_t to, uint3
                                           &write, ret_bad, diag);
 }
 
-/* Adds the rows, leaving out whole records of which a row is refused. */
-static enum err store_rows(struct storing *s)
+/* The rows of one record around row, within from..to. */
+static void record_span(const struct storing *s, uint32_t row, uint32_t *from, uint32_t *to)
 {
-    uint32_t from = 0, to = s->rows->rows;
+    uint32_t record = s->records[row], first = row, behind = row + 1;
+    while (first > *from && s->records[first - 1] == record)
+        first--;
+    while (behind < *to && s->records[behind] == record)
+        behind++;
+    *from = first;
+    *to = behind;
+}
+
+/* Adds the rows, leaving out whole records of which a row is refused: what stands before such a
+ * record and what stands behind it are tried by themselves. */
+static enum err store_rows(struct storing *s, uint32_t from, uint32_t to)
+{
     while (from < to) {
-        uint32_t bad = 0;
+        uint32_t bad = UINT32_MAX;
         struct diag diag = {0};
         enum err err = store_range(s, from, to, &bad, &diag);
-        if (err == OK)
-            break;
-        if (err != ERR_INVALID)
+        if (err != ERR_INVALID || bad == UINT32_MAX)
             return err;
-        uint32_t record = s->records[bad], first = bad, behind = bad + 1;
-        while (first > from && s->records[first - 1] == record)
-            first--;
-        while (behind < to && s->records[behind] == record)
-            behind++;
-        if (first > from)
-            TRY(store_range(s, from, first, &bad, &diag));
+        uint32_t first = from, behind = to, record = s->records[bad];
+        record_span(s, bad, &first, &behind);
         s->dead->epoch->fates[record] = FATE_FAILED;
         add_letter(s->dead, record, str_of(diag.message), str_of(diag.error_class), false);
-        from = behind;
+        /* The shorter side by recursion, the longer by the loop: the depth stays small. */
+        if (first - from < to - behind) {
+            TRY(store_rows(s, from, first));
+            from = behind;
+        } else {
+            TRY(store_rows(s, behind, to));
+            to = first;
+        }
     }
     return OK;
 }
@@ -258,7 +270,7 @@ static enum err store_output(struct dead_epoch *d, struct query_output *output,
         records[i] = indices[output->origins[i]];
     struct storing s = {.dead = d, .rows = output->batch, .records = records, .books = books};
     number_rows(&s, table_definition(stream->store_table)->append_only, d->now_ms * 1000);
-    TRY(store_rows(&s));
+    TRY(store_rows(&s, 0, rows));
     for (uint32_t i = 0; i < rows; i++) {
         if (epoch->fates[records[i]] == FATE_FAILED)
             continue;

@@ -1,22 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * YAML by libfyaml, turned into our own tree at once: every value keeps its line and column, and
- * ${NAME} is replaced while the tree is built. libfyaml reports only the first syntax error; that
- * one ends the load.
+ * YAML by libfyaml's events, turned into our own tree at once: every value keeps its line and
+ * column, and ${NAME} is replaced while the tree is built. The events are used rather than
+ * libfyaml's own tree because they tell where lists and maps begin.
+ *
+ * libfyaml reports only the first syntax error, and that one ends the load; its words are those of
+ * a parser, so what people do wrong most (tabs, indentation, ': ' or quotes inside a value) is said
+ * again in ours. Aliases stand for the value of their anchor; merge keys and a second document are
+ * refused.
  */
 #include "pipeline/yaml.h"
 
 #include <libfyaml.h>
-#include <stdlib.h>
+#include <stdio.h>
 
-enum { NESTING_MAX = 64, YAML_BYTES_MAX = 4 << 20 };
+enum { NESTING_MAX = 64, YAML_BYTES_MAX = 4 << 20, VALUES_MAX = 200000 };
 
 struct loader {
     struct arena *arena;
+    struct str text;
     const char *file;
     const struct yaml_environment *environment;
     struct diag_list *diags;
     size_t mistakes;
+
+    struct fy_parser *parser;
+    struct map anchors; /* struct setting * */
+    size_t values;
+    size_t position_behind; /* the last event ended there */
+    /* the innermost [ or { that is open, for "not closed" */
+    uint32_t open_line, open_column;
+    char open;
 };
 
 static void mistake(struct loader *loader, uint32_t line, uint32_t column, const char *hint,
@@ -39,6 +53,8 @@ static void mistake(struct loader *loader, uint32_t line, uint32_t column, const
 
 /* ---- ${NAME} ---- */
 
+static const char *const name_hint = "write ${NAME} or ${NAME:-fallback}; $$ is a dollar";
+
 static bool name_char(char c, bool first)
 {
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' ||
@@ -49,25 +65,25 @@ static bool name_char(char c, bool first)
 static size_t replace_one(struct loader *loader, struct setting *s, struct str text, size_t at,
                           struct buf *out)
 {
-    size_t end = str_find(text, STR("}"), at);
+    uint32_t line, column;
+    yaml_place(loader->text, s, at, &line, &column);
+    size_t end = str_find(text, STR("}"), at), bytes = 0;
     if (end == SIZE_MAX) {
-        mistake(loader, s->line, s->column, "write ${NAME} or ${NAME:-fallback}; $$ is a dollar",
-                "'${' is not closed");
+        mistake(loader, line, column, name_hint, "'${' is not closed");
         return SIZE_MAX;
     }
     struct str inside = str_slice(text, at + 2, end), fallback = STR_NONE;
-    size_t bytes = 0;
     while (bytes < inside.bytes && name_char(inside.ptr[bytes], bytes == 0))
         bytes++;
     struct str name = str_slice(inside, 0, bytes), rest = str_slice(inside, bytes, inside.bytes);
     bool empty_too = str_starts(rest, STR(":-"));
-    if (empty_too || str_starts(rest, STR("-")))
-        fallback = str_slice(rest, empty_too ? 2 : 1, rest.bytes);
-    else if (bytes == 0 || rest.bytes) {
-        mistake(loader, s->line, s->column, "write ${NAME} or ${NAME:-fallback}; $$ is a dollar",
-                "'${%.*s}' is not a name", STR_ARG(inside));
-        return SIZE_MAX;
+    if (bytes == 0 || (rest.bytes && !empty_too && rest.ptr[0] != '-')) {
+        mistake(loader, line, column, name_hint, "'${%.*s}' is not a name",
+                STR_ARG(str_slice(inside, 0, 80)));
+        return end + 1;
     }
+    if (rest.bytes)
+        fallback = str_slice(rest, empty_too ? 2 : 1, rest.bytes);
     const char *value =
         loader->environment ? loader->environment->get(loader->environment->owner, name) : NULL;
     if (value && !(empty_too && !*value))
@@ -76,10 +92,10 @@ static size_t replace_one(struct loader *loader, struct setting *s, struct str t
         buf_str_append(out, fallback);
     else {
         struct diag hint = {0};
+        name = str_slice(name, 0, 80);
         diag_hint(&hint, "set it in .env or in the environment, or write ${%.*s:-fallback}",
                   STR_ARG(name));
-        mistake(loader, s->line, s->column, hint.hint, "the variable %.*s is not set",
-                STR_ARG(name));
+        mistake(loader, line, column, hint.hint, "the variable %.*s is not set", STR_ARG(name));
     }
     return end + 1;
 }
@@ -99,117 +115,358 @@ static void replace_names(struct loader *loader, struct setting *s)
             i++;
         buf_char(&out, text.ptr[i++]);
     }
-    s->text = arena_str(loader->arena, buf_str(&out));
+    if (buf_error(&out) != OK)
+        mistake(loader, s->line, s->column, NULL, "over 4 MB with its variables");
+    else
+        s->text = arena_str(loader->arena, buf_str(&out));
 }
 
 /* ---- the tree ---- */
 
-static void set_place(struct setting *s, struct fy_node *node)
+static struct fy_event *next_event(struct loader *loader)
 {
-    struct fy_token *token = fy_node_is_scalar(node) ? fy_node_get_scalar_token(node) : NULL;
-    const struct fy_mark *mark = token ? fy_token_start_mark(token) : NULL;
-    if (mark) {
-        s->line = (uint32_t)mark->line + 1;
-        s->column = (uint32_t)mark->column + 1;
-    }
+    return fy_parser_parse(loader->parser);
 }
 
-static void build(struct loader *loader, struct fy_node *node, struct setting *s, int depth);
-
-static void build_map(struct loader *loader, struct fy_node *node, struct setting *s, int depth)
+static void event_done(struct loader *loader, struct fy_event *event)
 {
-    int count = fy_node_mapping_item_count(node);
-    s->kind = SETTING_MAP;
-    s->items = arena_array(loader->arena, (size_t)count + 1, sizeof *s->items);
-    void *state = NULL;
-    for (struct fy_node_pair *pair; (pair = fy_node_mapping_iterate(node, &state));) {
-        struct fy_node *key = fy_node_pair_key(pair);
-        struct setting *item = &s->items[s->count];
-        size_t bytes = 0;
-        const char *text = key && fy_node_is_scalar(key) ? fy_node_get_scalar(key, &bytes) : NULL;
-        struct setting place = {0};
-        if (key)
-            set_place(&place, key);
-        item->key_line = place.line;
-        item->key_column = place.column;
-        if (!text) {
-            mistake(loader, s->line, s->column, NULL, "a key has to be a text");
-            continue;
+    const struct fy_mark *end = fy_event_end_mark(event);
+    if (end && event->type != FYET_MAPPING_END && event->type != FYET_SEQUENCE_END)
+        loader->position_behind = end->input_pos;
+    fy_parser_event_free(loader->parser, event);
+}
+
+/* libfyaml places a block at its first line; people look for it at its > or |. */
+static bool find_block(struct loader *loader, size_t content, uint32_t *ret_line,
+                       uint32_t *ret_column)
+{
+    struct str text = loader->text;
+    size_t at = loader->position_behind;
+    for (; at < content && at < text.bytes; at++) {
+        if (text.ptr[at] == '>' || text.ptr[at] == '|')
+            break;
+        if (text.ptr[at] == '#') {
+            size_t end = str_find(text, STR("\n"), at);
+            at = end == SIZE_MAX ? text.bytes : end;
         }
-        item->key = arena_str(loader->arena, str_from(text, bytes));
-        for (size_t i = 0; i < s->count; i++)
-            if (str_equal(s->items[i].key, item->key))
-                mistake(loader, place.line, place.column, "keep one of them",
-                        "the key '%.*s' stands twice (first in line %u)", STR_ARG(item->key),
-                        s->items[i].key_line);
-        item->line = place.line;
-        item->column = place.column;
-        s->count++;
-        build(loader, fy_node_pair_value(pair), item, depth + 1);
     }
+    if (at >= content || at >= text.bytes)
+        return false;
+    *ret_line = *ret_column = 1;
+    for (size_t i = 0; i < at; i++) {
+        if (text.ptr[i] == '\n') {
+            ++*ret_line;
+            *ret_column = 1;
+        } else if (((unsigned char)text.ptr[i] & 0xC0) != 0x80)
+            ++*ret_column;
+    }
+    return true;
 }
 
-static void build_list(struct loader *loader, struct fy_node *node, struct setting *s, int depth)
+static void set_place(struct loader *loader, struct fy_event *event, uint32_t *ret_line,
+                      uint32_t *ret_column)
 {
-    int count = fy_node_sequence_item_count(node);
-    s->kind = SETTING_LIST;
-    s->items = arena_array(loader->arena, (size_t)count + 1, sizeof *s->items);
-    void *state = NULL;
-    for (struct fy_node *item; (item = fy_node_sequence_iterate(node, &state));) {
-        s->items[s->count].line = s->line;
-        s->items[s->count].column = s->column;
-        build(loader, item, &s->items[s->count++], depth + 1);
-    }
-    if (s->count && s->items[0].line)
-        s->line = s->items[0].line;
+    const struct fy_mark *mark = fy_event_start_mark(event);
+    if (!mark)
+        return;
+    enum fy_scalar_style style = event->type == FYET_SCALAR && event->scalar.value
+                                     ? fy_token_scalar_style(event->scalar.value)
+                                     : FYSS_ANY;
+    bool block = style == FYSS_LITERAL || style == FYSS_FOLDED;
+    if (block && find_block(loader, mark->input_pos, ret_line, ret_column))
+        return;
+    *ret_line = (uint32_t)mark->line + 1;
+    *ret_column = (uint32_t)mark->column + 1;
 }
 
-static void build(struct loader *loader, struct fy_node *node, struct setting *s, int depth)
+static bool is_null(struct str text)
 {
-    if (!node)
-        return;
-    if (depth > NESTING_MAX) {
-        mistake(loader, s->line, s->column, NULL, "nested deeper than %d levels", NESTING_MAX);
-        return;
-    }
-    set_place(s, node);
-    if (fy_node_is_mapping(node)) {
-        build_map(loader, node, s, depth);
-        return;
-    }
-    if (fy_node_is_sequence(node)) {
-        build_list(loader, node, s, depth);
-        return;
-    }
+    return text.bytes == 0 || str_equal(text, STR("~")) || str_equal(text, STR("null")) ||
+           str_equal(text, STR("Null")) || str_equal(text, STR("NULL"));
+}
+
+static void load_scalar(struct loader *loader, struct fy_event *event, struct setting *s)
+{
     size_t bytes = 0;
-    const char *text = fy_node_get_scalar(node, &bytes);
-    enum fy_node_style style = fy_node_get_style(node);
-    s->quoted = style == FYNS_SINGLE_QUOTED || style == FYNS_DOUBLE_QUOTED;
-    bool empty = !text || (bytes == 0 && !s->quoted) ||
-                 (!s->quoted && bytes == 1 && text[0] == '~') ||
-                 (!s->quoted && str_equal(str_from(text, bytes), STR("null")));
-    if (empty)
+    struct fy_token *token = event->scalar.value;
+    const char *text = token ? fy_token_get_text(token, &bytes) : NULL;
+    enum fy_scalar_style style = token ? fy_token_scalar_style(token) : FYSS_PLAIN;
+    struct str value = str_from(text ? text : "", bytes);
+    s->quoted = style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
+    if ((style == FYSS_PLAIN || style == FYSS_ANY) && is_null(value))
         return; /* SETTING_NONE: the key is there without a value */
     s->kind = SETTING_TEXT;
-    s->text = arena_str(loader->arena, str_from(text, bytes));
+    s->text = arena_str(loader->arena, value);
     replace_names(loader, s);
+}
+
+static struct setting *add_item(struct loader *loader, struct setting *s)
+{
+    /* The room doubles at each power of two. */
+    if ((s->count & (s->count - 1)) == 0) {
+        size_t room = s->count ? s->count * 2 : 1;
+        struct setting *items = arena_array(loader->arena, room, sizeof *items);
+        if (s->count)
+            memcpy(items, s->items, s->count * sizeof *items);
+        s->items = items;
+    }
+    s->items[s->count] = (struct setting){0};
+    return &s->items[s->count++];
+}
+
+static bool load_node(struct loader *loader, struct fy_event *event, struct setting *s, int depth);
+
+/* What stands behind a key that is none. */
+static bool skip_node(struct loader *loader, int depth)
+{
+    struct setting nothing = {0};
+    struct fy_event *event = next_event(loader);
+    return event && load_node(loader, event, &nothing, depth);
+}
+
+static bool load_member(struct loader *loader, struct fy_event *event, struct setting *map,
+                        struct map *seen, int depth)
+{
+    uint32_t line = map->line, column = map->column;
+    set_place(loader, event, &line, &column);
+    if (event->type != FYET_SCALAR) {
+        mistake(loader, line, column, "a key is one word, as name: value",
+                "a key has to be a text");
+        struct setting key = {.line = line, .column = column};
+        return load_node(loader, event, &key, depth) && skip_node(loader, depth);
+    }
+    size_t bytes = 0;
+    struct fy_token *token = event->scalar.value;
+    const char *text = token ? fy_token_get_text(token, &bytes) : NULL;
+    struct str key = arena_str(loader->arena, str_from(text ? text : "", bytes));
+    bool merge = str_equal(key, STR("<<"));
+    event_done(loader, event);
+    if (merge) {
+        mistake(loader, line, column, "repeat the settings, or use an alias for a whole value",
+                "merge keys are not supported");
+        return skip_node(loader, depth);
+    }
+    struct setting *item = add_item(loader, map);
+    *item = (struct setting){
+        .key = key, .key_line = line, .key_column = column, .line = line, .column = column};
+    const uint32_t *first = map_set(seen, key, &item->key_line);
+    if (first)
+        mistake(loader, line, column, "keep one of them",
+                "the key '%.*s' stands twice (first in line %u)", STR_ARG(str_slice(key, 0, 80)),
+                *first);
+    event = next_event(loader);
+    return event && load_node(loader, event, item, depth);
+}
+
+static bool load_map(struct loader *loader, struct setting *s, int depth)
+{
+    CLEAN(map_deinit) struct map seen = {0};
+    s->kind = SETTING_MAP;
+    for (struct fy_event *event; (event = next_event(loader));) {
+        if (event->type == FYET_MAPPING_END) {
+            event_done(loader, event);
+            return true;
+        }
+        if (!load_member(loader, event, s, &seen, depth + 1))
+            return false;
+    }
+    return false;
+}
+
+static bool load_list(struct loader *loader, struct setting *s, int depth)
+{
+    s->kind = SETTING_LIST;
+    for (struct fy_event *event; (event = next_event(loader));) {
+        if (event->type == FYET_SEQUENCE_END) {
+            event_done(loader, event);
+            return true;
+        }
+        struct setting *item = add_item(loader, s);
+        item->line = s->line;
+        item->column = s->column;
+        if (!load_node(loader, event, item, depth + 1))
+            return false;
+    }
+    return false;
+}
+
+static bool load_alias(struct loader *loader, struct fy_event *event, struct setting *s)
+{
+    size_t bytes = 0;
+    const char *text = fy_token_get_text(event->alias.anchor, &bytes);
+    struct str name = str_from(text ? text : "", bytes);
+    const struct setting *anchor = map_get(&loader->anchors, name);
+    if (anchor) {
+        s->kind = anchor->kind;
+        s->quoted = anchor->quoted;
+        s->text = anchor->text;
+        s->items = anchor->items;
+        s->count = anchor->count;
+    } else
+        mistake(loader, s->line, s->column, "write &name in front of the value that it repeats",
+                "there is no anchor '%.*s' above this line", STR_ARG(str_slice(name, 0, 80)));
+    event_done(loader, event);
+    return true;
+}
+
+static void keep_anchor(struct loader *loader, struct str name, const struct setting *s)
+{
+    struct setting *copy = arena_alloc(loader->arena, sizeof *copy);
+    *copy = *s;
+    map_set(&loader->anchors, name, copy);
+}
+
+/* A list or map; remembers where it opened, for a mistake inside it. */
+static bool load_collection(struct loader *loader, struct fy_event *event, struct setting *s,
+                            int depth)
+{
+    struct loader outer = *loader;
+    bool is_map = event->type == FYET_MAPPING_START, good;
+    if (depth > NESTING_MAX) {
+        mistake(loader, s->line, s->column, NULL, "nested deeper than %d levels", NESTING_MAX);
+        event_done(loader, event);
+        return false;
+    }
+    if (fy_event_get_node_style(event) == FYNS_FLOW) {
+        loader->open = is_map ? '{' : '[';
+        loader->open_line = s->line;
+        loader->open_column = s->column;
+    }
+    event_done(loader, event);
+    good = is_map ? load_map(loader, s, depth) : load_list(loader, s, depth);
+    if (good) {
+        loader->open = outer.open;
+        loader->open_line = outer.open_line;
+        loader->open_column = outer.open_column;
+    }
+    return good;
+}
+
+/* Takes the event and what belongs to it; false ends the load: a mistake is told, or will be. */
+static bool load_node(struct loader *loader, struct fy_event *event, struct setting *s, int depth)
+{
+    if (++loader->values > VALUES_MAX) {
+        mistake(loader, s->line, s->column, NULL, "more than %d values", VALUES_MAX);
+        event_done(loader, event);
+        return false;
+    }
+    struct fy_token *token = event->type == FYET_ALIAS ? NULL : fy_event_get_anchor_token(event);
+    size_t bytes = 0;
+    const char *anchor = token ? fy_token_get_text(token, &bytes) : NULL;
+    struct str name = anchor ? arena_str(loader->arena, str_from(anchor, bytes)) : STR_NONE;
+    bool good = true;
+    set_place(loader, event, &s->line, &s->column);
+    switch (event->type) {
+    case FYET_ALIAS:
+        return load_alias(loader, event, s);
+    case FYET_MAPPING_START:
+    case FYET_SEQUENCE_START:
+        good = load_collection(loader, event, s, depth);
+        break;
+    case FYET_SCALAR:
+        load_scalar(loader, event, s);
+        event_done(loader, event);
+        break;
+    default:
+        event_done(loader, event);
+        return false;
+    }
+    if (good && name.ptr)
+        keep_anchor(loader, name, s);
+    return good;
+}
+
+/* ---- syntax errors ---- */
+
+static struct str line_text(struct str text, uint32_t line)
+{
+    struct str part = STR_NONE;
+    while (line-- && str_cut(&text, '\n', &part))
+        ;
+    return part;
+}
+
+/* A tab in the indentation of this line or the next: its column, or 0. */
+static uint32_t find_tab(struct loader *loader, uint32_t *line)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        struct str text = line_text(loader->text, *line + i);
+        for (size_t k = 0; k < text.bytes && (text.ptr[k] == ' ' || text.ptr[k] == '\t'); k++) {
+            if (text.ptr[k] == '\t') {
+                *line += i;
+                return (uint32_t)k + 1;
+            }
+        }
+    }
+    return 0;
+}
+
+/* `a: 1`, and below it a line that is indented deeper: libfyaml takes both for one value. */
+static void broken_value(struct loader *loader, uint32_t line, uint32_t column)
+{
+    struct str before = str_trim(str_slice(line_text(loader->text, line), 0, column - 1));
+    if (!before.bytes || str_equal(before, STR("-"))) {
+        mistake(loader, line, column, "write name: value, with a blank behind the colon",
+                "this line has no ': '");
+        return;
+    }
+    struct str text;
+    do
+        text = line_text(loader->text, ++line);
+    while (text.ptr && !str_trim(text).bytes && line < 1000000);
+    mistake(loader, line, (uint32_t)(text.bytes ? str_trim(text).ptr - text.ptr : 0) + 1,
+            "lines that belong together begin in the same column",
+            "this line does not fit the one above: it is indented deeper, or has no ': '");
 }
 
 static void syntax_error(struct loader *loader, struct fy_diag *diag)
 {
+    static const struct {
+        const char *part, *message, *hint;
+    } words[] = {
+        {"nested block mapping on the same line", "a second ': ' in one line",
+         "put the value in quotes"},
+        {"plain scalar cannot start", NULL, "put the value in quotes"},
+        {"without closing quote", NULL, "close the quote where the text ends"},
+        {"invalid escape", NULL, "in double quotes write \\\\ for a backslash, or use single ones"},
+        {"indentation in", "this line is indented like none above it",
+         "lines that belong together begin in the same column"},
+        {"missing comma", NULL, "part the members by commas, and close with }"},
+        {"extra closing", NULL, "take it away, or open it in front"},
+    };
     void *state = NULL;
-    struct fy_diag_error *error = diag ? fy_diag_errors_iterate(diag, &state) : NULL;
-    if (error)
-        mistake(loader, (uint32_t)error->line + 1, (uint32_t)error->column + 1,
-                "blanks in front of a line decide what belongs together; tabs are not allowed",
-                "not valid YAML: %s", error->msg);
-    else
-        mistake(loader, 1, 1, NULL, "not valid YAML");
+    struct fy_diag_error *error = fy_diag_errors_iterate(diag, &state);
+    uint32_t line = error && error->line >= 0 ? (uint32_t)error->line : 1;
+    uint32_t column = error && error->column > 0 ? (uint32_t)error->column : 1;
+    const char *message = error ? error->msg : "it cannot be read", *hint = NULL;
+    uint32_t tab_line = line, tab_column = find_tab(loader, &tab_line);
+    if (tab_column) {
+        mistake(loader, tab_line, tab_column, "use blanks", "a tab in the indentation");
+        return;
+    }
+    if (loader->open && (strstr(message, "closing") || !line_text(loader->text, line).bytes)) {
+        mistake(loader, loader->open_line, loader->open_column,
+                loader->open == '{' ? "close it with }" : "close it with ]",
+                "this %c is not closed", loader->open);
+        return;
+    }
+    if (strstr(message, "invalid multiline plain key")) {
+        broken_value(loader, line, column);
+        return;
+    }
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (!hint && strstr(message, words[i].part)) {
+            hint = words[i].hint;
+            message = words[i].message ? words[i].message : message;
+        }
+    mistake(loader, line, column, hint, "not valid YAML: %s", message);
 }
 
-static void destroy_document(struct fy_document **document)
+/* ---- the file ---- */
+
+static void destroy_parser(struct fy_parser **parser)
 {
-    fy_document_destroy(*document);
+    fy_parser_destroy(*parser);
 }
 
 static void destroy_diag(struct fy_diag **diag)
@@ -217,140 +474,88 @@ static void destroy_diag(struct fy_diag **diag)
     fy_diag_destroy(*diag);
 }
 
+static void load_root(struct loader *loader, struct fy_event *event, struct setting *root,
+                      bool *first)
+{
+    if (!*first) {
+        uint32_t line = 1, column = 1;
+        set_place(loader, event, &line, &column);
+        mistake(loader, line, column, "keep one document in the file: no line of ---",
+                "a second document begins here");
+        event_done(loader, event);
+        return;
+    }
+    *first = false;
+    event_done(loader, event);
+    event = next_event(loader);
+    if (!event || !load_node(loader, event, root, 0))
+        return;
+    if (root->kind == SETTING_NONE)
+        root->kind = SETTING_MAP;
+    if (root->kind != SETTING_MAP)
+        mistake(loader, root->line, root->column, "write name: value lines",
+                "this file has to be a map of keys and values");
+}
+
+/* The encoding and the size; a byte that is not UTF-8 is shown. */
+static bool check_text(struct loader *loader)
+{
+    struct str text = loader->text;
+    if (text.bytes > YAML_BYTES_MAX) {
+        mistake(loader, 0, 0, NULL, "over 4 MB");
+        return false;
+    }
+    uint32_t line = 1;
+    for (struct str rest = text, part; str_cut(&rest, '\n', &part); line++) {
+        if (str_is_utf8(part) && !memchr(part.ptr ? part.ptr : "x", 0, part.bytes))
+            continue;
+        uint32_t column = 1;
+        size_t good = 0, bytes;
+        for (; good < part.bytes && part.ptr[good]; good += bytes, column++) {
+            for (bytes = 1; bytes <= 4; bytes++)
+                if (good + bytes <= part.bytes && str_is_utf8(str_slice(part, good, good + bytes)))
+                    break;
+            if (bytes > 4)
+                break;
+        }
+        mistake(loader, line, column, "save the file as UTF-8", "not UTF-8 text");
+        return false;
+    }
+    return true;
+}
+
 enum err yaml_load(struct arena *arena, struct str text, const char *file,
                    const struct yaml_environment *environment, struct diag_list *diags,
                    const struct setting **ret_root)
 {
-    struct loader loader = {arena, file, environment, diags, 0};
+    struct loader loader = {
+        .arena = arena, .text = text, .file = file, .environment = environment, .diags = diags};
     struct setting *root = arena_zero(arena, sizeof *root);
     *root = (struct setting){.kind = SETTING_MAP, .line = 1, .column = 1};
-    if (text.bytes > YAML_BYTES_MAX || !str_is_utf8(text)) {
-        mistake(&loader, 1, 1, NULL, text.bytes > YAML_BYTES_MAX ? "over 4 MB" : "not UTF-8 text");
+    if (!check_text(&loader))
         return ERR_SYNTAX;
-    }
     struct fy_diag_cfg diag_config;
     fy_diag_cfg_default(&diag_config);
     CLEAN(destroy_diag) struct fy_diag *diag = fy_diag_create(&diag_config);
     fy_diag_set_collect_errors(diag, true);
-    struct fy_parse_cfg config = {.flags = FYPCF_RESOLVE_DOCUMENT | FYPCF_COLLECT_DIAG |
-                                           FYPCF_ALLOW_DUPLICATE_KEYS,
+    struct fy_parse_cfg config = {.flags = FYPCF_COLLECT_DIAG | FYPCF_ALLOW_DUPLICATE_KEYS,
                                   .diag = diag};
-    CLEAN(destroy_document)
-    struct fy_document *document = fy_document_build_from_string(&config, text.ptr, text.bytes);
-    if (!document && str_trim(text).bytes) {
+    CLEAN(destroy_parser) struct fy_parser *parser = fy_parser_create(&config);
+    if (!diag || !parser || fy_parser_set_string(parser, text.ptr ? text.ptr : "", text.bytes) != 0)
+        return ERR_LIMIT;
+    loader.parser = parser;
+    bool first = true;
+    for (struct fy_event *event; (event = next_event(&loader)) && !loader.mistakes;) {
+        if (event->type == FYET_DOCUMENT_START)
+            load_root(&loader, event, root, &first);
+        else
+            event_done(&loader, event);
+    }
+    if (fy_parser_get_stream_error(parser) && !loader.mistakes)
         syntax_error(&loader, diag);
-        return ERR_SYNTAX;
-    }
-    struct fy_node *node = document ? fy_document_root(document) : NULL;
-    if (node) {
-        build(&loader, node, root, 0);
-        if (root->kind == SETTING_NONE)
-            root->kind = SETTING_MAP;
-        if (root->kind != SETTING_MAP)
-            mistake(&loader, 1, 1, NULL, "this file has to be a map of keys and values");
-    }
+    map_deinit(&loader.anchors);
     if (loader.mistakes)
         return ERR_SYNTAX;
     *ret_root = root;
-    return OK;
-}
-
-/* ---- places inside a value ---- */
-
-static size_t line_start(struct str text, uint32_t line)
-{
-    size_t at = 0;
-    while (--line) {
-        size_t end = str_find(text, STR("\n"), at);
-        if (end == SIZE_MAX)
-            return text.bytes;
-        at = end + 1;
-    }
-    return at;
-}
-
-/* Block texts: line by line; each loses its indentation, and a line feed counts as one byte. */
-static void place_in_block(struct str text, uint32_t line, size_t offset, uint32_t *ret_line,
-                           uint32_t *ret_column)
-{
-    size_t at = line_start(text, line + 1), seen = 0;
-    for (line++; at < text.bytes; line++) {
-        size_t end = str_find(text, STR("\n"), at);
-        end = end == SIZE_MAX ? text.bytes : end;
-        size_t indent = at;
-        while (indent < end && text.ptr[indent] == ' ')
-            indent++;
-        if (offset <= seen + (end - indent)) {
-            *ret_line = line;
-            *ret_column = (uint32_t)(indent - at + (offset - seen)) + 1;
-            return;
-        }
-        seen += end - indent + 1;
-        at = end + 1;
-    }
-}
-
-void yaml_place(struct str text, const struct setting *setting, size_t offset, uint32_t *ret_line,
-                uint32_t *ret_column)
-{
-    *ret_line = setting->line;
-    *ret_column = setting->column;
-    if (!setting->line)
-        return;
-    size_t start = line_start(text, setting->line) + setting->column - 1;
-    if (start >= text.bytes)
-        return;
-    char first = text.ptr[start];
-    if ((first == '>' || first == '|') && !setting->quoted)
-        place_in_block(text, setting->line, offset, ret_line, ret_column);
-    else {
-        /* The token may start at the block's first line already. */
-        size_t same = str_find(text, str_slice(setting->text, 0, 12), start);
-        if (same != SIZE_MAX && same > start + 1 && !setting->quoted)
-            place_in_block(text, setting->line, offset, ret_line, ret_column);
-        else
-            *ret_column = setting->column + setting->quoted + (uint32_t)offset;
-    }
-}
-
-/* ---- .env ---- */
-
-static struct str env_value(struct str value)
-{
-    value = str_trim(value);
-    if (value.bytes >= 2 && (value.ptr[0] == '"' || value.ptr[0] == '\'') &&
-        value.ptr[value.bytes - 1] == value.ptr[0])
-        return str_slice(value, 1, value.bytes - 1);
-    size_t comment = str_find(value, STR(" #"), 0);
-    return comment == SIZE_MAX ? value : str_trim(str_slice(value, 0, comment));
-}
-
-enum err env_load(struct arena *arena, struct str text, const char *file, struct diag_list *diags,
-                  struct env_file *ret_env)
-{
-    struct loader loader = {arena, file, NULL, diags, 0};
-    struct env_file env = {0};
-    struct str line;
-    for (uint32_t number = 1; str_cut(&text, '\n', &line); number++) {
-        line = str_trim(line);
-        if (!line.bytes || line.ptr[0] == '#')
-            continue;
-        if (str_starts(line, STR("export ")))
-            line = str_trim(str_slice(line, 7, line.bytes));
-        size_t equals = str_find(line, STR("="), 0), bytes = 0;
-        while (bytes < line.bytes && name_char(line.ptr[bytes], bytes == 0))
-            bytes++;
-        if (equals == SIZE_MAX || !bytes || str_trim(str_slice(line, bytes, equals)).bytes) {
-            mistake(&loader, number, 1, "write NAME=value", "not a NAME=value line");
-            continue;
-        }
-        struct str value = env_value(str_slice(line, equals + 1, line.bytes));
-        map_set(&env.values, str_slice(line, 0, bytes), arena_text(arena, value));
-    }
-    if (loader.mistakes) {
-        map_deinit(&env.values);
-        return ERR_SYNTAX;
-    }
-    *ret_env = env;
     return OK;
 }

@@ -22,8 +22,8 @@ enum err yaml_load(struct arena *arena, struct str text, const char *file,
                    const struct yaml_environment *environment, struct diag_list *diags,
                    const struct setting **ret_root) MUST_USE;
 
-/* Where the byte at offset of a setting's text stands in the file: exact for plain and quoted text
- * on one line and for block texts (> and |) without escapes. */
+/* Where the byte at offset of a setting's text stands in the file that the setting came from: text.
+ * Behind a ${NAME} of a plain value, and between two of others, the place of the first one. */
 void yaml_place(struct str text, const struct setting *setting, size_t offset, uint32_t *ret_line,
                 uint32_t *ret_column);
 

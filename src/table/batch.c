@@ -83,6 +83,14 @@ size_t table_batch_bytes(const struct table_batch *batch)
     return batch->ops.bytes - OPS_HEAD_BYTES;
 }
 
+void table_batch_clear(struct table_batch *batch, struct table *table)
+{
+    uint8_t from[KEY_PREFIX_BYTES], to[KEY_PREFIX_BYTES];
+    key_put_prefix(from, table->id);
+    key_put_prefix(to, table->id + 1);
+    ops_add(&batch->ops, OP_DELETE_RANGE, str_from(from, sizeof from), str_from(to, sizeof to));
+}
+
 void table_batch_state(struct table_batch *batch, struct str key, struct str value)
 {
     buf_reset(&batch->key);

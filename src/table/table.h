@@ -112,6 +112,9 @@ enum err table_batch_append(struct table_batch *batch, struct table *table,
                             const struct batch *rows, uint32_t from, uint32_t to,
                             const struct table_place *places, const struct table_write *write,
                             uint32_t *ret_bad_row, struct diag *diag) MUST_USE;
+/* Deletes every row that is there before the batch: rows that the batch adds behind this call stay.
+ * For tables that are replaced whole; readers see the old rows or the new ones. */
+void table_batch_clear(struct table_batch *batch, struct table *table);
 /* State beside the rows: source offsets, epochs, counters. NULL value deletes. Keys are bytes;
  * state_key "pipeline/created_users/offset/0" and the like. */
 void table_batch_state(struct table_batch *batch, struct str key, struct str value);
