@@ -453,6 +453,8 @@ class Api:
         with self.lock:
             self.requests.append((time.monotonic(), at.path, query))
             what = self.decide(at.path, query)
+        if self.ending.is_set():
+            what = 'drop'
         if isinstance(what, str):
             what = (what, b'')
         if len(what) == 2:
