@@ -141,7 +141,7 @@ static enum err numeric_argument(struct binder *b, const struct ast_node *node, 
     struct buf type = {0};
     type_print_sql(arg->type, &type);
     bind_error(b, node, "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", "42K09",
-              "%s takes numbers, not %.*s", name, STR_ARG(buf_str(&type)));
+               "%s takes numbers, not %.*s", name, STR_ARG(buf_str(&type)));
     buf_deinit(&type);
     return ERR_INVALID;
 }
@@ -190,7 +190,7 @@ static enum err boolean_argument(struct binder *b, const struct ast_node *node, 
 {
     if ((*arg)->type->kind != TYPE_BOOLEAN && (*arg)->type->kind != TYPE_NULL)
         return bind_error(b, node, "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", "42K09",
-                         "%.*s takes a BOOLEAN", STR_ARG(node->text));
+                          "%.*s takes a BOOLEAN", STR_ARG(node->text));
     *arg = expr_cast(b->arena, b->session, *arg, type_simple(TYPE_BOOLEAN));
     return OK;
 }
@@ -243,7 +243,7 @@ static enum err result_type(struct binder *b, const struct ast_node *node,
     case AGG_MAX_BY:
         if (!has_order(args[count - 1]->type))
             return bind_error(b, node, "DATATYPE_MISMATCH.INVALID_ORDERING_TYPE", "42K09",
-                             "%s needs values that have an order", info->name);
+                              "%s needs values that have an order", info->name);
         /* fall through */
     case AGG_FIRST:
     case AGG_LAST:
@@ -257,7 +257,7 @@ static enum err result_type(struct binder *b, const struct ast_node *node,
 static bool counts_rows(const struct aggregate_info *info, const struct ast_node *call)
 {
     return info->kind == AGG_COUNT && call->count == 1 && call->kids[0]->kind == AST_STAR &&
-           !ast_kid(call->kids[0], 0);
+           !ast_kid(call->kids[0], 0) && !(call->flags & AST_DISTINCT);
 }
 
 /* first(x, true): the second argument says to skip nulls. */
@@ -270,19 +270,25 @@ static enum err take_ignore_nulls(struct binder *b, const struct ast_node *call,
         return OK;
     if (args[1]->kind != EXPR_CONSTANT || args[1]->type->kind != TYPE_BOOLEAN)
         return bind_error(b, call, "DATATYPE_MISMATCH.NON_FOLDABLE_INPUT", "42K09",
-                         "the second argument of %s must be TRUE or FALSE", info->name);
+                          "the second argument of %s must be TRUE or FALSE", info->name);
     *ret_ignore = bit_get(args[1]->constant->bits, 0);
     *count = 1;
     return OK;
 }
 
 static enum err bind_arguments(struct binder *b, const struct ast_node *call,
-                               const struct ast_node *filter, struct expr **args,
-                               struct expr **ret_filter)
+                               const struct ast_node *filter, struct expr ***ret_args,
+                               size_t *ret_count, struct expr **ret_filter)
 {
     b->aggregate_depth++;
-    for (uint32_t i = 0; i < call->count; i++)
+    struct expr **args = arena_array(b->arena, call->count + 1u, sizeof(*args));
+    struct str *names;
+    *ret_count = call->count;
+    if (call->count == 1 && call->kids[0]->kind == AST_STAR)
+        TRY(bind_star(b, call->kids[0], &args, &names, ret_count));
+    for (uint32_t i = 0; i < call->count && call->kids[0]->kind != AST_STAR; i++)
         TRY(bind_expr(b, call->kids[i], &args[i]));
+    *ret_args = args;
     *ret_filter = NULL;
     if (filter)
         TRY(bind_condition(b, filter, "FILTER", ret_filter));
@@ -298,21 +304,24 @@ enum err bind_aggregate(struct binder *b, const struct ast_node *call,
         return bind_refuse(b, call, arena_text(b->arena, call->text));
     if (b->aggregate_depth)
         return bind_error(b, call, "NESTED_AGGREGATE_FUNCTION", "42607",
-                         "an aggregate may not stand inside another one");
+                          "an aggregate may not stand inside another one");
     if (b->clause)
         return bind_error(b, call, "INVALID_WHERE_CONDITION", "42903",
-                         "an aggregate may not stand in %s", b->clause);
+                          "an aggregate may not stand in %s", b->clause);
     if (b->lambda)
         return bind_refuse(b, call, "an aggregate in a lambda");
     if (call->count < info->args_min || call->count > info->args_max)
         return bind_error(b, call, "WRONG_NUM_ARGS.WITHOUT_SUGGESTION", "42605",
-                         "%s does not take %u arguments", info->name, call->count);
+                          "%s does not take %u arguments", info->name, call->count);
     size_t count = counts_rows(info, call) ? 0 : call->count;
     struct ast_node plain = *call;
     plain.count = (uint32_t)count;
-    struct expr **args = arena_array(b->arena, count + 1, sizeof(*args)), *condition;
+    struct expr **args, *condition;
     bool ignore_nulls;
-    TRY(bind_arguments(b, &plain, filter, args, &condition));
+    TRY(bind_arguments(b, &plain, filter, &args, &count, &condition));
+    if (count > info->args_max)
+        return bind_error(b, call, "WRONG_NUM_ARGS.WITHOUT_SUGGESTION", "42605",
+                          "%s does not take %zu arguments", info->name, count);
     TRY(take_ignore_nulls(b, call, info, args, &count, &ignore_nulls));
     const struct type *type;
     TRY(result_type(b, call, info, args, count, &type));

@@ -3,6 +3,7 @@
  * Calls: functions of the table, and the conditionals (CASE, IF, COALESCE and their kin), which are
  * no functions because they must not compute what they do not take.
  */
+#include "query/aggregate.h"
 #include "query/bind.h"
 
 enum err bind_function(struct binder *b, struct str name, struct expr *const *args, size_t count,
@@ -11,7 +12,7 @@ enum err bind_function(struct binder *b, struct str name, struct expr *const *ar
     const struct func_info *info = func_find(name);
     if (!info) {
         enum err err = bind_error(b, node, "UNRESOLVED_ROUTINE", "42883",
-                                 "no function is named %.*s", STR_ARG(name));
+                                  "no function is named %.*s", STR_ARG(name));
         const char *const *names;
         size_t name_count = query_functions(&names);
         struct str near = str_nearest(name, names, name_count);
@@ -61,14 +62,14 @@ static enum err no_common(struct binder *b, const struct ast_node *node, const c
     buf_text(&text, " and ");
     type_print_sql(c, &text);
     bind_error(b, node, "DATATYPE_MISMATCH.DATA_DIFF_TYPES", "42K09",
-              "the values of %s have types that do not go together: %.*s", what,
-              STR_ARG(buf_str(&text)));
+               "the values of %s have types that do not go together: %.*s", what,
+               STR_ARG(buf_str(&text)));
     buf_deinit(&text);
     return ERR_INVALID;
 }
 
 enum err bind_to_common(struct binder *b, struct expr **exprs, size_t count, size_t step,
-                     const struct ast_node *node, const char *what, const struct type **ret_type)
+                        const struct ast_node *node, const char *what, const struct type **ret_type)
 {
     const struct type *type = exprs[0]->type;
     for (size_t i = step; i < count; i += step) {
@@ -92,7 +93,7 @@ static enum err as_condition(struct binder *b, const struct ast_node *node, stru
 {
     if (expr->type->kind != TYPE_BOOLEAN && expr->type->kind != TYPE_NULL)
         return bind_error(b, node, "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", "42K09",
-                         "a condition must be BOOLEAN");
+                          "a condition must be BOOLEAN");
     *ret_expr = expr_cast(b->arena, b->session, expr, type_simple(TYPE_BOOLEAN));
     return OK;
 }
@@ -220,12 +221,31 @@ static enum err make_conditional(struct binder *b, enum conditional kind, struct
     return ERR_INVALID;
 }
 
-static enum err bind_args(struct binder *b, const struct ast_node *node, struct expr ***ret_args)
+/* The arguments; a * among them is its columns. */
+static enum err bind_args(struct binder *b, const struct ast_node *node, struct expr ***ret_args,
+                          size_t *ret_count)
 {
-    struct expr **args = arena_array(b->arena, node->count + 2u, sizeof(*args));
-    for (uint32_t i = 0; i < node->count; i++)
-        TRY(bind_expr(b, node->kids[i], &args[i]));
+    size_t room = node->count + 2u, count = 0;
+    struct expr **args = arena_array(b->arena, room, sizeof(*args));
+    for (uint32_t i = 0; i < node->count; i++) {
+        struct expr **columns;
+        struct str *names;
+        size_t more;
+        if (node->kids[i]->kind != AST_STAR) {
+            TRY(bind_expr(b, node->kids[i], &args[count++]));
+            continue;
+        }
+        TRY(bind_star(b, node->kids[i], &columns, &names, &more));
+        room += more;
+        struct expr **wider = arena_array(b->arena, room, sizeof(*wider));
+        if (count)
+            memcpy(wider, args, count * sizeof(*wider));
+        args = wider;
+        for (size_t k = 0; k < more; k++)
+            args[count++] = columns[k];
+    }
     *ret_args = args;
+    *ret_count = count;
     return OK;
 }
 
@@ -235,12 +255,13 @@ enum err bind_conditional(struct binder *b, const struct ast_node *node, struct 
     for (size_t i = 0; i < sizeof(conditionals) / sizeof(conditionals[0]); i++) {
         if (!str_equal_nocase(node->text, str_of(conditionals[i].name)))
             continue;
-        if (node->count < conditionals[i].min || node->count > conditionals[i].max)
-            return bind_error(b, node, "WRONG_NUM_ARGS.WITHOUT_SUGGESTION", "42605",
-                             "%s does not take %u arguments", conditionals[i].name, node->count);
         struct expr **kids;
-        TRY(bind_args(b, node, &kids));
-        return make_conditional(b, conditionals[i].kind, kids, node->count, node, ret_expr);
+        size_t count;
+        TRY(bind_args(b, node, &kids, &count));
+        if (count < conditionals[i].min || count > conditionals[i].max)
+            return bind_error(b, node, "WRONG_NUM_ARGS.WITHOUT_SUGGESTION", "42605",
+                              "%s does not take %zu arguments", conditionals[i].name, count);
+        return make_conditional(b, conditionals[i].kind, kids, count, node, ret_expr);
     }
     return OK;
 }
@@ -257,6 +278,16 @@ static bool is_generator(struct str name)
             return true;
     }
     return false;
+}
+
+static enum err bind_typeof(struct binder *b, const struct expr *arg, const struct ast_node *node,
+                            struct expr **ret_expr)
+{
+    struct buf name = {0};
+    type_print(arg->type, &name);
+    *ret_expr = expr_string(b->arena, buf_str(&name), node->line, node->column);
+    buf_deinit(&name);
+    return OK;
 }
 
 enum err bind_call(struct binder *b, const struct ast_node *node, struct expr **ret_expr)
@@ -278,29 +309,58 @@ enum err bind_call(struct binder *b, const struct ast_node *node, struct expr **
         return OK;
     if (is_generator(node->text))
         return bind_error(b, node, "UNSUPPORTED_GENERATOR.NESTED_IN_EXPRESSIONS", "42K0E",
-                         "%.*s may only stand alone in a select list or in LATERAL VIEW",
-                         STR_ARG(node->text));
+                          "%.*s may only stand alone in a select list or in LATERAL VIEW",
+                          STR_ARG(node->text));
     if (node->flags & AST_DISTINCT)
         return bind_error(b, node, "INVALID_SQL_SYNTAX.FUNCTION_WITH_UNSUPPORTED_SYNTAX", "42000",
-                         "%.*s does not take DISTINCT", STR_ARG(node->text));
+                          "%.*s does not take DISTINCT", STR_ARG(node->text));
+    for (uint32_t i = 0; i < node->count; i++) {
+        if (node->kids[i]->kind == AST_LAMBDA && str_equal_nocase(node->text, STR("array_sort")))
+            return bind_refuse(b, node, "array_sort by a lambda");
+    }
     struct expr **args;
-    TRY(bind_args(b, node, &args));
-    return bind_function(b, node->text, args, node->count, node, ret_expr);
+    size_t count;
+    TRY(bind_args(b, node, &args, &count));
+    if (count == 1 && str_equal_nocase(node->text, STR("typeof")) && !func_find(node->text))
+        return bind_typeof(b, args[0], node, ret_expr);
+    return bind_function(b, node->text, args, count, node, ret_expr);
+}
+
+enum { NAMES_MAX = 2048 };
+static const char *function_names[NAMES_MAX];
+static size_t function_name_count;
+
+static void add_name(const char *name)
+{
+    size_t at = function_name_count;
+    if (name[0] < 'a' || name[0] > 'z' || at == NAMES_MAX)
+        return;
+    for (size_t i = 0; i < at; i++) {
+        if (strcmp(function_names[i], name) == 0)
+            return;
+    }
+    function_name_count++;
+    for (; at > 0 && strcmp(function_names[at - 1], name) > 0; at--)
+        function_names[at] = function_names[at - 1];
+    function_names[at] = name;
+}
+
+/* Before main, so that threads find a finished list; after the table of functions (101). */
+__attribute__((constructor(65535))) static void gather_names(void)
+{
+    const struct func_info *const *infos;
+    const struct aggregate_info *aggregates;
+    size_t functions = func_list(&infos), count = aggregate_list(&aggregates);
+    for (size_t i = 0; i < functions; i++)
+        add_name(infos[i]->name);
+    for (size_t i = 0; i < count; i++)
+        add_name(aggregates[i].name);
+    for (size_t i = 0; i < sizeof(conditionals) / sizeof(conditionals[0]); i++)
+        add_name(conditionals[i].name);
 }
 
 size_t query_functions(const char *const **ret_names)
 {
-    static const char *names[2048];
-    static size_t count;
-    if (count == 0) {
-        const struct func_info *const *infos;
-        size_t all = func_list(&infos), n = 0;
-        for (size_t i = 0; i < all && n < sizeof(names) / sizeof(names[0]) - 64; i++) {
-            if (infos[i]->name[0] >= 'a' && infos[i]->name[0] <= 'z')
-                names[n++] = infos[i]->name;
-        }
-        count = n;
-    }
-    *ret_names = names;
-    return count;
+    *ret_names = function_names;
+    return function_name_count;
 }

@@ -42,14 +42,14 @@ static enum err field_of_struct(struct binder *b, const struct type *type, struc
     }
     if (count > 1)
         return bind_error(b, node, "AMBIGUOUS_REFERENCE_TO_FIELDS", "42000",
-                         "the field %.*s stands %u times in its struct", STR_ARG(name), count);
+                          "the field %.*s stands %u times in its struct", STR_ARG(name), count);
     if (count == 0) {
         const char **names = arena_array(b->arena, type->field_count + 1u, sizeof(*names));
         for (uint32_t i = 0; i < type->field_count; i++)
             names[i] = arena_text(b->arena, type->fields[i].name);
         struct str near = str_nearest(name, names, type->field_count);
-        enum err err = bind_error(b, node, "FIELD_NOT_FOUND", "42704", "no field %.*s in the struct",
-                                 STR_ARG(name));
+        enum err err = bind_error(b, node, "FIELD_NOT_FOUND", "42704",
+                                  "no field %.*s in the struct", STR_ARG(name));
         if (near.ptr)
             diag_hint(b->diag, "did you mean %.*s?", STR_ARG(near));
         return err;
@@ -84,8 +84,8 @@ enum err bind_field(struct binder *b, struct expr *base, struct str name,
     struct buf text = {0};
     type_print_sql(type, &text);
     bind_error(b, node, "INVALID_EXTRACT_BASE_FIELD_TYPE", "42000",
-              "cannot take the field %.*s of a value of type %.*s", STR_ARG(name),
-              STR_ARG(buf_str(&text)));
+               "cannot take the field %.*s of a value of type %.*s", STR_ARG(name),
+               STR_ARG(buf_str(&text)));
     buf_deinit(&text);
     return ERR_INVALID;
 }
@@ -135,6 +135,9 @@ static struct match find_column(const struct binder *b, const struct str *parts,
 static enum err unresolved(struct binder *b, const struct str *parts, size_t count,
                            const struct ast_node *node)
 {
+    if (str_equal_nocase(parts[0], STR("window")) ||
+        str_equal_nocase(parts[0], STR("session_window")))
+        return bind_refuse(b, node, "grouping by window() or session_window()");
     struct buf name = {0};
     for (size_t i = 0; i < count; i++)
         buf_printf(&name, "%s%.*s", i ? "." : "", STR_ARG(parts[i]));
@@ -143,9 +146,9 @@ static enum err unresolved(struct binder *b, const struct str *parts, size_t cou
     for (uint32_t i = 0; i < columns; i++)
         names[i] = arena_text(b->arena, b->scope->items[i].name);
     bind_error(b, node,
-              columns ? "UNRESOLVED_COLUMN.WITH_SUGGESTION"
-                      : "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION",
-              "42703", "no column, field or parameter is named %.*s", STR_ARG(buf_str(&name)));
+               columns ? "UNRESOLVED_COLUMN.WITH_SUGGESTION"
+                       : "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION",
+               "42703", "no column, field or parameter is named %.*s", STR_ARG(buf_str(&name)));
     buf_deinit(&name);
     struct str near = str_nearest(parts[count - 1], names, columns);
     if (!near.ptr)
@@ -210,8 +213,8 @@ static enum err find_start(struct binder *b, const struct str *parts, size_t cou
         struct match match = find_column(b, parts, qualifiers);
         if (match.count > 1)
             return bind_error(b, node, "AMBIGUOUS_REFERENCE", "42704",
-                             "%.*s is the name of %u columns: write the table before it",
-                             STR_ARG(parts[qualifiers]), match.count);
+                              "%.*s is the name of %u columns: write the table before it",
+                              STR_ARG(parts[qualifiers]), match.count);
         if (match.count == 1) {
             *ret_expr = column_expr(b, match.column, node);
             *ret_used = qualifiers + 1;
@@ -296,7 +299,7 @@ static enum err star_of_struct(struct binder *b, const struct ast_node *star,
     TRY(bind_expr(b, star->kids[0], &base));
     if (base->type->kind != TYPE_STRUCT)
         return bind_error(b, star, "INVALID_USAGE_OF_STAR_OR_REGEX", "42000",
-                         "only a table or a struct has a *");
+                          "only a table or a struct has a *");
     star_room(b, list, base->type->field_count);
     for (uint32_t i = 0; i < base->type->field_count; i++) {
         struct str name = base->type->fields[i].name;

@@ -7,9 +7,72 @@
  */
 #include "query/bind.h"
 
+struct lambda_names {
+    const struct lambda_names *outer;
+    const struct ast_node *lambda;
+};
+
 struct namer {
     struct binder *b;
     struct buf *out;
+    const struct lambda_names *lambdas; /* whose variables are in sight */
+};
+
+/* Functions whose printed name differs from the written one in more than case, and the default
+ * arguments that Spark's analyzer adds when only count are written. */
+static const struct {
+    const char *name, *printed;
+    uint32_t count;
+    const char *more;
+} printed_names[] = {
+    {"acos", "ACOS", 0, NULL},
+    {"acosh", "ACOSH", 0, NULL},
+    {"asin", "ASIN", 0, NULL},
+    {"asinh", "ASINH", 0, NULL},
+    {"atan", "ATAN", 0, NULL},
+    {"atan2", "ATAN2", 0, NULL},
+    {"atanh", "ATANH", 0, NULL},
+    {"cbrt", "CBRT", 0, NULL},
+    {"ceil", "CEIL", 1, ""},
+    {"cos", "COS", 0, NULL},
+    {"cosh", "COSH", 0, NULL},
+    {"cot", "COT", 0, NULL},
+    {"csc", "CSC", 0, NULL},
+    {"degrees", "DEGREES", 0, NULL},
+    {"e", "E", 0, NULL},
+    {"exp", "EXP", 0, NULL},
+    {"expm1", "EXPM1", 0, NULL},
+    {"floor", "FLOOR", 1, ""},
+    {"hypot", "HYPOT", 0, NULL},
+    {"log", "LOG", 2, ""},
+    {"log10", "LOG10", 0, NULL},
+    {"log1p", "LOG1P", 0, NULL},
+    {"log2", "LOG2", 0, NULL},
+    {"pi", "PI", 0, NULL},
+    {"power", "POWER", 0, NULL},
+    {"radians", "RADIANS", 0, NULL},
+    {"sec", "SEC", 0, NULL},
+    {"signum", "SIGNUM", 0, NULL},
+    {"sin", "SIN", 0, NULL},
+    {"sinh", "SINH", 0, NULL},
+    {"sqrt", "SQRT", 0, NULL},
+    {"tan", "TAN", 0, NULL},
+    {"tanh", "TANH", 0, NULL},
+    {"rlike", "RLIKE", 0, NULL},
+    {"regexp", "REGEXP", 0, NULL},
+    {"regexp_like", "REGEXP_LIKE", 0, NULL},
+    {"dateadd", "date_add", 0, NULL},
+    {"substring", "substring", 2, ", 2147483647"},
+    {"substr", "substr", 2, ", 2147483647"},
+    {"split", "split", 2, ", -1"},
+    {"regexp_replace", "regexp_replace", 3, ", 1"},
+    {"regexp_instr", "regexp_instr", 2, ", 0"},
+    {"locate", "locate", 2, ", 1"},
+    {"position", "position", 2, ", 1"},
+    {"lpad", "lpad", 2, ",  "},
+    {"rpad", "rpad", 2, ",  "},
+    {"months_between", "months_between", 2, ", true"},
+    {"from_unixtime", "from_unixtime", 1, ", yyyy-MM-dd HH:mm:ss"},
 };
 
 static void put(struct namer *n, const struct ast_node *node);
@@ -29,10 +92,15 @@ static void put_lower(struct buf *out, struct str s)
         buf_char(out, (char)(s.ptr[i] >= 'A' && s.ptr[i] <= 'Z' ? s.ptr[i] + 32 : s.ptr[i]));
 }
 
-static void put_upper(struct buf *out, struct str s)
+static bool is_variable(const struct namer *n, struct str name)
 {
-    for (size_t i = 0; i < s.bytes; i++)
-        buf_char(out, (char)(s.ptr[i] >= 'a' && s.ptr[i] <= 'z' ? s.ptr[i] - 32 : s.ptr[i]));
+    for (const struct lambda_names *frame = n->lambdas; frame; frame = frame->outer) {
+        for (uint32_t i = 0; i + 1 < frame->lambda->count; i++) {
+            if (str_equal_nocase(frame->lambda->kids[i]->text, name))
+                return true;
+        }
+    }
+    return false;
 }
 
 /* The qualifier in front of a.b is a relation, not a column: it is left out. */
@@ -87,10 +155,18 @@ static void put_call(struct namer *n, const struct ast_node *node)
         buf_char(n->out, ')');
         return;
     }
+    const char *printed = NULL, *more = "";
+    for (size_t i = 0; i < sizeof(printed_names) / sizeof(printed_names[0]); i++) {
+        if (!str_equal_nocase(name, str_of(printed_names[i].name)))
+            continue;
+        bool fits = !printed_names[i].more || printed_names[i].count == node->count;
+        printed = fits ? printed_names[i].printed : NULL;
+        more = fits && printed_names[i].more ? printed_names[i].more : "";
+    }
     if (str_equal_nocase(name, STR("if")))
         buf_text(n->out, "(IF");
-    else if (str_equal_nocase(name, STR("rlike")) || str_equal_nocase(name, STR("regexp")))
-        put_upper(n->out, name);
+    else if (printed)
+        buf_text(n->out, printed);
     else
         put_lower(n->out, name);
     buf_char(n->out, '(');
@@ -102,6 +178,7 @@ static void put_call(struct namer *n, const struct ast_node *node)
         buf_char(n->out, '1');
     else
         put_list(n, node, 0, ", ");
+    buf_text(n->out, more);
     buf_text(n->out, str_equal_nocase(name, STR("if")) ? "))" : ")");
 }
 
@@ -284,13 +361,17 @@ static void put_other(struct namer *n, const struct ast_node *node)
         put(n, node->kids[1]);
         buf_char(n->out, ')');
         return;
-    case AST_LAMBDA:
+    case AST_LAMBDA: {
         buf_text(n->out, "lambdafunction(");
+        struct lambda_names frame = {n->lambdas, node};
+        n->lambdas = &frame;
         put(n, node->kids[node->count - 1]);
+        n->lambdas = frame.outer;
         for (uint32_t i = 0; i + 1 < node->count; i++)
             buf_text(n->out, ", namedlambdavariable()");
         buf_char(n->out, ')');
         return;
+    }
     default:
         buf_printf(n->out, "%.*s", STR_ARG(node->source));
     }
@@ -302,7 +383,8 @@ static void put(struct namer *n, const struct ast_node *node)
     buf_text(n->out, negated ? "(NOT " : "");
     switch (node->kind) {
     case AST_NAME:
-        buf_str_append(n->out, node->text);
+        buf_str_append(n->out,
+                       is_variable(n, node->text) ? STR("namedlambdavariable()") : node->text);
         break;
     case AST_FIELD:
         if (!is_qualifier(n, node->kids[0])) {
@@ -358,7 +440,7 @@ struct str name_of(struct binder *b, const struct ast_node *node)
         return node->text;
     struct buf out;
     buf_init(&out, NAME_BYTES_MAX);
-    struct namer namer = {b, &out};
+    struct namer namer = {.b = b, .out = &out};
     put(&namer, node);
     struct str name = buf_error(&out) == OK ? arena_str(b->arena, buf_str(&out))
                                             : arena_str(b->arena, node->source);

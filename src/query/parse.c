@@ -139,7 +139,7 @@ static void parse_other(struct parser *p, struct query_statement *s)
     s->kind = QUERY_OTHER;
     struct str words = STR("");
     size_t start = p->at;
-    while (p->at < start + 3 && parse_peek(p, 0)->kind == TOKEN_WORD && p->at < p->end) {
+    while (p->at < start + 2 && parse_peek(p, 0)->kind == TOKEN_WORD && p->at < p->end) {
         parse_next(p);
         words = parse_source(p, start);
     }

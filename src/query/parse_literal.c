@@ -311,6 +311,11 @@ struct ast_node *parse_typed_literal(struct parser *p)
     if (p->failed || p->at + 1 >= p->end || string->kind != TOKEN_STRING)
         return NULL;
     struct str text = lex_string(p->arena, string->text), bytes;
+    if (parse_is(p, 0, "TIME")) {
+        parse_fail_at(p, ERR_UNSUPPORTED, token->line, token->column, "UNSUPPORTED_FEATURE",
+                      "0A000", "the type TIME is not supported yet");
+        return p->nothing;
+    }
     if (parse_is(p, 0, "X")) {
         if (!hex_bytes(p, text, &bytes))
             parse_fail_at(p, ERR_SYNTAX, token->line, token->column, "INVALID_TYPED_LITERAL",

@@ -207,6 +207,10 @@ struct ast_node *parse_call(struct parser *p, struct str name, const struct toke
         do
             parse_add(p, call, parse_argument(p, may_alias));
         while (parse_symbol(p, ","));
+        if (parse_words(p, "IGNORE NULLS"))
+            call->flags |= AST_IGNORE_NULLS;
+        else
+            (void)parse_words(p, "RESPECT NULLS");
         parse_expect_symbol(p, ")");
     }
     return parse_call_tail(p, call);

@@ -60,8 +60,12 @@ static struct ast_node *parse_trim(struct parser *p, const struct token *token)
         return NULL;
     }
     parse_expect(p, "FROM");
+    /* ltrim(characters, text), but trim(text, characters) */
+    bool first = what && str_ends(call->text, STR("trim")) && call->text.bytes > 4;
+    if (first)
+        parse_add(p, call, what);
     parse_add(p, call, parse_value(p, 1));
-    if (what)
+    if (what && !first)
         parse_add(p, call, what);
     return close_call(p, call);
 }

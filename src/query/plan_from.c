@@ -26,8 +26,8 @@ static void qualify(struct relation *relation, struct str qualifier, struct str 
 static enum err not_found(struct planner *p, const struct ast_node *node)
 {
     struct binder *b = &p->binder;
-    bind_error(b, node, "TABLE_OR_VIEW_NOT_FOUND", "42P01", "no table, stream or view is named %.*s",
-              STR_ARG(node->text));
+    bind_error(b, node, "TABLE_OR_VIEW_NOT_FOUND", "42P01",
+               "no table, stream or view is named %.*s", STR_ARG(node->text));
     const char *const *names;
     size_t count = b->catalog->names ? b->catalog->names(b->catalog->owner, b->arena, &names) : 0;
     struct str near =
@@ -88,8 +88,8 @@ static enum err plan_view(struct planner *p, const struct ast_node *node,
     struct binder *b = &p->binder;
     if (++p->view_depth > VIEW_DEPTH_MAX)
         return bind_error(b, node, "VIEW_EXCEED_MAX_NESTED_DEPTH", "54K00",
-                         "views are nested too deeply (does %.*s read itself?)",
-                         STR_ARG(node->text));
+                          "views are nested too deeply (does %.*s read itself?)",
+                          STR_ARG(node->text));
     struct cte_frame *ctes = p->ctes;
     size_t before = p->plan->input_count;
     p->ctes = NULL;
@@ -102,14 +102,14 @@ static enum err plan_view(struct planner *p, const struct ast_node *node,
     bool stream = node->flags & AST_STREAM;
     if (stream && !streams) {
         bind_error(b, node, "INCOMPATIBLE_BATCH_VIEW_READ", "42000",
-                  "the view %.*s reads no stream and cannot be read by STREAM",
-                  STR_ARG(node->text));
+                   "the view %.*s reads no stream and cannot be read by STREAM",
+                   STR_ARG(node->text));
         diag_hint(b->diag, "leave STREAM away");
         return ERR_INVALID;
     }
     if (!stream && streams) {
         bind_error(b, node, "INCOMPATIBLE_STREAMING_VIEW_READ", "42000",
-                  "the view %.*s reads a stream and must be read by STREAM", STR_ARG(node->text));
+                   "the view %.*s reads a stream and must be read by STREAM", STR_ARG(node->text));
         diag_hint(b->diag, "write STREAM %.*s", STR_ARG(node->text));
         return ERR_INVALID;
     }
@@ -125,7 +125,7 @@ static enum err rename_columns(struct planner *p, const struct ast_node *names,
         return OK;
     if (names->count != relation->scope.count)
         return bind_error(&p->binder, names, "ASSIGNMENT_ARITY_MISMATCH", "42802",
-                         "%u names for %u columns", names->count, relation->scope.count);
+                          "%u names for %u columns", names->count, relation->scope.count);
     for (uint32_t i = 0; i < names->count; i++)
         relation->scope.items[i].name = names->kids[i]->text;
     return OK;
@@ -195,10 +195,10 @@ static enum err plan_watermark(struct planner *p, const struct ast_node *node,
     b->scope = outer;
     if (named->kind != AST_ALIAS && expr->kind != EXPR_COLUMN)
         return bind_error(b, named, "REQUIRES_EXPLICIT_NAME_IN_WATERMARK_CLAUSE", "42000",
-                         "the time of WATERMARK needs a name: write AS name behind it");
+                          "the time of WATERMARK needs a name: write AS name behind it");
     if (expr->type->kind != TYPE_TIMESTAMP && expr->type->kind != TYPE_TIMESTAMP_NTZ)
         return bind_error(b, named, "EVENT_TIME_IS_NOT_ON_TIMESTAMP_TYPE", "42K09",
-                         "the time of WATERMARK must be a TIMESTAMP");
+                          "the time of WATERMARK must be a TIMESTAMP");
     if (delay->value < 0)
         return bind_error(b, delay, "INVALID_DELAY", "42000", "a delay cannot be negative");
     if (named->kind != AST_ALIAS)
@@ -233,10 +233,62 @@ static struct plan_node *one_row(struct planner *p)
     return node;
 }
 
+/* range(end), range(start, end[, step]): explode(sequence(start, last, step)), column id. */
+static enum err plan_range(struct planner *p, const struct ast_node *call,
+                           struct relation *ret_relation)
+{
+    struct binder *b = &p->binder;
+    struct scope empty = {0};
+    const struct scope *outer = b->scope;
+    int64_t bounds[3] = {0, 0, 1};
+    if (call->count < 1 || call->count > 3)
+        return bind_refuse(b, call, "range() with these arguments");
+    b->scope = &empty;
+    for (uint32_t i = 0; i < call->count; i++) {
+        struct expr *expr;
+        TRY(bind_expr(b, call->kids[i], &expr));
+        expr = expr_cast(b->arena, b->session, expr, type_simple(TYPE_BIGINT));
+        if (expr->kind != EXPR_CONSTANT || column_is_null(expr->constant, 0))
+            return bind_error(b, call, "UNEXPECTED_INPUT_TYPE", "42K09",
+                              "range() takes constant numbers");
+        bounds[call->count == 1 ? 1 : i] = expr->constant->i64[0];
+    }
+    b->scope = outer;
+    __int128 span = (__int128)bounds[1] - bounds[0], step = bounds[2];
+    if (step == 0)
+        return bind_error(b, call, "DATATYPE_MISMATCH.SEQUENCE_WRONG_INPUT_TYPES", "42K09",
+                          "the step of range() must not be 0");
+    __int128 count = span / step + (span % step != 0);
+    bool none = (span > 0) != (step > 0) || span == 0;
+    int64_t last = none ? bounds[0] : (int64_t)(bounds[0] + (count - 1) * step);
+    struct ast_node *sequence =
+        ast_new(b->arena, AST_CALL, STR("sequence"), call->line, call->column);
+    int64_t parts[3] = {bounds[0], last, none ? 1 : bounds[2]};
+    for (int i = 0; i < 3; i++) {
+        struct str text = str_of(arena_printf(b->arena, "%lldL", (long long)parts[i]));
+        ast_add(b->arena, sequence, ast_new(b->arena, AST_NUMBER, text, call->line, call->column));
+    }
+    struct ast_node *explode =
+        ast_new(b->arena, AST_CALL, STR("explode"), call->line, call->column);
+    struct ast_node *names = ast_new(b->arena, AST_LIST, STR_NONE, call->line, call->column);
+    ast_add(b->arena, explode, sequence);
+    ast_add(b->arena, names, ast_new(b->arena, AST_NAME, STR("id"), call->line, call->column));
+    TRY(plan_generate(p, ret_relation, explode, false, names, STR("range"), false));
+    if (none) {
+        ret_relation->node =
+            plan_node_new(p, PLAN_LIMIT, ret_relation->node, ret_relation->node->width);
+        ret_relation->node->limit = 0;
+    }
+    return OK;
+}
+
 static enum err plan_function(struct planner *p, const struct ast_node *node,
                               struct relation *ret_relation)
 {
     *ret_relation = (struct relation){.node = one_row(p)};
+    if (!(node->flags & AST_LATERAL) && node->kids[0]->kind == AST_CALL &&
+        str_equal_nocase(node->text, STR("range")))
+        return plan_range(p, node->kids[0], ret_relation);
     if (node->flags & AST_LATERAL || !is_generator_call(node->kids[0]))
         return bind_refuse(&p->binder, node, "this function in FROM");
     return plan_generate(p, ret_relation, node->kids[0], false, NULL, node->text, false);
