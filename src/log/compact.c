@@ -225,6 +225,7 @@ static void replace_segment(struct log_partition *partition, size_t index, uint6
     io_mutex_lock(&log->lock);
     partition->segments[index] = segment;
     old->dropped = true;
+    log_cache_forget(&log->cache, partition);
     io_mutex_unlock(&log->lock);
     log_segment_unref(old);
 }
