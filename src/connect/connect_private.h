@@ -9,4 +9,7 @@ extern const struct connector connector_webhook;
 extern const struct connector connector_file;
 extern const struct connector connector_generator;
 
+/* With padding, as Authorization: Basic wants it. */
+void base64_append(struct str text, struct buf *out);
+
 #endif
