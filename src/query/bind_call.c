@@ -10,6 +10,9 @@ enum err bind_function(struct binder *b, struct str name, struct expr *const *ar
                        const struct ast_node *node, struct expr **ret_expr)
 {
     const struct func_info *info = func_find(name);
+    if (!info && func_is_absent(name))
+        return diag_set(b->diag, ERR_UNSUPPORTED, node->line, node->column,
+                        "the function %.*s is not supported", STR_ARG(name));
     if (!info) {
         enum err err = bind_error(b, node, "UNRESOLVED_ROUTINE", "42883",
                                   "no function is named %.*s", STR_ARG(name));
@@ -280,6 +283,21 @@ static bool is_generator(struct str name)
     return false;
 }
 
+/* int(x), date(x) ..: casts that are written as calls. NULL when name is none. */
+static const struct type *cast_name(struct binder *b, struct str name)
+{
+    static const char *const names[] = {"boolean", "tinyint", "smallint",  "int",
+                                        "bigint",  "float",   "double",    "decimal",
+                                        "date",    "binary",  "timestamp", "string"};
+    const struct type *type = NULL;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (str_equal_nocase(name, str_of(names[i])) &&
+            type_parse(b->arena, str_of(names[i]), NULL, &type) != OK)
+            return NULL;
+    }
+    return type;
+}
+
 static enum err bind_typeof(struct binder *b, const struct expr *arg, const struct ast_node *node,
                             struct expr **ret_expr)
 {
@@ -314,6 +332,15 @@ enum err bind_call(struct binder *b, const struct ast_node *node, struct expr **
     if (node->flags & AST_DISTINCT)
         return bind_error(b, node, "INVALID_SQL_SYNTAX.FUNCTION_WITH_UNSUPPORTED_SYNTAX", "42000",
                           "%.*s does not take DISTINCT", STR_ARG(node->text));
+    const struct type *type =
+        node->count == 1 && !func_find(node->text) ? cast_name(b, node->text) : NULL;
+    if (type) {
+        struct ast_node cast = *node;
+        cast.kind = AST_CAST;
+        cast.flags = 0;
+        cast.type = type;
+        return bind_expr(b, &cast, ret_expr);
+    }
     for (uint32_t i = 0; i < node->count; i++) {
         if (node->kids[i]->kind == AST_LAMBDA && str_equal_nocase(node->text, STR("array_sort")))
             return bind_refuse(b, node, "array_sort by a lambda");

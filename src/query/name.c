@@ -86,12 +86,6 @@ static void put_list(struct namer *n, const struct ast_node *node, size_t from, 
     }
 }
 
-static void put_lower(struct buf *out, struct str s)
-{
-    for (size_t i = 0; i < s.bytes; i++)
-        buf_char(out, (char)(s.ptr[i] >= 'A' && s.ptr[i] <= 'Z' ? s.ptr[i] + 32 : s.ptr[i]));
-}
-
 static bool is_variable(const struct namer *n, struct str name)
 {
     for (const struct lambda_names *frame = n->lambdas; frame; frame = frame->outer) {
@@ -168,7 +162,7 @@ static void put_call(struct namer *n, const struct ast_node *node)
     else if (printed)
         buf_text(n->out, printed);
     else
-        put_lower(n->out, name);
+        func_show_name(name, n->out);
     buf_char(n->out, '(');
     if (node->flags & AST_DISTINCT)
         buf_text(n->out, "DISTINCT ");
