@@ -23,6 +23,7 @@ static const struct aggregate_info aggregates[] = {
     {"bool_and", AGG_BOOL_AND, 1, 1},
     {"bool_or", AGG_BOOL_OR, 1, 1},
     {"collect_list", AGG_COLLECT_LIST, 1, 1},
+    {"collect_set", AGG_COLLECT_LIST, 1, 1},
     {"count", AGG_COUNT, 1, 255},
     {"count_if", AGG_COUNT_IF, 1, 1},
     {"every", AGG_BOOL_AND, 1, 1},
@@ -54,7 +55,7 @@ static const char *const missing[] = {
     "bit_or",
     "bit_xor",
     "bitmap_construct_agg",
-    "collect_set",
+
     "corr",
     "count_min_sketch",
     "covar_pop",
@@ -330,7 +331,8 @@ enum err bind_aggregate(struct binder *b, const struct ast_node *call,
     expr->name = info->name;
     expr->filter = condition;
     expr->try_cast = ignore_nulls;
-    expr->distinct = (call->flags & AST_DISTINCT) &&
+    bool set = strcmp(info->name, "collect_set") == 0;
+    expr->distinct = (set || (call->flags & AST_DISTINCT)) &&
                      (info->kind == AGG_COUNT || info->kind == AGG_SUM || info->kind == AGG_AVG ||
                       info->kind == AGG_COLLECT_LIST || info->kind >= AGG_STDDEV_SAMP);
     expr_set_kids(b->arena, expr, args, count);
