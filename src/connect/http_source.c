@@ -110,6 +110,7 @@ static void source_well(struct http_source *s)
 static void page_free(struct http_page *page)
 {
     buf_deinit(&page->body);
+    mem_free(page->records.items);
     buf_deinit(&page->etag);
     buf_deinit(&page->modified);
     walk_place_deinit(&page->after);
@@ -128,7 +129,7 @@ static void nothing_new(struct http_source *s, const char *what)
 }
 
 static void page_take(struct http_source *s, struct http_result *result,
-                      const struct walk_place *after, uint64_t taken, uint64_t count)
+                      const struct walk_place *after, uint64_t taken, struct walk_records *records)
 {
     struct http_page *page = mem_zero(sizeof *page);
     page->body = result->body;
@@ -137,7 +138,8 @@ static void page_take(struct http_source *s, struct http_result *result,
     buf_str_append(&page->etag, result->etag);
     buf_str_append(&page->modified, result->modified);
     page->skip = taken;
-    page->count = count;
+    page->records = *records; /* the body's memory stays where it is */
+    *records = (struct walk_records){0};
     *s->pages_end = page;
     s->pages_end = &page->next;
     s->page_count++;
@@ -168,9 +170,10 @@ static void answer_read(struct http_source *s, struct http_result *result)
         asked.page++;
         asked.taken = 0;
     }
-    uint64_t count, fresh;
-    bool moved = walk_answer(&s->walk, &asked, body, &after, &count, &fresh);
-    if (s->peeking && count > 0) {
+    struct walk_records records;
+    uint64_t fresh;
+    bool moved = walk_answer(&s->walk, &asked, body, &after, &records, &fresh);
+    if (s->peeking && records.count > 0) {
         s->peeking = false;
         s->peek_found = true;
     } else if (s->peek_found && fresh == 0 && !moved) {
@@ -178,19 +181,20 @@ static void answer_read(struct http_source *s, struct http_result *result)
         s->place.page++;
         s->place.taken = 0;
     } else if (fresh == 0 && !moved) {
-        nothing_new(s, count ? "nothing new in the answer" : "the answer was empty");
+        nothing_new(s, records.count ? "nothing new in the answer" : "the answer was empty");
     } else {
         s->peek_found = false;
         s->empty_in_a_row = 0;
         s->more = moved;
         walk_place_copy(&s->place, &after);
         if (fresh)
-            page_take(s, result, &after, asked.taken, count);
+            page_take(s, result, &after, asked.taken, &records);
         if (s->every_ms > 0)
             s->due_ns = s->started_ns + s->every_ms * 1000000;
         else if (!moved)
             wait_ms(s, backoff_ms(s, 1));
     }
+    mem_free(records.items);
     walk_place_deinit(&asked);
     walk_place_deinit(&after);
 }
@@ -303,6 +307,19 @@ static bool put_one(void *owner, struct str record)
     return true;
 }
 
+static enum err page_put(struct http_source *s, struct http_page *page)
+{
+    struct putting p = {.source = s, .page = page};
+    if (!page->records.items) {
+        json_path_each(s->walk.records, buf_str(&page->body), put_one, &p);
+        return p.err;
+    }
+    p.index = page->skip + page->put;
+    while (p.index < page->records.count && put_one(&p, page->records.items[p.index]))
+        ;
+    return p.err;
+}
+
 static void append_failed(struct http_source *s, enum err err)
 {
     feed_discard(s->feed);
@@ -395,14 +412,13 @@ static void source_process(struct http_source *s)
         return;
     for (struct http_page *page = s->pages; page; page = page->next) {
         if (page->state == PAGE_READY) {
-            struct putting p = {.source = s, .page = page};
-            json_path_each(s->walk.records, buf_str(&page->body), put_one, &p);
-            if (p.err == ERR_AGAIN) {
+            enum err err = page_put(s, page);
+            if (err == ERR_AGAIN) {
                 say(s, SOURCE_BLOCKED, "the log is behind");
                 return;
             }
-            if (p.err != OK) {
-                append_failed(s, p.err);
+            if (err != OK) {
+                append_failed(s, err);
                 return;
             }
             page->state = PAGE_PUT;

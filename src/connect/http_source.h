@@ -15,9 +15,9 @@ struct http_page {
     struct buf body;
     struct walk_place after;
     struct buf etag, modified;
-    uint64_t skip; /* taken before */
-    uint64_t put;  /* of those behind */
-    uint64_t count;
+    uint64_t skip;               /* taken before */
+    uint64_t put;                /* of those behind */
+    struct walk_records records; /* in body */
     enum page_state state;
     struct http_page *next;
 };

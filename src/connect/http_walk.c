@@ -15,6 +15,7 @@
  */
 #include "connect/http_walk.h"
 
+#include "base/mem.h"
 #include "wire/http.h"
 
 static const char *const kind_names[] = {"poll", "page", "cursor", "until"};
@@ -163,10 +164,22 @@ void walk_url(const struct http_walk *walk, const struct walk_place *place, stru
 
 /* ---- the answer ---- */
 
-static bool count_one(void *owner, struct str value)
+static bool record_found(void *owner, struct str value)
 {
-    (void)value;
-    ++*(uint64_t *)owner;
+    struct walk_records *records = owner;
+    if (records->count == WALK_RECORDS_MAX) {
+        mem_free(records->items);
+        records->items = NULL;
+    }
+    if (records->count < WALK_RECORDS_MAX) {
+        if (records->count == records->room) {
+            records->room = records->room ? 2 * records->room : 512;
+            records->items =
+                mem_realloc_array(records->items, records->room, sizeof *records->items);
+        }
+        records->items[records->count] = value;
+    }
+    records->count++;
     return true;
 }
 
@@ -232,13 +245,14 @@ static bool next_value(const struct http_walk *walk, struct str document, struct
 }
 
 bool walk_answer(const struct http_walk *walk, const struct walk_place *place, struct str document,
-                 struct walk_place *next, uint64_t *ret_count, uint64_t *ret_new)
+                 struct walk_place *next, struct walk_records *ret_records, uint64_t *ret_new)
 {
-    uint64_t count = 0;
+    struct walk_records records = {0};
     bool moved = false;
-    json_path_each(walk->records, document, count_one, &count);
+    json_path_each(walk->records, document, record_found, &records);
+    uint64_t count = records.count;
     walk_place_copy(next, place);
-    *ret_count = count;
+    *ret_records = records;
     *ret_new = count > place->taken ? count - place->taken : 0;
     switch (walk->kind) {
     case WALK_POLL:

@@ -25,6 +25,15 @@ struct walk_place {
     struct buf value; /* cursor, until */
 };
 
+/* Where the records of an answer stand, so that it is walked once. Beyond WALK_RECORDS_MAX they are
+ * counted only (items stays NULL): a document of commas must not cost many times its size. */
+enum { WALK_RECORDS_MAX = 1 << 20 };
+struct walk_records {
+    struct str *items; /* point into the document */
+    uint64_t count;
+    size_t room;
+};
+
 /* settings have passed the check. */
 enum err walk_init(struct http_walk *walk, const struct setting *settings,
                    struct diag *diag) MUST_USE;
@@ -39,9 +48,9 @@ void walk_place_print(const struct http_walk *walk, const struct walk_place *pla
 enum err walk_place_parse(const struct http_walk *walk, struct str text,
                           struct walk_place *place) MUST_USE;
 void walk_url(const struct http_walk *walk, const struct walk_place *place, struct buf *out);
-/* What a valid answer to the request at place means: the count of its records that are new, and the
- * place behind it. True when that is another request. */
+/* What a valid answer to the request at place means: its records (the caller frees
+ * items), how many are new, and the place behind it. True when that is another request. */
 bool walk_answer(const struct http_walk *walk, const struct walk_place *place, struct str document,
-                 struct walk_place *next, uint64_t *ret_count, uint64_t *ret_new);
+                 struct walk_place *next, struct walk_records *ret_records, uint64_t *ret_new);
 
 #endif
