@@ -6,6 +6,8 @@
 #include "query/aggregate.h"
 #include "query/bind.h"
 
+#include <threads.h>
+
 enum err bind_function(struct binder *b, struct str name, struct expr *const *args, size_t count,
                        const struct ast_node *node, struct expr **ret_expr)
 {
@@ -372,8 +374,7 @@ static void add_name(const char *name)
     function_names[at] = name;
 }
 
-/* Before main, so that threads find a finished list; after the table of functions (101). */
-__attribute__((constructor(65535))) static void gather_names(void)
+static void gather_names(void)
 {
     const struct func_info *const *infos;
     const struct aggregate_info *aggregates;
@@ -388,6 +389,8 @@ __attribute__((constructor(65535))) static void gather_names(void)
 
 size_t query_functions(const char *const **ret_names)
 {
+    static once_flag once = ONCE_FLAG_INIT;
+    call_once(&once, gather_names);
     *ret_names = function_names;
     return function_name_count;
 }

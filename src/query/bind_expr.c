@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 enum err bind_error(struct binder *b, const struct ast_node *node, const char *error_class,
-                   const char *sqlstate, const char *format, ...)
+                    const char *sqlstate, const char *format, ...)
 {
     char message[512];
     va_list args;
@@ -57,7 +57,7 @@ static enum err as_boolean(struct binder *b, const struct ast_node *node, struct
     struct buf type = {0};
     type_print_sql(expr->type, &type);
     bind_error(b, node, "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", "42K09",
-              "%s needs a BOOLEAN, this is %.*s", what, STR_ARG(buf_str(&type)));
+               "%s needs a BOOLEAN, this is %.*s", what, STR_ARG(buf_str(&type)));
     buf_deinit(&type);
     return ERR_INVALID;
 }
@@ -102,7 +102,7 @@ enum err bind_condition(struct binder *b, const struct ast_node *node, const cha
         struct buf type = {0};
         type_print_sql(expr->type, &type);
         bind_error(b, node, "DATATYPE_MISMATCH.FILTER_NOT_BOOLEAN", "42K09",
-                  "a filter must be BOOLEAN, this is %.*s", STR_ARG(buf_str(&type)));
+                   "a filter must be BOOLEAN, this is %.*s", STR_ARG(buf_str(&type)));
         buf_deinit(&type);
         return ERR_INVALID;
     }
@@ -193,9 +193,9 @@ static enum err bind_cast(struct binder *b, const struct ast_node *node, struct 
     struct diag diag = {0};
     if (cast_check(kid->type, node->type, b->session, try_cast, &diag) != OK) {
         bind_error(b, node,
-                  diag.error_class[0] ? diag.error_class
-                                      : "DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION",
-                  diag.sqlstate[0] ? diag.sqlstate : "42K09", "%s", diag.message);
+                   diag.error_class[0] ? diag.error_class
+                                       : "DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION",
+                   diag.sqlstate[0] ? diag.sqlstate : "42K09", "%s", diag.message);
         if (diag.hint[0])
             diag_hint(b->diag, "%s", diag.hint);
         return ERR_INVALID;
@@ -261,13 +261,13 @@ static enum err bind_refused(struct binder *b, const struct ast_node *node)
         return bind_refuse(b, node, "WITHIN GROUP");
     case AST_PARAMETER:
         return bind_error(b, node, "UNBOUND_SQL_PARAMETER", "42P02",
-                         "the parameter %.*s has no value", STR_ARG(node->text));
+                          "the parameter %.*s has no value", STR_ARG(node->text));
     case AST_STAR:
         return bind_error(b, node, "INVALID_USAGE_OF_STAR_OR_REGEX", "42000",
-                         "* may not stand here");
+                          "* may not stand here");
     case AST_LAMBDA:
-        return bind_error(b, node, "INVALID_LAMBDA_FUNCTION_CALL.NON_HIGHER_ORDER_FUNCTION", "42K0D",
-                         "a lambda may only stand in a function that takes one");
+        return bind_error(b, node, "INVALID_LAMBDA_FUNCTION_CALL.NON_HIGHER_ORDER_FUNCTION",
+                          "42K0D", "a lambda may only stand in a function that takes one");
     case AST_NAMED_ARG:
         return bind_refuse(b, node, "an argument by name (=>)");
     case AST_DEFAULT:

@@ -29,12 +29,12 @@ static enum err bind_lambda(struct binder *b, const struct ast_node *node,
 {
     if (node->kind != AST_LAMBDA)
         return bind_error(b, node,
-                         "INVALID_LAMBDA_FUNCTION_CALL.PARAMETER_DOES_NOT_ACCEPT_LAMBDA_FUNCTION",
-                         "42K0D", "a lambda (x -> ..) should stand here");
+                          "INVALID_LAMBDA_FUNCTION_CALL.PARAMETER_DOES_NOT_ACCEPT_LAMBDA_FUNCTION",
+                          "42K0D", "a lambda (x -> ..) should stand here");
     uint32_t params = node->count - 1;
     if (params < min || params > max)
         return bind_error(b, node, "INVALID_LAMBDA_FUNCTION_CALL.NUM_ARGS_MISMATCH", "42K0D",
-                         "this lambda takes %u values, %u names are given", max, params);
+                          "this lambda takes %u values, %u names are given", max, params);
     struct lambda_frame frame = {
         .outer = b->lambda, .lambda = node, .types = types, .first = b->variables};
     struct expr *body;
@@ -55,7 +55,7 @@ static enum err condition_of(struct binder *b, const struct ast_node *node, stru
 {
     if (lambda->type->kind != TYPE_BOOLEAN && lambda->type->kind != TYPE_NULL)
         return bind_error(b, node, "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", "42K09",
-                         "this lambda must give a BOOLEAN");
+                          "this lambda must give a BOOLEAN");
     lambda->type = type_simple(TYPE_BOOLEAN);
     lambda->kids[0] = expr_cast(b->arena, b->session, lambda->kids[0], lambda->type);
     return OK;
@@ -67,7 +67,7 @@ static enum err wrong_collection(struct binder *b, const struct ast_node *node,
     struct buf text = {0};
     type_print_sql(type, &text);
     bind_error(b, node, "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", "42K09",
-              "%.*s takes %s, not %.*s", STR_ARG(node->text), wanted, STR_ARG(buf_str(&text)));
+               "%.*s takes %s, not %.*s", STR_ARG(node->text), wanted, STR_ARG(buf_str(&text)));
     buf_deinit(&text);
     return ERR_INVALID;
 }
@@ -95,8 +95,8 @@ static enum err bind_fold(struct binder *b, const struct ast_node *node, struct 
         const struct type *wider = type_common(b->arena, kids[1]->type, kids[2]->type, b->session);
         if (!wider || attempt == 2)
             return bind_error(b, node, "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", "42K09",
-                             "the lambda of %.*s does not give the type of its start value",
-                             STR_ARG(node->text));
+                              "the lambda of %.*s does not give the type of its start value",
+                              STR_ARG(node->text));
         if (type_equal(wider, kids[1]->type)) {
             kids[2]->kids[0] = expr_cast(b->arena, b->session, kids[2]->kids[0], wider);
             kids[2]->type = wider;
@@ -160,7 +160,7 @@ enum err bind_lambda_call(struct binder *b, const struct ast_node *node, struct 
             continue;
         if (node->count < functions[i].min || node->count > functions[i].max)
             return bind_error(b, node, "WRONG_NUM_ARGS.WITHOUT_SUGGESTION", "42605",
-                             "%s does not take %u arguments", functions[i].name, node->count);
+                              "%s does not take %u arguments", functions[i].name, node->count);
         struct expr *collection;
         TRY(bind_expr(b, node->kids[0], &collection));
         if (collection->type->kind != (functions[i].map ? TYPE_MAP : TYPE_ARRAY))

@@ -32,7 +32,7 @@ static enum err integer(struct binder *b, const struct ast_node *node, enum type
 static enum err out_of_range(struct binder *b, const struct ast_node *node, const char *type)
 {
     return bind_error(b, node, "INVALID_NUMERIC_LITERAL_RANGE", "22003",
-                     "the number %.*s does not fit %s", STR_ARG(node->text), type);
+                      "the number %.*s does not fit %s", STR_ARG(node->text), type);
 }
 
 /* "12.50" -> 1250 with precision 4, scale 2. Exponents move the scale. */
@@ -70,7 +70,7 @@ static enum err decimal(struct binder *b, const struct ast_node *node, struct st
     if (precision > DECIMAL_DIGITS_MAX ||
         decimal_parse(text, (unsigned)precision, (unsigned)real_scale, &value) != OK)
         return bind_error(b, node, "DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION", "22003",
-                         "the number %.*s has more than 38 digits", STR_ARG(node->text));
+                          "the number %.*s has more than 38 digits", STR_ARG(node->text));
     struct builder *builder =
         builder_new(type_decimal(b->arena, (unsigned)precision, (unsigned)real_scale), 1, 0);
     builder_i128(builder, value);
@@ -110,7 +110,7 @@ static enum err suffixed(struct binder *b, const struct ast_node *node, struct s
         return integer(b, node, kinds[i].kind, value, ret_expr);
     }
     return bind_error(b, node, "INVALID_NUMERIC_LITERAL_RANGE", "22003", "%.*s is no number",
-                     STR_ARG(node->text));
+                      STR_ARG(node->text));
 }
 
 static enum err number(struct binder *b, const struct ast_node *node, struct expr **ret_expr)
@@ -178,7 +178,7 @@ static enum err moment(struct binder *b, const struct ast_node *node, struct exp
     }
     if (err != OK)
         return bind_error(b, node, "INVALID_TYPED_LITERAL", "42604", "no %.*s: '%.*s'",
-                         STR_ARG(type), STR_ARG(text));
+                          STR_ARG(type), STR_ARG(text));
     return integer(b, node, kind, us, ret_expr);
 }
 

@@ -77,13 +77,13 @@ static enum err check_flow(struct planner *p, const struct query_statement *stat
     struct binder *b = &p->binder;
     if (statement->kind == QUERY_CREATE_STREAMING_TABLE && !stream) {
         bind_error(b, query, "INVALID_FLOW_QUERY_TYPE.BATCH_RELATION_FOR_STREAMING_TABLE", "42000",
-                  "the streaming table %.*s reads no stream", STR_ARG(statement->name));
+                   "the streaming table %.*s reads no stream", STR_ARG(statement->name));
         diag_hint(b->diag, "write FROM STREAM name, or make it a MATERIALIZED VIEW");
         return ERR_INVALID;
     }
     if (statement->kind == QUERY_CREATE_MATERIALIZED_VIEW && stream) {
         bind_error(b, query, "INVALID_FLOW_QUERY_TYPE.STREAMING_RELATION_FOR_MATERIALIZED_VIEW",
-                  "42000", "the materialized view %.*s reads a stream", STR_ARG(statement->name));
+                   "42000", "the materialized view %.*s reads a stream", STR_ARG(statement->name));
         diag_hint(b->diag, "leave STREAM away, or make it a STREAMING TABLE");
         return ERR_INVALID;
     }

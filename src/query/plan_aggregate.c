@@ -51,7 +51,7 @@ static enum err not_grouped(struct rewriter *w, const struct expr *expr)
             name = w->scope->items[i].name;
     }
     bind_error(&w->p->binder, &at, "MISSING_AGGREGATION", "42803",
-              "%.*s is neither in GROUP BY nor inside an aggregate", STR_ARG(name));
+               "%.*s is neither in GROUP BY nor inside an aggregate", STR_ARG(name));
     if (w->p->binder.diag)
         diag_hint(w->p->binder.diag, "add it to GROUP BY, or take any_value(%.*s)", STR_ARG(name));
     return ERR_INVALID;
@@ -114,7 +114,7 @@ enum err plan_aggregate(struct planner *p, struct relation *relation, struct exp
     for (size_t i = 0; i < key_count; i++) {
         if (!can_group(keys[i]->type))
             return bind_error(&p->binder, at, "GROUP_EXPRESSION_TYPE_IS_NOT_ORDERABLE", "42822",
-                             "a MAP cannot be grouped by");
+                              "a MAP cannot be grouped by");
         node->exprs[i] = keys[i];
     }
     for (size_t i = 0; i < expr_count; i++)

@@ -34,8 +34,8 @@ static enum err wrong_type(struct planner *p, const struct ast_node *call, const
     struct buf text = {0};
     type_print_sql(type, &text);
     bind_error(&p->binder, call, "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", "42K09",
-              "%.*s takes an ARRAY or a MAP, not %.*s", STR_ARG(call->text),
-              STR_ARG(buf_str(&text)));
+               "%.*s takes an ARRAY or a MAP, not %.*s", STR_ARG(call->text),
+               STR_ARG(buf_str(&text)));
     buf_deinit(&text);
     return ERR_INVALID;
 }
@@ -76,7 +76,7 @@ enum err plan_generate(struct planner *p, struct relation *relation, const struc
     struct expr *expr;
     if (call->count != 1)
         return bind_error(b, call, "WRONG_NUM_ARGS.WITHOUT_SUGGESTION", "42605",
-                         "%.*s takes one argument", STR_ARG(call->text));
+                          "%.*s takes one argument", STR_ARG(call->text));
     b->scope = &relation->scope;
     TRY(bind_expr(b, call->kids[0], &expr));
     b->scope = scope;
@@ -93,8 +93,8 @@ enum err plan_generate(struct planner *p, struct relation *relation, const struc
     uint32_t count = element_columns(generator, type, types, made);
     if (names && names->count != count)
         return bind_error(b, call, "UDTF_ALIAS_NUMBER_MISMATCH", "42802",
-                         "%u names for the %u columns of %.*s", names->count, count,
-                         STR_ARG(call->text));
+                          "%u names for the %u columns of %.*s", names->count, count,
+                          STR_ARG(call->text));
     uint32_t width = relation->node->width;
     struct plan_node *node = plan_node_new(p, PLAN_GENERATE, relation->node, width + count);
     node->exprs = arena_array(b->arena, 1, sizeof(*node->exprs));

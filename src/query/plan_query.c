@@ -40,7 +40,7 @@ enum err plan_values(struct planner *p, const struct ast_node *values,
         uint32_t count = row->kind == AST_ROW ? row->count : 1;
         if (count != width)
             return bind_error(b, row, "INVALID_INLINE_TABLE.NUM_COLUMNS_MISMATCH", "42000",
-                             "this row of VALUES has %u columns, the first has %u", count, width);
+                              "this row of VALUES has %u columns, the first has %u", count, width);
         for (uint32_t c = 0; c < width; c++)
             TRY(bind_expr(b, row->kind == AST_ROW ? row->kids[c] : row,
                           &node->exprs[r * width + c]));
@@ -48,7 +48,7 @@ enum err plan_values(struct planner *p, const struct ast_node *values,
     *ret_relation = (struct relation){.node = node, .scope = {.width = width}};
     for (uint32_t c = 0; c < width; c++) {
         TRY(bind_to_common(b, node->exprs + c, (size_t)width * rows - c, width, values, "VALUES",
-                        &node->types[c]));
+                           &node->types[c]));
         struct str name = str_of(arena_printf(b->arena, "col%u", c + 1));
         scope_add(b->arena, &ret_relation->scope,
                   (struct scope_column){.name = name, .type = node->types[c], .index = c});
@@ -96,8 +96,8 @@ static enum err match_column(struct planner *p, const struct ast_node *at,
         }
     }
     return bind_error(&p->binder, at, "UNRESOLVED_COLUMN.WITH_SUGGESTION", "42703",
-                     "UNION BY NAME: the right side has no column %.*s",
-                     STR_ARG(left->scope.items[i].name));
+                      "UNION BY NAME: the right side has no column %.*s",
+                      STR_ARG(left->scope.items[i].name));
 }
 
 static enum err plan_union(struct planner *p, const struct ast_node *at, struct relation *left,
@@ -107,7 +107,7 @@ static enum err plan_union(struct planner *p, const struct ast_node *at, struct 
     uint32_t width = left->scope.count;
     if (width != right->scope.count)
         return bind_error(b, at, "NUM_COLUMNS_MISMATCH", "42826",
-                         "UNION of %u columns with %u columns", width, right->scope.count);
+                          "UNION of %u columns with %u columns", width, right->scope.count);
     struct expr **a = arena_array(b->arena, width + 1u, sizeof(*a));
     struct expr **c = arena_array(b->arena, width + 1u, sizeof(*c));
     *ret_relation = (struct relation){.scope = {.width = width}};
@@ -139,7 +139,7 @@ static enum err plan_setop(struct planner *p, const struct ast_node *node,
     struct relation left, right;
     if (!str_equal(node->text, STR("union")))
         return bind_refuse(&p->binder, node,
-                                str_equal(node->text, STR("except")) ? "EXCEPT" : "INTERSECT");
+                           str_equal(node->text, STR("except")) ? "EXCEPT" : "INTERSECT");
     TRY(plan_body(p, NULL, node->kids[0], &left));
     TRY(plan_body(p, NULL, node->kids[1], &right));
     TRY(plan_union(p, node, &left, &right, ret_relation));
@@ -169,10 +169,10 @@ static enum err limit_of(struct planner *p, const struct ast_node *node, const c
     expr = expr_cast(b->arena, b->session, expr, type_simple(TYPE_BIGINT));
     if (expr->kind != EXPR_CONSTANT || column_is_null(expr->constant, 0))
         return bind_error(b, node, "INVALID_LIMIT_LIKE_EXPRESSION.IS_UNFOLDABLE", "42K0E",
-                         "%s must be a constant number", what);
+                          "%s must be a constant number", what);
     if (expr->constant->i64[0] < 0)
         return bind_error(b, node, "INVALID_LIMIT_LIKE_EXPRESSION.IS_NEGATIVE", "42K0E",
-                         "%s must not be negative", what);
+                          "%s must not be negative", what);
     *ret_value = (uint64_t)expr->constant->i64[0];
     return OK;
 }
@@ -212,7 +212,8 @@ static enum err plan_order(struct planner *p, const struct ast_node *keys,
             int32_t place = expr->constant->i32[0];
             if (place < 1 || (uint32_t)place > relation->scope.count)
                 return bind_error(b, key, "ORDER_BY_POS_OUT_OF_RANGE", "42805",
-                                 "ORDER BY %d: there are %u columns", place, relation->scope.count);
+                                  "ORDER BY %d: there are %u columns", place,
+                                  relation->scope.count);
             expr = column_at(p, relation, (uint32_t)place - 1, key);
         }
         bool descending = key->flags & AST_DESC;

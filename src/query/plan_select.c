@@ -69,7 +69,7 @@ static enum err plan_generator(struct selecting *s, const struct ast_node *list)
             continue;
         if (s->generator)
             return bind_error(&s->p->binder, node, "UNSUPPORTED_GENERATOR.MULTI_GENERATOR", "42K0E",
-                             "a select list may have one function that makes rows");
+                              "a select list may have one function that makes rows");
         s->generator = list->kids[i];
         s->generated_from = s->relation.node->width;
         TRY(plan_generate(s->p, &s->relation, node, false, NULL, STR(""), true));
@@ -88,8 +88,8 @@ static enum err add_generated(struct selecting *s, const struct ast_node *node)
     bool single = node->kind == AST_ALIAS && node->text.bytes;
     if ((names && names->count != count) || (single && count != 1))
         return bind_error(b, node, "UDTF_ALIAS_NUMBER_MISMATCH", "42802",
-                         "%u names for the %u columns of %.*s", names ? names->count : 1, count,
-                         STR_ARG(call->text));
+                          "%u names for the %u columns of %.*s", names ? names->count : 1, count,
+                          STR_ARG(call->text));
     static const char *const map_names[] = {"key", "value"};
     bool with_position = made->with_position;
     for (uint32_t i = 0; i < count; i++) {
@@ -116,7 +116,7 @@ static enum err add_star(struct selecting *s, const struct ast_node *star)
     TRY(bind_star(&s->p->binder, star, &exprs, &names, &count));
     if (count == 0 && !ast_kid(star, 0) && !ast_kid(s->select, 1))
         return bind_error(&s->p->binder, star, "INVALID_USAGE_OF_STAR_OR_REGEX", "42000",
-                         "* needs a FROM");
+                          "* needs a FROM");
     for (size_t i = 0; i < count; i++)
         add_item(s, star, exprs[i], names[i]);
     return OK;
@@ -134,7 +134,7 @@ static enum err bind_items(struct selecting *s, const struct ast_node *list)
             TRY(add_star(s, node));
         } else if (node->kind == AST_ALIAS && ast_kid(node, 1)) {
             return bind_error(b, node, "MULTI_ALIAS_WITHOUT_GENERATOR", "42K0E",
-                             "many names are for functions that make many columns");
+                              "many names are for functions that make many columns");
         } else {
             TRY(bind_expr(b, node, &expr));
             add_item(s, without_alias(node), expr, name_of(b, node));
@@ -157,7 +157,7 @@ static enum err item_at(struct selecting *s, const struct ast_node *node, const 
     int32_t at = place->constant->i32[0];
     if (at < 1 || (uint32_t)at > s->count)
         return bind_error(&s->p->binder, node, error_class, "42805",
-                         "position %d is not in the select list of %u", at, s->count);
+                          "position %d is not in the select list of %u", at, s->count);
     *ret_expr = s->items[at - 1].expr;
     return OK;
 }
@@ -189,7 +189,7 @@ static enum err bind_group_by(struct selecting *s, const struct ast_node *list)
             TRY(item_at(s, node, expr, "GROUP_BY_POS_OUT_OF_RANGE", &expr));
         if (expr->has_aggregate)
             return bind_error(b, node, "GROUP_BY_AGGREGATE", "42903",
-                             "an aggregate may not stand in GROUP BY");
+                              "an aggregate may not stand in GROUP BY");
         s->keys[s->key_count++] = expr;
     }
     return OK;
@@ -336,7 +336,7 @@ static enum err finish(struct selecting *s, struct relation *out)
                       .name = s->items[i].name, .type = s->items[i].expr->type, .index = i});
     if (distinct && out->node->width != s->count)
         return bind_error(&p->binder, s->select, "UNRESOLVED_COLUMN.WITH_SUGGESTION", "42703",
-                         "with DISTINCT, ORDER BY may only name what is selected");
+                          "with DISTINCT, ORDER BY may only name what is selected");
     if (distinct) {
         struct expr **keys = arena_array(p->binder.arena, s->count + 1u, sizeof(*keys));
         for (uint32_t i = 0; i < s->count; i++)

@@ -37,7 +37,7 @@ struct query_statement {
     struct str comment;
     const struct query_property *properties; /* TBLPROPERTIES, or the pair of SET */
     size_t property_count;
-    const struct ast_node *query; /* query/ast.h */
+    const struct ast_node *query; /* query/ast.h; NULL for a streaming table without AS */
     const char *word;             /* QUERY_OTHER: the statement's first words, for messages */
 };
 
@@ -92,8 +92,8 @@ struct query_input {
     uint32_t line, column;
 };
 
-/* streaming: the statement runs as a stream, so what Spark's streaming refuses is refused. All
- * lives in the arena, which must outlive the plan and its runs. The session is copied. */
+/* What reads a stream runs as one, so what Spark's streaming refuses is refused. All lives in the
+ * arena, which must outlive the plan and its runs. The session is copied. */
 enum err query_plan(struct arena *arena, const struct query_statement *statement,
                     const struct query_catalog *catalog, const struct query_session *session,
                     struct diag *diag, const struct query_plan **ret_plan) MUST_USE;

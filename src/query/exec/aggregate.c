@@ -34,11 +34,23 @@ static void aggregate_free(struct operator* op)
     program_free(a->program);
 }
 
+/* -0.0 and 0.0 are one group, shown as 0.0. */
+static void put_key(struct builder *out, const struct column *column, uint32_t row)
+{
+    bool zero = !column_is_null(column, row) &&
+                ((out->type->kind == TYPE_DOUBLE && column->f64[row] == 0) ||
+                 (out->type->kind == TYPE_FLOAT && column->f32[row] == 0));
+    if (zero)
+        builder_f64(out, 0);
+    else
+        builder_copy(out, column, row);
+}
+
 static enum err new_group(struct aggregate *a, struct column *const *columns, uint32_t row)
 {
     enum { GROUP_BYTES = 64 };
     for (uint32_t i = 0; i < a->op.node->key_count; i++) {
-        builder_copy(a->key_values[i], columns[i], row);
+        put_key(a->key_values[i], columns[i], row);
         TRY(a->key_values[i]->err);
     }
     a->group_count++;

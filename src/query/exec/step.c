@@ -15,8 +15,10 @@ static struct column *new_bools(uint32_t rows, uint64_t **ret_valid, uint64_t **
 {
     struct builder *builder = builder_new(type_simple(TYPE_BOOLEAN), rows, 0);
     builder_reserve(builder, rows);
-    for (uint32_t i = 0; i < rows; i++)
-        builder_null(builder);
+    /* all null for now, so that the column keeps its validity */
+    memset(builder->validity, 0, bit_words(rows) * sizeof(uint64_t));
+    memset(builder->bits, 0, bit_words(rows) * sizeof(uint64_t));
+    builder->rows = builder->nulls = rows;
     struct column *column;
     enum err err = builder_finish(builder, &column);
     check(err == OK);
@@ -26,7 +28,7 @@ static struct column *new_bools(uint32_t rows, uint64_t **ret_valid, uint64_t **
     return column;
 }
 
-/* Counts the nulls; a column without any needs no validity, but may keep it. */
+/* Counts the nulls; a column without any has no validity. */
 static void count_nulls(struct column *column)
 {
     uint32_t valid = 0;
@@ -39,6 +41,10 @@ static void count_nulls(struct column *column)
         valid += (uint32_t)__builtin_popcountll(column->validity[i]);
     }
     column->nulls = column->rows - valid;
+    if (column->nulls == 0) {
+        mem_free(column->validity);
+        column->validity = NULL;
+    }
 }
 
 static void read_word(const struct column *column, size_t i, uint64_t *valid, uint64_t *bits)

@@ -1,0 +1,17 @@
+CREATE TEMPORARY VIEW t AS SELECT * FROM VALUES ('a', 1, 1.50, 0.5D, TRUE, TIMESTAMP '2024-01-01 00:00:00'), ('a', 2, 2.25, 1.5D, FALSE, NULL), ('b', NULL, NULL, NULL, NULL, TIMESTAMP '2024-01-03 00:00:00'), (NULL, 5, 3.00, -0.0D, TRUE, NULL), (NULL, 5, 4.00, 0.0D, NULL, NULL) AS v(k, i, c, d, b, ts);
+SELECT k, count(*), count(i), sum(i), avg(i), sum(c), avg(c), min(d), max(d) FROM t GROUP BY k ORDER BY k;
+SELECT k, min(ts), max(ts), first(i), last(i), first(i, true), any_value(k) FROM t GROUP BY k ORDER BY k NULLS LAST;
+SELECT k, bool_and(b), bool_or(b), count_if(b), collect_list(i), collect_set(i), count(DISTINCT i), sum(DISTINCT i) FROM t GROUP BY k ORDER BY 1 DESC;
+SELECT min_by(k, i), max_by(k, i), stddev(i), stddev_pop(i), var_samp(i), var_pop(d), count(*) FILTER (WHERE i > 1) FROM t;
+SELECT d, count(*) FROM t GROUP BY d ORDER BY d;
+SELECT upper(k) AS u, count(*) + 1 AS n FROM t GROUP BY u HAVING n > 2;
+SELECT count(*), sum(i), max(k), collect_list(i) FROM t WHERE false;
+SELECT k, count(*) FROM t WHERE false GROUP BY k;
+SELECT DISTINCT k FROM t ORDER BY k DESC;
+SELECT k, i FROM t ORDER BY c DESC NULLS FIRST, i LIMIT 3;
+SELECT i % 2 AS odd, k, sum(i) FROM t GROUP BY ALL ORDER BY ALL;
+SELECT sum(x) FROM VALUES (9223372036854775807), (1) AS v(x);
+SELECT k FROM t UNION SELECT 'z' ORDER BY 1 DESC;
+SELECT id FROM range(2, 10, 3);
+SELECT * FROM (SELECT explode(map('a', 1, 'b', 2))) ORDER BY key DESC;
+SELECT k, e.x, e.y FROM t LATERAL VIEW OUTER explode(CASE WHEN i = 1 THEN array(struct(1 AS x, 'p' AS y), struct(2 AS x, 'q' AS y)) END) v AS e;
