@@ -254,31 +254,40 @@ static void waiter_done(struct log_append *append)
     io_mutex_unlock(&waiter->lock);
 }
 
+/* Without a disk thread the waiting does its work. */
+static void wait_for(struct log *log, struct waiter *waiter)
+{
+    io_mutex_lock(&waiter->lock);
+    while (!waiter->done) {
+        if (log->thread) {
+            io_condition_wait(&waiter->answered, &waiter->lock, -1);
+            continue;
+        }
+        io_mutex_unlock(&waiter->lock);
+        bool did = log_step(log);
+        io_mutex_lock(&waiter->lock);
+        if (!did && !waiter->done)
+            io_sleep_ns(log->io, RETRY_NS);
+    }
+    io_mutex_unlock(&waiter->lock);
+}
+
 enum err log_append_wait(struct log_partition *partition, const uint8_t *batches, size_t bytes,
                          int64_t *ret_base_offset)
 {
     struct log *log = partition->log;
     struct waiter waiter = {
         .append = {.batches = batches, .bytes = bytes, .done = waiter_done, .owner = &waiter}};
-    TRY(log_append(partition, &waiter.append));
     io_mutex_init(&waiter.lock);
     io_condition_init(&waiter.answered);
-    io_mutex_lock(&waiter.lock);
-    while (!waiter.done) {
-        if (log->thread) {
-            io_condition_wait(&waiter.answered, &waiter.lock, -1);
-            continue;
-        }
-        io_mutex_unlock(&waiter.lock);
-        bool did = log_step(log);
-        io_mutex_lock(&waiter.lock);
-        if (!did && !waiter.done)
-            io_sleep_ns(log->io, RETRY_NS);
+    enum err err = log_append(partition, &waiter.append);
+    if (err == OK) {
+        wait_for(log, &waiter);
+        err = waiter.append.err;
     }
-    io_mutex_unlock(&waiter.lock);
     io_condition_deinit(&waiter.answered);
     io_mutex_deinit(&waiter.lock);
-    if (waiter.append.err == OK && ret_base_offset)
+    if (err == OK && ret_base_offset)
         *ret_base_offset = waiter.append.base_offset;
-    return waiter.append.err;
+    return err;
 }

@@ -297,8 +297,9 @@ static enum err prepare(struct log *log, struct log_group *group)
         group->journal = true;
     for (size_t i = 0; i < group->slot_count; i++) {
         struct log_slot *slot = &group->slots[i];
-        TRY(log_segment_reserve(slot->segment, slot->position + slot->bytes,
-                                slot->bytes >= BULK_BYTES));
+        bool bulk = slot->bytes >= BULK_BYTES;
+        TRY(log_segment_reserve(slot->segment, slot->position + slot->bytes, bulk,
+                                sync && !bulk && !group->journal));
     }
     return sync_directories(log, group);
 }

@@ -9,11 +9,11 @@
  *  32 runs, 40 bytes each: topic id 16, partition u32, bytes u32, segment base offset u64,
  *     position in the segment u64;   then the payload: the bytes of the runs
  *
- * When the file is full, everything that the frames cover is synced in its segments, the file
- * may grow, and the next frame goes to the beginning. What an older round left behind it cannot be
- * taken for the next frame, since its numbers are lower; each opening starts at a number by chance.
- * If the frame at the beginning is lost, the older round is replayed, which writes bytes where they
- * are already.
+ * When the file is full it grows, up to 64 KiB for each segment that its frames cover and 32 MiB in
+ * all; beyond that everything the frames cover is synced in its segments, and the next frame goes
+ * to the beginning. What an older round left behind it cannot be taken for the next frame, since
+ * its numbers are lower; each opening starts at a number by chance. If the frame at the beginning
+ * is lost, the older round is replayed, which writes bytes where they are already.
  *
  * Invariants:
  *   J1  A frame is valid as a whole or not at all.
@@ -37,7 +37,8 @@ enum {
     RUN = 40,
     MAGIC = 0x4D524A31,
     ROOM_MIN = 64 << 10,
-    ROOM_MAX = 8 << 20,
+    ROOM_MAX = 32 << 20,
+    ROOM_PER_SEGMENT = 64 << 10,
     FILE_BYTES_MAX = 1 << 30,
 };
 
@@ -68,30 +69,39 @@ static enum err need_file(struct log *log)
     return err;
 }
 
-/* Room for a frame of that size at used, starting over when it is full. */
+/* The more segments a new beginning would have to sync, the rarer it should be. */
+static uint64_t room_wanted(const struct log *log)
+{
+    uint64_t room = (uint64_t)log->dirty_count * ROOM_PER_SEGMENT;
+    return room < ROOM_MIN ? ROOM_MIN : room > ROOM_MAX ? ROOM_MAX : room;
+}
+
+/* Room for a frame of that size at used: by growing, or by starting over. */
 static enum err need_room(struct log *log, uint64_t bytes)
 {
     struct log_journal *journal = &log->journal;
     if (journal->used + bytes <= journal->room)
         return OK;
-    uint64_t room = journal->room ? journal->room * 4 : ROOM_MIN;
-    if (room > ROOM_MAX)
-        room = ROOM_MAX;
-    while (room < bytes)
-        room *= 2;
-    if (journal->used) {
+    if (journal->used && (journal->used + bytes > ROOM_MAX || journal->room >= room_wanted(log))) {
         if (log_dirty_sync(log, false) != OK) /* J2 */
             return ERR_IO;
         journal->used = 0;
     }
+    uint64_t room = journal->room ? journal->room : ROOM_MIN;
+    while (room < journal->used + bytes)
+        room *= 2;
     if (room <= journal->room)
         return OK;
     enum err err = io_file_allocate(journal->file, journal->room, room - journal->room, true);
-    if (err == ERR_DISK_FULL && bytes <= journal->room)
-        return OK;
     if (err == OK)
         journal->room = room;
-    return err;
+    if (err != ERR_DISK_FULL || bytes > journal->room)
+        return err;
+    /* It cannot grow, but it can begin anew. */
+    if (log_dirty_sync(log, false) != OK)
+        return ERR_IO;
+    journal->used = 0;
+    return OK;
 }
 
 static void put_head(struct log_journal *journal, const struct log_group *group)

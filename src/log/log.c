@@ -292,13 +292,18 @@ enum err log_open(struct io *io, const char *dir, const struct log_options *opti
 
 static enum err end_cleanly(struct log *log)
 {
+    struct log_path path;
     TRY(log_journal_reset(log));
-    for (struct log_topic *topic = log->topic_list; topic; topic = topic->next)
+    for (struct log_topic *topic = log->topic_list; topic; topic = topic->next) {
+        log_topic_path(topic, NULL, &path);
+        if (topic->directory_dirty && !topic->deleted)
+            TRY(io_path_sync_directory(log->io, path.text));
         for (int32_t i = 0; !topic->deleted && i < topic->config.partitions; i++) {
             struct log_segment *active = log_partition_active(topic->partitions[i]);
             if (active && active->index_count)
                 TRY(log_index_save(active));
         }
+    }
     return log_checkpoint_write(log, true);
 }
 

@@ -5,11 +5,11 @@
  * Files are opened when needed and closed longest unused first, so that ten thousand partitions
  * cost memory but no descriptors. Whoever reads or writes one holds it by log_segment_use().
  *
- * Room is taken ahead in steps that grow with the file (64 KiB up to 16 MiB), so that an idle
- * topic takes little. For small groups the zeros are written: a later synced write into written
- * blocks needs no change of the file's metadata. For bulk they are only reserved: writing twice
- * would cost more than the metadata. The zeros behind the last batch are the normal end of the
- * active segment.
+ * Room is taken ahead in steps that grow with the file (16 KiB up to 16 MiB), so that an idle
+ * topic takes little. For small synced groups the zeros are written: a later synced write into
+ * written blocks needs no change of the file's metadata. For bulk they are only reserved: writing
+ * twice would cost more than the metadata; so they are where the journal does the syncing. The
+ * zeros behind the last batch are the normal end of the active segment.
  *
  * Invariants: a segment with a successor is cut to its size, synced, and never written again
  * (compaction replaces the file). A file's directory entry is synced before a batch in it is
@@ -25,7 +25,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { STEP_MIN = 64 << 10, STEP_MAX = 16 << 20, ZERO_STEP_MAX = 1 << 20 };
+enum {
+    STEP_MIN = 16 << 10,
+    ZERO_STEP_MAX = 1 << 20,
+    BULK_STEP_MIN = 1 << 20,
+    STEP_MAX = 16 << 20,
+};
 
 void log_segment_path(const struct log_segment *segment, const char *suffix,
                       struct log_path *ret_path)
@@ -178,7 +183,17 @@ enum err log_segment_create(struct log_partition *partition, int64_t base_offset
     return OK;
 }
 
-enum err log_segment_reserve(struct log_segment *segment, uint64_t end, bool bulk)
+/* How much to take at once behind what is there. */
+static uint64_t step_after(uint64_t have, bool bulk)
+{
+    uint64_t step = have < STEP_MIN ? STEP_MIN : have;
+    uint64_t step_max = bulk ? STEP_MAX : ZERO_STEP_MAX;
+    if (bulk && step < BULK_STEP_MIN)
+        step = BULK_STEP_MIN;
+    return step > step_max ? step_max : step;
+}
+
+enum err log_segment_reserve(struct log_segment *segment, uint64_t end, bool bulk, bool zeros)
 {
     struct io_file *file;
     TRY(log_segment_use(segment, &file));
@@ -186,24 +201,15 @@ enum err log_segment_reserve(struct log_segment *segment, uint64_t end, bool bul
     if (segment->allocated == 0)
         err = io_file_size(file, &segment->allocated);
     if (err == OK && segment->allocated < end) {
-        uint64_t have = segment->allocated;
-        uint64_t step = have < STEP_MIN ? STEP_MIN : have;
-        uint64_t step_max = bulk ? STEP_MAX : ZERO_STEP_MAX;
-        if (bulk && step < STEP_MAX / 16)
-            step = STEP_MAX / 16;
-        if (step > step_max)
-            step = step_max;
+        uint64_t have = segment->allocated, step = step_after(have, bulk);
         if (have + step < end)
             step = end - have;
-        err = io_file_allocate(file, have, step, !bulk);
+        err = io_file_allocate(file, have, step, zeros);
         if (err == ERR_DISK_FULL && have + step > end) {
             step = end - have;
-            err = io_file_allocate(file, have, step, !bulk);
+            err = io_file_allocate(file, have, step, zeros);
         }
-        if (err == OK)
-            segment->allocated = have + step;
-        else
-            segment->allocated = 0;
+        segment->allocated = err == OK ? have + step : 0;
     }
     log_segment_release(segment);
     return err;

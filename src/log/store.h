@@ -232,7 +232,8 @@ enum err log_segment_use(struct log_segment *segment, struct io_file **ret_file)
 void log_segment_release(struct log_segment *segment);
 /* In a turn: */
 enum err log_segment_create(struct log_partition *partition, int64_t base_offset) MUST_USE;
-enum err log_segment_reserve(struct log_segment *segment, uint64_t end, bool bulk) MUST_USE;
+enum err log_segment_reserve(struct log_segment *segment, uint64_t end, bool bulk,
+                             bool zeros) MUST_USE;
 enum err log_segment_write(struct log_segment *segment, uint64_t position, const struct str *pieces,
                            size_t count) MUST_USE;
 enum err log_segment_sync(struct log_segment *segment) MUST_USE;

@@ -2,6 +2,8 @@
 /* The log from outside: create, append, read, close, open again; the disk thread and loops. */
 #include "tool.h"
 
+#include "io/thread.h"
+
 static void appended_is_read_and_survives(void **state)
 {
     struct tool *t = *state;
@@ -146,6 +148,85 @@ static void offsets_are_kept(void **state)
     }
 }
 
+/* ---- threads ---- */
+
+enum { WRITERS = 3, APPENDS = 60 };
+struct worker {
+    struct tool *t;
+    int number;
+    bool reads;
+    int failed;
+};
+
+static enum err write_some(struct worker *worker)
+{
+    struct log *log = worker->t->log;
+    struct log_topic_config config;
+    struct log_topic *topic;
+    char name[16];
+    snprintf(name, sizeof name, "own%d", worker->number);
+    log_topic_config_default(&config);
+    config.segment_bytes = 2000;
+    TRY(log_topic_create(log, str_of(name), &config, NULL, &topic));
+    struct log_partition *own = log_topic_partition(topic, 0);
+    struct log_partition *shared =
+        log_topic_partition(log_topic_find(log, STR("shared")), worker->number % 2);
+    struct buf batch = {0};
+    tool_batch_at(&batch, "k", "text", 2, 1000, CODEC_NONE);
+    enum err err = OK;
+    for (int i = 0; i < APPENDS && err == OK; i++) {
+        err = log_append_wait(i % 2 ? own : shared, batch.ptr, batch.bytes, NULL);
+        if (err == OK && i % 10 == 0)
+            err = log_offset_commit(log, str_of(name), STR("shared"), 0, i, STR(""));
+        if (err == OK && i % 15 == 0)
+            err = log_partition_trim(own, log_partition_end(own) / 2);
+    }
+    buf_deinit(&batch);
+    return err == OK ? log_topic_delete(log, str_of(name)) : err;
+}
+
+static enum err read_some(struct worker *worker)
+{
+    struct log_topic *topic = log_topic_find(worker->t->log, STR("shared"));
+    CLEAN(buf_deinit) struct buf out = {0};
+    for (int64_t next = 0; next < WRITERS / 2 * APPENDS;) {
+        struct log_read read;
+        int64_t offset, timestamp;
+        buf_reset(&out);
+        TRY(log_read(log_topic_partition(topic, 0), next, 500, &out, &read));
+        TRY(log_offset_for_time(log_topic_partition(topic, 0), 1001, &offset, &timestamp));
+        next = read.offset_next;
+    }
+    return OK;
+}
+
+static void work(void *arg)
+{
+    struct worker *worker = arg;
+    worker->failed = (worker->reads ? read_some : write_some)(worker);
+}
+
+static void threads_share_it(void **state)
+{
+    struct tool *t = *state;
+    struct io_thread *threads[WRITERS + 1];
+    struct worker workers[WRITERS + 1];
+    tool_open(t, &(struct log_options){.own_thread = true, .cache_bytes_max = 2000});
+    tool_topic(t->log, "shared", 2, 3000);
+    for (int i = 0; i <= WRITERS; i++) {
+        workers[i] = (struct worker){.t = t, .number = i, .reads = i == WRITERS};
+        assert_ok(io_thread_start(t->io, "worker", work, &workers[i], &threads[i]));
+    }
+    for (int i = 0; i <= WRITERS; i++)
+        io_thread_join(threads[i]);
+    for (int i = 0; i <= WRITERS; i++)
+        assert_int_equal(workers[i].failed, OK);
+    struct log_topic *shared = log_topic_find(t->log, STR("shared"));
+    assert_int_equal(log_partition_end(log_topic_partition(shared, 0)) +
+                         log_partition_end(log_topic_partition(shared, 1)),
+                     WRITERS * APPENDS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +234,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(segments_roll, tool_setup, tool_teardown),
         cmocka_unit_test_setup_teardown(loops_are_told, tool_setup, tool_teardown),
         cmocka_unit_test_setup_teardown(offsets_are_kept, tool_setup, tool_teardown),
+        cmocka_unit_test_setup_teardown(threads_share_it, tool_setup, tool_teardown),
     };
     return RUN_TESTS(tests);
 }
