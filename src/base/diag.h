@@ -14,7 +14,7 @@ struct diag {
     char file[256]; /* relative to the project, or empty */
     uint32_t line;
     uint32_t column;
-    char error_class[64]; /* Spark's error class where there is one, else empty */
+    char error_class[96]; /* Spark's error class where there is one, else empty */
     char sqlstate[6];     /* five characters, or empty */
     char message[512];
     char hint[256];

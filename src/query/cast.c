@@ -33,15 +33,10 @@ static const uint32_t castable[TYPE_KIND_COUNT][2] = {
     [TYPE_DATE] = {BIT_TEXT | BIT_INSTANTS, 0},
     [TYPE_TIMESTAMP] = {BIT_TEXT | BIT_DATE | BIT_INSTANTS | BIT_NUMBERS, BIT_TRUTH},
     [TYPE_TIMESTAMP_NTZ] = {BIT_TEXT | BIT_DATE | BIT_INSTANTS, 0},
-    [TYPE_INTERVAL_YM] = {BIT_TEXT | BIT_INTEGERS | 1 << TYPE_INTERVAL_YM, 0},
-    [TYPE_INTERVAL_DT] = {BIT_TEXT | BIT_INTEGERS | 1 << TYPE_INTERVAL_DT, 0},
+    [TYPE_INTERVAL_YM] = {BIT_TEXT | BIT_INTEGERS | 1 << TYPE_DECIMAL | 1 << TYPE_INTERVAL_YM, 0},
+    [TYPE_INTERVAL_DT] = {BIT_TEXT | BIT_INTEGERS | 1 << TYPE_DECIMAL | 1 << TYPE_INTERVAL_DT, 0},
     [TYPE_INTERVAL] = {BIT_TEXT, 0},
 };
-
-static bool span_has_one_unit(const struct type *type)
-{
-    return type->precision == type->scale;
-}
 
 static bool exists(const struct type *from, const struct type *to, bool ansi)
 {
@@ -55,10 +50,6 @@ static bool exists(const struct type *from, const struct type *to, bool ansi)
                 return false;
         return true;
     }
-    bool span = 1 << from->kind & BIT_SPANS && !(1 << to->kind & BIT_SPANS);
-    bool to_span = 1 << to->kind & BIT_SPANS && 1 << from->kind & BIT_INTEGERS;
-    if ((span && !span_has_one_unit(from)) || (to_span && !span_has_one_unit(to)))
-        return false;
     uint32_t kinds = castable[to->kind][0] | (ansi ? 0 : castable[to->kind][1]);
     return kinds >> from->kind & 1;
 }
@@ -92,7 +83,10 @@ enum err cast_check(const struct type *from, const struct type *to,
 static void report(const struct cast *cast, uint32_t row, const char *error_class,
                    const char *sqlstate, const char *why)
 {
-    if (cast->try_cast || !cast->eval->session->ansi || !eval_active(cast->eval, row))
+    bool span = 1 << cast->from->type->kind & BIT_SPANS ||
+                (1 << cast->to->kind & BIT_SPANS && 1 << cast->from->type->kind & BIT_NUMBERS);
+    bool strict = cast->eval->session->ansi || span; /* intervals always fail loudly */
+    if (cast->try_cast || !strict || !eval_active(cast->eval, row))
         return;
     struct buf text;
     buf_init(&text, 0);

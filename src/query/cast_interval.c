@@ -31,11 +31,23 @@ static bool put(struct builder *out, uint32_t row, __int128 value)
     }
 }
 
+/* A decimal of the last unit, HALF_UP to microseconds or months. */
+static bool from_decimal(const struct cast *cast, struct builder *out, uint32_t row)
+{
+    __int128 value, power = decimal_power10(cast->from->type->scale);
+    if (__builtin_mul_overflow(cast->from->i128[row], (__int128)unit_of(cast->to), &value))
+        return false;
+    __int128 rest = value % power, size = rest < 0 ? -rest : rest;
+    return put(out, row, value / power + (size >= power - size ? (value < 0 ? -1 : 1) : 0));
+}
+
 static bool interval_row(const struct cast *cast, struct builder *out, uint32_t row)
 {
     const struct type *from = cast->from->type, *to = cast->to;
     bool from_span = from->kind == TYPE_INTERVAL_YM || from->kind == TYPE_INTERVAL_DT;
     bool to_span = to->kind == TYPE_INTERVAL_YM || to->kind == TYPE_INTERVAL_DT;
+    if (from->kind == TYPE_DECIMAL)
+        return from_decimal(cast, out, row);
     int64_t value = column_i64(cast->from, row);
     if (from_span && to_span)
         return put(out, row, value - value % unit_of(to));

@@ -266,7 +266,7 @@ static enum err float_eval(struct eval *eval, const struct func_binding *binding
 
 /* ---- bind ---- */
 
-static enum err bind_wrong_type(struct func_bind *bind)
+enum err bind_wrong_type(struct func_bind *bind)
 {
     return bind_fail(bind, "DATATYPE_MISMATCH.BINARY_OP_WRONG_TYPE", "42K09",
                      "%s takes numbers, not %s", bind->info->name,

@@ -24,6 +24,8 @@ enum err decimal_eval(struct eval *eval, const struct func_binding *binding,
 /* ERR_NOT_FOUND when no argument is a date, a timestamp or an interval; else binding->state is a
  * kernel for it. */
 enum err interval_bind(struct func_bind *bind, enum arith_op op) MUST_USE;
+/* DATATYPE_MISMATCH.BINARY_OP_WRONG_TYPE. */
+enum err bind_wrong_type(struct func_bind *bind) MUST_USE;
 
 typedef enum err arith_kernel(struct eval *eval, const struct func_binding *binding,
                               const struct column *const *args, uint32_t rows,

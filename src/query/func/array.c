@@ -40,8 +40,7 @@ static enum err element_bind(struct func_bind *bind, size_t array, size_t value)
         return bind_fail(bind, "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", "42K09",
                          "%s takes an array, not %s", bind->info->name,
                          type_text(bind->arena, type));
-    const struct type *common =
-        type_common(bind->arena, type->fields[0].type, bind->args[value].type, bind->session);
+    const struct type *common = type_tightest(bind, type->fields[0].type, bind->args[value].type);
     if (!common)
         return bind_fail(bind, "DATATYPE_MISMATCH.ARRAY_FUNCTION_DIFF_TYPES", "42K09",
                          "%s: the array has elements of %s, the value is %s", bind->info->name,
@@ -441,10 +440,13 @@ static enum err zip_bind(struct func_bind *bind)
 {
     struct field *fields = arena_array(bind->arena, bind->count + 1, sizeof *fields);
     for (size_t i = 0; i < bind->count; i++) {
-        if (bind_kind(bind, i) != TYPE_ARRAY)
+        const struct type *type = bind->args[i].type;
+        if (type->kind != TYPE_ARRAY && type->kind != TYPE_NULL)
             return bind_bad_input(bind, i, "ARRAY");
+        if (type->kind == TYPE_NULL)
+            bind->out.args[i] = type_array(bind->arena, type, true);
         fields[i] = (struct field){.name = str_of(arena_printf(bind->arena, "%zu", i)),
-                                   .type = bind->args[i].type->fields[0].type};
+                                   .type = bind->out.args[i]->fields[0].type};
     }
     const struct type *entry = type_struct(bind->arena, fields, bind->count);
     bind->out.result = type_array(bind->arena, entry, false);

@@ -113,7 +113,7 @@ static const struct type *letter_type(struct func_bind *bind, char letter)
 static const struct type *as_it_comes(struct func_bind *bind, size_t i, char letter)
 {
     const struct type *from = bind->args[i].type;
-    bool text = from->kind == TYPE_STRING && (bind->args[i].constant || !bind->session->ansi);
+    bool text = from->kind == TYPE_STRING;
     switch (letter) {
     case 't':
         if (kind_is_instant(from->kind))

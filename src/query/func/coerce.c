@@ -184,10 +184,15 @@ const struct type *type_implicit(struct func_bind *bind, size_t i, const struct 
     const struct type *from = bind->args[i].type;
     if (type_equal(from, to))
         return from;
-    if (from->kind == TYPE_STRING && !type_is_nested(to) && to->kind != TYPE_BOOLEAN)
-        return bind->args[i].constant || !bind->session->ansi || to->kind == TYPE_BINARY ? to
-                                                                                         : NULL;
-    if (from->kind == TYPE_STRING && to->kind == TYPE_BOOLEAN)
-        return bind->args[i].constant || !bind->session->ansi ? to : NULL;
+    if (from->kind == TYPE_STRING && !type_is_nested(to))
+        return to;
     return can_store(from, to) ? to : NULL;
+}
+
+const struct type *type_tightest(struct func_bind *bind, const struct type *a, const struct type *b)
+{
+    bool texts = (a->kind == TYPE_STRING) != (b->kind == TYPE_STRING);
+    if (texts && a->kind != TYPE_NULL && b->kind != TYPE_NULL)
+        return NULL;
+    return type_common(bind->arena, a, b, bind->session);
 }

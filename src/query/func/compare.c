@@ -187,7 +187,8 @@ static const struct type *compare_type(struct func_bind *bind)
             return type_simple(TYPE_STRING);
         if (other->kind == TYPE_DECIMAL)
             return type_simple(TYPE_DOUBLE);
-        return type_is_nested(other) ? NULL : other;
+        bool span = other->kind >= TYPE_INTERVAL_YM && other->kind <= TYPE_INTERVAL;
+        return type_is_nested(other) || span ? NULL : other;
     }
     return type_common(bind->arena, a, b, bind->session);
 }

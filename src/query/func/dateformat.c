@@ -119,6 +119,11 @@ static void cannot_parse(struct func_call *call)
 static void to_time_row(struct func_call *call)
 {
     int64_t local, us;
+    bool is_text = call->args[0]->type->kind == TYPE_STRING;
+    if (call_null(call, 0) || (is_text && call->count > 1 && call_null(call, 1))) {
+        builder_null(call->out);
+        return;
+    }
     const struct zone *zone = NULL, *session = eval_zone(call->eval);
     const struct column *c = call->args[0];
     int to = call->binding->info->variant & ~TO_QUIET;
@@ -231,21 +236,21 @@ static void from_unixtime_row(struct func_call *call)
 }
 
 const struct func_info func_dateformat[] = {
-    {"to_timestamp", 1, 2, true, false, to_time_bind, to_time_eval, "to_timestamp(str[, pattern])",
+    {"to_timestamp", 1, 2, false, false, to_time_bind, to_time_eval, "to_timestamp(str[, pattern])",
      NULL, to_time_row, TO_TIMESTAMP},
-    {"to_timestamp_ltz", 1, 2, true, false, to_time_bind, to_time_eval,
+    {"to_timestamp_ltz", 1, 2, false, false, to_time_bind, to_time_eval,
      "to_timestamp_ltz(str[, pattern])", NULL, to_time_row, TO_LTZ},
-    {"to_timestamp_ntz", 1, 2, true, false, to_time_bind, to_time_eval,
+    {"to_timestamp_ntz", 1, 2, false, false, to_time_bind, to_time_eval,
      "to_timestamp_ntz(str[, pattern])", NULL, to_time_row, TO_NTZ},
-    {"try_to_timestamp", 1, 2, true, false, to_time_bind, to_time_eval,
+    {"try_to_timestamp", 1, 2, false, false, to_time_bind, to_time_eval,
      "try_to_timestamp(str[, pattern])", NULL, to_time_row, TO_TIMESTAMP + TO_QUIET},
-    {"to_date", 1, 2, true, false, to_time_bind, to_time_eval, "to_date(str[, pattern])", NULL,
+    {"to_date", 1, 2, false, false, to_time_bind, to_time_eval, "to_date(str[, pattern])", NULL,
      to_time_row, TO_DATE},
-    {"try_to_date", 1, 2, true, false, to_time_bind, to_time_eval, "try_to_date(str[, pattern])",
+    {"try_to_date", 1, 2, false, false, to_time_bind, to_time_eval, "try_to_date(str[, pattern])",
      NULL, to_time_row, TO_DATE + TO_QUIET},
-    {"unix_timestamp", 0, 2, true, false, seconds_bind, kernel_rows,
+    {"unix_timestamp", 0, 2, false, false, seconds_bind, kernel_rows,
      "unix_timestamp([time[, pattern]])", NULL, seconds_row, TO_SECONDS},
-    {"to_unix_timestamp", 1, 2, true, false, seconds_bind, kernel_rows,
+    {"to_unix_timestamp", 1, 2, false, false, seconds_bind, kernel_rows,
      "to_unix_timestamp(time[, pattern])", NULL, seconds_row, TO_SECONDS},
     {"date_format", 2, 2, true, false, format_bind, kernel_rows, "date_format(time, pattern)",
      "s(t,s)", format_row, 0},

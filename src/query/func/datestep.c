@@ -65,7 +65,7 @@ static int weekday_named(struct str name)
 
 static void next_day_row(struct func_call *call)
 {
-    int weekday = weekday_named(str_trim(call_str(call, 1)));
+    int weekday = weekday_named(call_str(call, 1));
     if (weekday < 0 && call->eval->session->ansi)
         call_fail(call, "ILLEGAL_DAY_OF_WEEK", "22009", "next_day: '%.*s' is no day of the week",
                   STR_ARG(call_str(call, 1)));
@@ -350,6 +350,8 @@ static void make_date_row(struct func_call *call)
 
 static enum err make_timestamp_bind(struct func_bind *bind)
 {
+    if (bind->count < 6)
+        return bind_unsupported(bind, "%s of a date and a time", bind->info->name);
     TRY(bind_signature(bind));
     bind->out.args[5] = type_decimal(bind->arena, 16, 6);
     bool ntz = (bind->info->variant & 3) == 1 ||
@@ -502,22 +504,22 @@ const struct func_info func_datestep[] = {
      "convert_timezone([from,] to, timestamp_ntz)", .row = convert_row},
     {"make_date", 3, 3, true, false, bind_signature, kernel_rows, "make_date(year, month, day)",
      "D(i,i,i)", make_date_row, 0},
-    {"make_timestamp", 6, 7, true, false, make_timestamp_bind, kernel_rows,
+    {"make_timestamp", 1, 7, true, false, make_timestamp_bind, kernel_rows,
      "make_timestamp(year, month, day, hour, minute, second[, zone])", "T(i,i,i,i,i,.,s)",
      make_timestamp_row, 0},
-    {"make_timestamp_ntz", 6, 6, true, false, make_timestamp_bind, kernel_rows,
+    {"make_timestamp_ntz", 1, 6, true, false, make_timestamp_bind, kernel_rows,
      "make_timestamp_ntz(year, month, day, hour, minute, second)", "N(i,i,i,i,i,.)",
      make_timestamp_row, 1},
-    {"make_timestamp_ltz", 6, 7, true, false, make_timestamp_bind, kernel_rows,
+    {"make_timestamp_ltz", 1, 7, true, false, make_timestamp_bind, kernel_rows,
      "make_timestamp_ltz(year, month, day, hour, minute, second[, zone])", "T(i,i,i,i,i,.,s)",
      make_timestamp_row, 2},
-    {"try_make_timestamp", 6, 7, true, false, make_timestamp_bind, kernel_rows,
+    {"try_make_timestamp", 1, 7, true, false, make_timestamp_bind, kernel_rows,
      "try_make_timestamp(year, month, day, hour, minute, second[, zone])", "T(i,i,i,i,i,.,s)",
      make_timestamp_row, 8},
-    {"try_make_timestamp_ntz", 6, 6, true, false, make_timestamp_bind, kernel_rows,
+    {"try_make_timestamp_ntz", 1, 6, true, false, make_timestamp_bind, kernel_rows,
      "try_make_timestamp_ntz(year, month, day, hour, minute, second)", "N(i,i,i,i,i,.)",
      make_timestamp_row, 9},
-    {"try_make_timestamp_ltz", 6, 7, true, false, make_timestamp_bind, kernel_rows,
+    {"try_make_timestamp_ltz", 1, 7, true, false, make_timestamp_bind, kernel_rows,
      "try_make_timestamp_ltz(year, month, day, hour, minute, second[, zone])", "T(i,i,i,i,i,.,s)",
      make_timestamp_row, 10},
     {"make_ym_interval", 0, 2, true, false, make_ym_bind, kernel_rows,

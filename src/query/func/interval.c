@@ -248,28 +248,70 @@ static enum err span_by_number(struct eval *eval, const struct func_binding *bin
 
 /* ---- bind ---- */
 
+/* date + int and its like. */
+static bool is_days(const struct type *date, const struct type *days)
+{
+    bool small =
+        days->kind == TYPE_INT || days->kind == TYPE_SMALLINT || days->kind == TYPE_TINYINT;
+    return date->kind == TYPE_DATE && (small || days->kind == TYPE_NULL);
+}
+
+static enum err bind_difference(struct func_bind *bind, arith_kernel **ret_kernel)
+{
+    const struct type *a = bind->args[0].type, *b = bind->args[1].type;
+    const struct type *common = is_time(a->kind) && is_time(b->kind)
+                                    ? type_common(bind->arena, a, b, bind->session)
+                                : is_time(a->kind) ? a
+                                                   : b;
+    bind->out.args[0] = bind->out.args[1] = common;
+    bind->out.result = span_type(bind->arena, TYPE_INTERVAL_DT, UNIT_DAY,
+                                 common->kind == TYPE_DATE ? UNIT_DAY : UNIT_SECOND);
+    *ret_kernel = time_minus_time;
+    return OK;
+}
+
+static enum err bind_no_sum(struct func_bind *bind, const struct type *time,
+                            const struct type *other)
+{
+    if (time->kind == TYPE_DATE || is_span(time->kind))
+        return bind_bad_input(bind, 1, "INT or an INTERVAL");
+    if (other->kind == TYPE_STRING || is_time(other->kind))
+        return bind_wrong_type(bind);
+    return bind_diff_types(bind);
+}
+
+static bool is_difference(const struct func_bind *bind, enum arith_op op)
+{
+    enum type_kind a = bind_kind(bind, 0), b = bind_kind(bind, 1);
+    bool text_a = a == TYPE_STRING || a == TYPE_NULL, text_b = b == TYPE_STRING || b == TYPE_NULL;
+    if (op != ARITH_SUBTRACT)
+        return false;
+    if (a == TYPE_DATE && b == TYPE_NULL)
+        return false; /* date - days */
+    return is_time(a) ? is_time(b) || text_b : text_a;
+}
+
 static enum err bind_times(struct func_bind *bind, enum arith_op op, arith_kernel **ret_kernel)
 {
     const struct type *a = bind->args[0].type, *b = bind->args[1].type;
-    bool a_date = a->kind == TYPE_DATE, b_date = b->kind == TYPE_DATE;
-    if ((a_date && b->kind <= TYPE_INT && kind_is_integral(b->kind)) ||
-        (b_date && op == ARITH_ADD && a->kind <= TYPE_INT && kind_is_integral(a->kind))) {
+    if (is_days(a, b) || (op == ARITH_ADD && is_days(b, a))) {
+        bind->out.args[is_days(a, b)] = type_simple(TYPE_INT);
         bind->out.result = type_simple(TYPE_DATE);
         *ret_kernel = date_days;
         return OK;
     }
-    if (op == ARITH_SUBTRACT && is_time(a->kind) && (is_time(b->kind) || b->kind == TYPE_STRING)) {
-        const struct type *common =
-            b->kind == TYPE_STRING ? a : type_common(bind->arena, a, b, bind->session);
-        bind->out.args[0] = bind->out.args[1] = common;
-        bind->out.result = span_type(bind->arena, TYPE_INTERVAL_DT, UNIT_DAY,
-                                     common->kind == TYPE_DATE ? UNIT_DAY : UNIT_SECOND);
-        *ret_kernel = time_minus_time;
-        return OK;
-    }
+    if (is_difference(bind, op))
+        return bind_difference(bind, ret_kernel);
     const struct type *time = is_time(a->kind) ? a : b, *span = is_time(a->kind) ? b : a;
+    if (span->kind == TYPE_NULL && time == a) {
+        span = type_simple(TYPE_INTERVAL);
+        bind->out.args[1] = span;
+    } else if (span->kind == TYPE_NULL && op == ARITH_ADD) {
+        span = type_simple(TYPE_INTERVAL);
+        bind->out.args[0] = span;
+    }
     if (!is_span(span->kind) || (op == ARITH_SUBTRACT && time == b))
-        return bind_diff_types(bind);
+        return bind_no_sum(bind, time, span);
     bool whole = span->kind == TYPE_INTERVAL_YM ||
                  (span->kind == TYPE_INTERVAL_DT && span->scale == UNIT_DAY) ||
                  span->kind == TYPE_INTERVAL;
@@ -304,6 +346,28 @@ static enum err bind_scaled(struct func_bind *bind, enum arith_op op, arith_kern
     return OK;
 }
 
+static enum err span_div(struct eval *eval, const struct func_binding *binding,
+                         const struct column *const *args, uint32_t rows,
+                         struct column **ret_column)
+{
+    struct builder *out = kernel_fixed(binding->result, args, 2, rows);
+    for (uint32_t i = 0; i < rows; i++) {
+        if (!kernel_is_valid(out, i))
+            continue;
+        int64_t a = column_i64(args[0], i), b = column_i64(args[1], i);
+        if (b == 0) {
+            eval_fail(eval, i, "INTERVAL_DIVIDED_BY_ZERO", "22012", "division by zero");
+            kernel_put_null(out, i);
+        } else if (b == -1 && a == INT64_MIN) {
+            arith_overflow(eval, binding, i);
+            kernel_put_null(out, i);
+        } else {
+            out->i64[i] = a / b;
+        }
+    }
+    return kernel_finish(out, ret_column);
+}
+
 enum err interval_bind(struct func_bind *bind, enum arith_op op)
 {
     enum type_kind a = bind_kind(bind, 0), b = bind_kind(bind, 1);
@@ -311,17 +375,24 @@ enum err interval_bind(struct func_bind *bind, enum arith_op op)
         return ERR_NOT_FOUND;
     struct arith *arith = bind->out.state;
     bool sum = op == ARITH_ADD || op == ARITH_SUBTRACT;
-    if (!sum && op != ARITH_MULTIPLY && op != ARITH_DIVIDE)
-        return bind_diff_types(bind);
-    if (is_time(a) || is_time(b)) {
-        if (!sum)
-            return bind_diff_types(bind);
-        return bind_times(bind, op, &arith->eval);
+    if (op == ARITH_DIV && a == b && (a == TYPE_INTERVAL_YM || a == TYPE_INTERVAL_DT)) {
+        bind->out.result = type_simple(TYPE_BIGINT);
+        arith->eval = span_div;
+        return OK;
     }
+    if (!sum && (is_time(a) || is_time(b) || (op != ARITH_MULTIPLY && op != ARITH_DIVIDE))) {
+        bool common =
+            type_common(bind->arena, bind->args[0].type, bind->args[1].type, bind->session) != NULL;
+        return common ? bind_wrong_type(bind) : bind_diff_types(bind);
+    }
+    if (is_time(a) || is_time(b))
+        return bind_times(bind, op, &arith->eval);
     if (!sum)
         return bind_scaled(bind, op, &arith->eval);
+    if (a == TYPE_STRING || b == TYPE_STRING)
+        return bind_unsupported(bind, "%s of a text and an interval", bind->info->name);
     if (a != b && a != TYPE_NULL && b != TYPE_NULL)
-        return bind_diff_types(bind);
+        return bind_bad_input(bind, 1, "an INTERVAL of the same kind");
     TRY(bind_common(bind, 0, NULL));
     arith->eval = span_plus_span;
     return OK;

@@ -14,6 +14,7 @@ struct from_json {
     const struct type *schema; /* STRUCT */
     bool wrapped;
     bool fail_fast;
+    bool lists; /* an array of structs: one object stands for an array of it */
 };
 
 static enum err schema_of(struct func_bind *bind, struct str ddl, const struct type **ret_type)
@@ -65,6 +66,7 @@ static enum err from_json_bind(struct func_bind *bind)
         return bind_bad_input(bind, 0, "STRING");
     struct field field = {.name = STR("value"), .type = type};
     state->wrapped = type->kind != TYPE_STRUCT;
+    state->lists = type->kind == TYPE_ARRAY && type->fields[0].type->kind == TYPE_STRUCT;
     if (state->wrapped && type->kind != TYPE_ARRAY && type->kind != TYPE_MAP)
         return bind_fail(bind, "DATATYPE_MISMATCH.INVALID_JSON_SCHEMA", "42K09",
                          "from_json: the schema must be a STRUCT, ARRAY or MAP");
@@ -92,9 +94,10 @@ static void documents_of(const struct from_json *state, const struct column *col
         if (!state->wrapped || str_trim(documents[i]).bytes == 0 || !to)
             continue;
         size_t from = text->bytes;
-        buf_text(text, "{\"value\":");
+        bool one = state->lists && *str_trim(documents[i]).ptr == '{';
+        buf_text(text, one ? "{\"value\":[" : "{\"value\":");
         buf_str_append(text, documents[i]);
-        buf_text(text, "}");
+        buf_text(text, one ? "]}" : "}");
         documents[i] = str_from(text->ptr + from, text->bytes - from);
     }
 }

@@ -115,6 +115,9 @@ enum err bind_diff_types(struct func_bind *bind) MUST_USE;
 enum err bind_signature(struct func_bind *bind) MUST_USE;
 /* The type that an argument is brought to for a parameter of that type; NULL when it cannot. */
 const struct type *type_implicit(struct func_bind *bind, size_t i, const struct type *to);
+/* The common type without turning texts into something else. */
+const struct type *type_tightest(struct func_bind *bind, const struct type *a,
+                                 const struct type *b);
 /* The argument's constant text; STR_NONE when it is no constant or null. */
 struct str bind_text(const struct func_bind *bind, size_t i);
 static inline enum type_kind bind_kind(const struct func_bind *bind, size_t i)

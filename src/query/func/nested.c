@@ -263,7 +263,7 @@ static enum err access_bind(struct func_bind *bind)
         bind->out.result = type->fields[1].type;
         return OK;
     }
-    if (type->kind == TYPE_NULL && access != ACCESS_INDEX) {
+    if (type->kind == TYPE_NULL && access >= ACCESS_ELEMENT) {
         bind->out.result = type;
         return OK;
     }
@@ -394,8 +394,7 @@ static enum err has_key_bind(struct func_bind *bind)
     const struct type *type = bind->args[0].type;
     if (type->kind != TYPE_MAP)
         return bind_bad_input(bind, 0, "MAP");
-    const struct type *key =
-        type_common(bind->arena, type->fields[0].type, bind->args[1].type, bind->session);
+    const struct type *key = type_tightest(bind, type->fields[0].type, bind->args[1].type);
     if (!key || bind_kind(bind, 1) == TYPE_NULL)
         return bind_fail(
             bind, key ? "DATATYPE_MISMATCH.NULL_TYPE" : "DATATYPE_MISMATCH.MAP_FUNCTION_DIFF_TYPES",

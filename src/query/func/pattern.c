@@ -206,7 +206,7 @@ static void put_date(const struct pattern_item *item, const struct civil *c, int
         put_name(out, pattern_days[(days % 7 + 10) % 7], item->count);
         break;
     case 'F':
-        put_number(out, (c->day - 1) / 7 + 1, 1);
+        put_number(out, (c->day - 1) % 7 + 1, 1);
         break;
     default:
         if (item->count <= 2)

@@ -275,6 +275,10 @@ static size_t least(size_t a, size_t b)
 /* One row of the edit matrix at a time. */
 static void levenshtein_row(struct func_call *call)
 {
+    if (call_null(call, 0) || call_null(call, 1)) {
+        builder_null(call->out);
+        return;
+    }
     struct str a = call_str(call, 0), b = call_str(call, 1);
     size_t columns = text_points(b) + 1;
     uint32_t *costs = (uint32_t *)(void *)buf_reserve(&call->buf, columns * sizeof *costs);
@@ -298,7 +302,7 @@ static void levenshtein_row(struct func_call *call)
         }
     }
     int64_t distance = costs[columns - 1];
-    if (call->count == 3 && distance > call_int(call, 2))
+    if (call->count == 3 && distance > (call_null(call, 2) ? 0 : call_int(call, 2)))
         distance = -1;
     builder_i64(call->out, distance);
 }
@@ -373,7 +377,7 @@ const struct func_info func_strings[] = {
     {"char", 1, 1, true, false, bind_signature, kernel_rows, "char(code)", "s(l)", .row = chr_row},
     {"elt", 2, 255, false, false, bind_signature, kernel_rows, "elt(n, str, ..)", "s(i,s*",
      .row = elt_row},
-    {"levenshtein", 2, 3, true, false, bind_signature, kernel_rows, "levenshtein(a, b[, most])",
+    {"levenshtein", 2, 3, false, false, bind_signature, kernel_rows, "levenshtein(a, b[, most])",
      "i(s,s,i)", .row = levenshtein_row},
     {"soundex", 1, 1, true, false, bind_signature, kernel_rows, "soundex(str)", "s(s)",
      .row = soundex_row},

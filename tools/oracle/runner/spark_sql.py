@@ -102,6 +102,33 @@ def settings(folder, name):
     return found
 
 
+# Settings that the engine has, and those that never change an answer.
+KNOWN = ('spark.sql.session.timeZone', 'spark.sql.ansi.enabled', 'spark.sql.timestampType')
+HARMLESS = re.compile(r'^spark\.sql\.(optimizer|codegen|adaptive|autoBroadcast|cbo|join|shuffle|execution|'
+                      r'cartesian|crossJoin|constraintPropagation|subquery|inMemory|files|sources|parquet|'
+                      r'orc|warehouse|catalog|maxMetadata|exchange|limit|statistics|planChange|'
+                      r'analyzer\.(single|failAmb)|requireAllCluster|window\.exec|runtime|event|ui|'
+                      r'unionOutput|preserveCharVarchar|charAsVarchar)', re.I)
+SET = re.compile(r'^set\s+(spark\.[\w.]+)\s*=\s*(.*)$', re.I | re.S)
+
+
+def foreign(key):
+    """True for a setting that may change answers and that the engine does not have."""
+    return key.startswith('spark.') and key not in KNOWN and not HARMLESS.match(key)
+
+
+def follow_set(sql, settings_now):
+    """Keeps what SET statements changed; default values undo it."""
+    m = SET.match(sql.strip())
+    if m and foreign(m.group(1)):
+        if m.group(2).strip().lower() in ('false', 'default') and m.group(1) in settings_now:
+            settings_now.discard(m.group(1))
+        else:
+            settings_now.add(m.group(1))
+    elif re.match(r'^reset\b', sql.strip(), re.I):
+        settings_now.clear()
+
+
 def units(folder, fixtures, match):
     for name, path in result_files(folder):
         if match and match.split('#')[0] not in name:
@@ -173,7 +200,7 @@ def unit(folder, fixtures, name, path):
         conf = settings(fixtures if os.path.exists(os.path.join(fixtures, 'inputs', name))
                         else folder, name)
         text = '\n'.join(c[0] for c in cases)
-        results, refused, done = [], [], []
+        results, refused, done = [], [], []  # done: statements that made the session
         if name.startswith('udaf/'):
             return [Result('%s#%d' % (name, i), 'skip', name, 'pandas', '')
                     for i in range(len(cases))]
@@ -183,8 +210,15 @@ def unit(folder, fixtures, name, path):
             for sql in done:
                 engine.ask(op='run', sql=sql, style='hive')
         begin()
+        in_force = {k for k in conf if foreign(k)}
         for i, (sql, schema, output) in enumerate(cases):
             case_id = '%s#%d' % (name, i)
+            follow_set(sql, in_force)
+            if in_force:
+                results.append(Result(case_id, 'skip', name, 'setting', sorted(in_force)[0]))
+                if CREATES.match(sql):
+                    refused.append(short(sql.replace('\n', ' '), 60))
+                continue
             try:
                 answer = engine.ask(op='run', sql=sql, style='hive')
                 outcome, rule, detail = judge(sql, schema, output, answer, refused)
