@@ -66,7 +66,7 @@ static size_t replace_one(struct loader *loader, struct setting *s, struct str t
                           struct buf *out)
 {
     uint32_t line, column;
-    yaml_place(loader->text, s, at, &line, &column);
+    yaml_place_written(loader->text, s, at, &line, &column);
     size_t end = str_find(text, STR("}"), at), bytes = 0;
     if (end == SIZE_MAX) {
         mistake(loader, line, column, name_hint, "'${' is not closed");
@@ -136,22 +136,24 @@ static void event_done(struct loader *loader, struct fy_event *event)
     fy_parser_event_free(loader->parser, event);
 }
 
-/* libfyaml places a block at its first line; people look for it at its > or |. */
-static bool find_block(struct loader *loader, size_t content, uint32_t *ret_line,
-                       uint32_t *ret_column)
+/* libfyaml places a block at its first line; people look for it at its > or |. SIZE_MAX without. */
+static size_t find_block(const struct loader *loader, size_t content)
 {
     struct str text = loader->text;
     size_t at = loader->position_behind;
     for (; at < content && at < text.bytes; at++) {
         if (text.ptr[at] == '>' || text.ptr[at] == '|')
-            break;
+            return at;
         if (text.ptr[at] == '#') {
             size_t end = str_find(text, STR("\n"), at);
             at = end == SIZE_MAX ? text.bytes : end;
         }
     }
-    if (at >= content || at >= text.bytes)
-        return false;
+    return SIZE_MAX;
+}
+
+static void place_at(struct str text, size_t at, uint32_t *ret_line, uint32_t *ret_column)
+{
     *ret_line = *ret_column = 1;
     for (size_t i = 0; i < at; i++) {
         if (text.ptr[i] == '\n') {
@@ -160,7 +162,6 @@ static bool find_block(struct loader *loader, size_t content, uint32_t *ret_line
         } else if (((unsigned char)text.ptr[i] & 0xC0) != 0x80)
             ++*ret_column;
     }
-    return true;
 }
 
 static void set_place(struct loader *loader, struct fy_event *event, uint32_t *ret_line,
@@ -173,10 +174,16 @@ static void set_place(struct loader *loader, struct fy_event *event, uint32_t *r
                                      ? fy_token_scalar_style(event->scalar.value)
                                      : FYSS_ANY;
     bool block = style == FYSS_LITERAL || style == FYSS_FOLDED;
-    if (block && find_block(loader, mark->input_pos, ret_line, ret_column))
+    size_t header = block ? find_block(loader, mark->input_pos) : SIZE_MAX;
+    if (header != SIZE_MAX) {
+        place_at(loader->text, header, ret_line, ret_column);
         return;
+    }
+    /* Marks of quoted texts and aliases stand behind the quote and the star. */
+    bool inside =
+        event->type == FYET_ALIAS || style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
     *ret_line = (uint32_t)mark->line + 1;
-    *ret_column = (uint32_t)mark->column + 1;
+    *ret_column = (uint32_t)mark->column + (inside && mark->column ? 0 : 1);
 }
 
 static bool is_null(struct str text)
@@ -195,6 +202,13 @@ static void load_scalar(struct loader *loader, struct fy_event *event, struct se
     s->quoted = style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
     if ((style == FYSS_PLAIN || style == FYSS_ANY) && is_null(value))
         return; /* SETTING_NONE: the key is there without a value */
+    CLEAN(buf_deinit) struct buf folded = {0};
+    size_t content = fy_event_start_mark(event)->input_pos;
+    size_t header = style == FYSS_FOLDED ? find_block(loader, content) : SIZE_MAX;
+    if (header != SIZE_MAX) {
+        yaml_block(loader->text, s, header, &folded);
+        value = buf_str(&folded);
+    }
     s->kind = SETTING_TEXT;
     s->text = arena_str(loader->arena, value);
     replace_names(loader, s);
@@ -378,11 +392,13 @@ static bool load_node(struct loader *loader, struct fy_event *event, struct sett
 
 /* ---- syntax errors ---- */
 
+/* STR_NONE behind the end. */
 static struct str line_text(struct str text, uint32_t line)
 {
     struct str part = STR_NONE;
-    while (line-- && str_cut(&text, '\n', &part))
-        ;
+    for (; line; line--)
+        if (!str_cut(&text, '\n', &part))
+            return STR_NONE;
     return part;
 }
 
@@ -545,7 +561,10 @@ enum err yaml_load(struct arena *arena, struct str text, const char *file,
         return ERR_LIMIT;
     loader.parser = parser;
     bool first = true;
-    for (struct fy_event *event; (event = next_event(&loader)) && !loader.mistakes;) {
+    while (!loader.mistakes) {
+        struct fy_event *event = next_event(&loader);
+        if (!event)
+            break;
         if (event->type == FYET_DOCUMENT_START)
             load_root(&loader, event, root, &first);
         else

@@ -8,7 +8,7 @@
 /*
  * YAML text -> a tree of settings with places. ${NAME}, ${NAME:-fallback} and ${NAME-fallback} in
  * values are replaced (never in keys); $$ is a dollar. A missing NAME without a fallback is a
- * mistake at the place of the value. Keys that stand twice are mistakes.
+ * mistake at its place. Keys that stand twice are mistakes.
  */
 struct yaml_environment {
     /* The value or NULL; borrowed for the load. */
@@ -26,6 +26,13 @@ enum err yaml_load(struct arena *arena, struct str text, const char *file,
  * Behind a ${NAME} of a plain value, and between two of others, the place of the first one. */
 void yaml_place(struct str text, const struct setting *setting, size_t offset, uint32_t *ret_line,
                 uint32_t *ret_column);
+
+/* The same for an offset in the value as it is written, before ${NAME} is replaced. */
+void yaml_place_written(struct str text, const struct setting *setting, size_t offset,
+                        uint32_t *ret_line, uint32_t *ret_column);
+
+/* Appends the value of the block (> or |) at that byte of the file. */
+void yaml_block(struct str text, const struct setting *setting, size_t position, struct buf *out);
 
 /* .env files: NAME=value lines, # comments, quotes, `export` in front. Later names win. */
 struct env_file {

@@ -9,6 +9,9 @@
  * begin a block, anything else is plain. Then the bytes in front of the first ${NAME} count from
  * the front and those behind the last one from the back, where the end of the value can be told
  * (that of a plain one depends on what is around it, so it is not looked for).
+ *
+ * libfyaml 0.7 loses a line end of a folded block in front of a deeper line, and answers with a
+ * byte too many; so those values are made here too.
  */
 #include "pipeline/yaml.h"
 
@@ -175,11 +178,14 @@ static size_t line_end(struct str file, size_t at)
 static size_t read_header(struct str file, size_t at, const struct setting *setting,
                           struct block *block)
 {
+    size_t outer = setting->key_column   ? setting->key_column - 1
+                   : setting->column > 3 ? setting->column - 3 /* behind "- " */
+                                         : 0;
     *block = (struct block){.folded = file.ptr[at] == '>', .indent = SIZE_MAX};
     for (at++; at < file.bytes && !is_blank(file.ptr[at]) && !break_bytes(file, at); at++) {
         char c = file.ptr[at];
         if (c >= '1' && c <= '9')
-            block->indent = (setting->key_column ? setting->key_column - 1 : 0) + (size_t)(c - '0');
+            block->indent = outer + (size_t)(c - '0');
         else
             block->chomp = c;
     }
@@ -230,6 +236,15 @@ static void read_block(struct written *w, size_t at, const struct setting *setti
     w->has_end = true;
 }
 
+void yaml_block(struct str text, const struct setting *setting, size_t position, struct buf *out)
+{
+    struct written w = {.file = text};
+    read_block(&w, position, setting);
+    buf_str_append(out, buf_str(&w.bytes));
+    buf_deinit(&w.bytes);
+    mem_free(w.position);
+}
+
 /* ---- the place ---- */
 
 static size_t position_of(struct str file, uint32_t line, uint32_t column)
@@ -277,8 +292,20 @@ static bool find_names(struct str value, size_t *ret_first, size_t *ret_behind)
     return found;
 }
 
-void yaml_place(struct str text, const struct setting *setting, size_t offset, uint32_t *ret_line,
-                uint32_t *ret_column)
+/* The index in the written value of the byte at offset of the replaced one. */
+static size_t written_index(const struct written *w, size_t offset, size_t total)
+{
+    struct str value = buf_str(&w->bytes);
+    size_t first, behind;
+    if (!find_names(value, &first, &behind) || offset < first)
+        return offset;
+    size_t from_end = total > offset ? total - offset : 0;
+    bool tail = w->has_end && from_end <= value.bytes - behind;
+    return tail ? value.bytes - from_end : first;
+}
+
+static void find_place(struct str text, const struct setting *setting, size_t offset, bool replaced,
+                       uint32_t *ret_line, uint32_t *ret_column)
 {
     *ret_line = setting->line;
     *ret_column = setting->column;
@@ -295,17 +322,23 @@ void yaml_place(struct str text, const struct setting *setting, size_t offset, u
         read_quoted(&w, start, style);
     else
         read_plain(&w, start, offset + 1);
-    struct str value = buf_str(&w.bytes);
-    size_t first, behind, index = offset, total = setting->text.bytes;
-    if (find_names(value, &first, &behind) && offset >= first) {
-        size_t from_end = total > offset ? total - offset : 0;
-        bool tail = w.has_end && from_end <= value.bytes - behind;
-        index = tail ? value.bytes - from_end : first;
-    }
-    if (index < value.bytes)
+    size_t index = replaced ? written_index(&w, offset, setting->text.bytes) : offset;
+    if (index < w.bytes.bytes)
         place_of(text, w.position[index], ret_line, ret_column);
-    else if (value.bytes)
-        place_of(text, w.position[value.bytes - 1] + 1, ret_line, ret_column);
+    else if (w.bytes.bytes)
+        place_of(text, w.position[w.bytes.bytes - 1] + 1, ret_line, ret_column);
     buf_deinit(&w.bytes);
     mem_free(w.position);
+}
+
+void yaml_place(struct str text, const struct setting *setting, size_t offset, uint32_t *ret_line,
+                uint32_t *ret_column)
+{
+    find_place(text, setting, offset, true, ret_line, ret_column);
+}
+
+void yaml_place_written(struct str text, const struct setting *setting, size_t offset,
+                        uint32_t *ret_line, uint32_t *ret_column)
+{
+    find_place(text, setting, offset, false, ret_line, ret_column);
 }
