@@ -183,8 +183,10 @@ int main(int argc, char **argv)
     struct io *io = io_kernel_new();
     struct buf megabyte = {0}, kilobyte = {0};
     double bare[ROUNDS], zeroed[ROUNDS], one[ROUNDS], many[ROUNDS], small[ROUNDS], lone[ROUNDS];
-    batch_of(MEBI + RECORD, &megabyte);
+    batch_of(MEBI + MEBI / 16, &megabyte);
     batch_of(RECORD, &kilobyte);
+    if (megabyte.bytes < MEBI)
+        must(ERR_TRUNCATED, "batch");
     for (int i = 0; i < ROUNDS; i++) {
         bare[i] = bare_bulk(io, dir, &megabyte, false);
         one[i] = log_bulk(io, dir, &megabyte);
