@@ -45,6 +45,7 @@ struct http_connection {
     struct http_exchange *reading; /* whose body is not whole; also the last of the list */
     enum http_phase phase;
     int64_t phase_since_ns;
+    int64_t heard_ns;     /* lingering: the newest input */
     size_t phase_bytes;   /* of the body, or thrown away */
     size_t out_seen;      /* at the last sweep */
     int64_t out_since_ns; /* it has not moved since */

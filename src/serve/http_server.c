@@ -19,13 +19,13 @@
  *
  * A refusal whose request was not read to its end lingers: closing with unread input would reset
  * the connection and could destroy the answer on its way. Input is thrown away, bounded in time and
- * bytes, until the client closes.
+ * bytes, until the client closes or is quiet.
  */
 #include "serve/http_private.h"
 
 #include "base/check.h"
 
-enum { BODY_BYTES_PER_SECOND_MIN = 1000, LINGER_MS_MAX = 2000 };
+enum { BODY_BYTES_PER_SECOND_MIN = 1000, LINGER_QUIET_MS_MAX = 300, LINGER_MS_MAX = 5000 };
 
 /* ---- exchanges ---- */
 
@@ -150,6 +150,7 @@ void http_connection_phase(struct http_connection *connection, enum http_phase p
         return;
     connection->phase = phase;
     connection->phase_since_ns = io_loop_now_ns(connection->server->loop);
+    connection->heard_ns = connection->phase_since_ns;
     connection->phase_bytes = 0;
 }
 
@@ -326,6 +327,7 @@ static size_t connection_data(void *owner, struct io_stream *stream, const uint8
     while (at < bytes) {
         if (connection->phase == PHASE_LINGER || (connection->no_more && !connection->reading)) {
             connection->phase_bytes += bytes - at;
+            connection->heard_ns = io_loop_now_ns(connection->server->loop);
             if (connection->phase_bytes > HTTP_LINGER_BYTES_MAX)
                 io_stream_abort(stream, ERR_LIMIT);
             return bytes;
@@ -471,7 +473,8 @@ static void connection_sweep(struct http_connection *connection, int64_t now_ns)
     case PHASE_BUSY:
         break;
     case PHASE_LINGER:
-        if (age_ms > LINGER_MS_MAX)
+        if (age_ms > LINGER_MS_MAX ||
+            (now_ns - connection->heard_ns) / 1000000 > LINGER_QUIET_MS_MAX)
             io_stream_close(connection->stream);
         break;
     }
