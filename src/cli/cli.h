@@ -65,6 +65,8 @@ void cli_error(const struct cli *cli, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* The diag with the line of its file and a caret, to standard error. directory may be NULL. */
 void cli_diag(const struct cli *cli, const char *directory, const struct diag *diag);
+/* The same with the text at hand; source may be STR_NONE. */
+void cli_diag_text(struct str source, const struct diag *diag);
 /* Exit code of an error: 75 for what may go away by itself. */
 int cli_exit(enum err err);
 
@@ -81,6 +83,8 @@ void engine_close(struct engine *engine);
  * answer prints it and gives its code. */
 enum err engine_call(struct engine *engine, const char *method, const char *path, struct str body,
                      struct buf *out) MUST_USE;
+/* The text that places of errors refer to, shown with a caret; borrowed for the next call. */
+void engine_source(struct engine *engine, struct str text);
 /* The same, quiet: the answer's status in ret_status, errors of the API in out. */
 enum err engine_call_status(struct engine *engine, const char *method, const char *path,
                             struct str body, struct buf *out, int *ret_status) MUST_USE;

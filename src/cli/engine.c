@@ -19,6 +19,7 @@ struct engine {
     struct project *project;
     struct log *log;
     struct table_store *store;
+    struct str source; /* what the next error's place refers to */
 };
 
 static const char *const URL_DEFAULT = "http://127.0.0.1:8080";
@@ -125,6 +126,11 @@ void engine_close(struct engine *engine)
     mem_free(engine);
 }
 
+void engine_source(struct engine *engine, struct str text)
+{
+    engine->source = text;
+}
+
 const char *engine_name(const struct engine *engine)
 {
     return engine->name;
@@ -181,8 +187,9 @@ static enum err code_of(int status)
     return ERR_IO;
 }
 
-static void print_error(const struct cli *cli, struct str answer, int status)
+static void print_error(struct engine *engine, struct str answer, int status)
 {
+    const struct cli *cli = engine->cli;
     struct str error = json_member(answer, "error");
     CLEAN(buf_deinit) struct buf text = {0};
     struct diag diag = {.err = code_of(status)};
@@ -213,7 +220,7 @@ static void print_error(const struct cli *cli, struct str answer, int status)
         diag.line = (uint32_t)number;
     if (str_to_i64(json_member(error, "column"), &number) == OK)
         diag.column = (uint32_t)number;
-    cli_diag(cli, NULL, &diag);
+    cli_diag_text(engine->source, &diag);
 }
 
 enum err engine_call(struct engine *engine, const char *method, const char *path, struct str body,
@@ -224,6 +231,6 @@ enum err engine_call(struct engine *engine, const char *method, const char *path
     TRY(engine_call_status(engine, method, path, body, out, &status));
     if (status / 100 == 2)
         return OK;
-    print_error(engine->cli, str_slice(buf_str(out), at, out->bytes), status);
+    print_error(engine, str_slice(buf_str(out), at, out->bytes), status);
     return code_of(status);
 }

@@ -34,15 +34,21 @@ void cli_error(const struct cli *cli, const char *format, ...)
     va_end(args);
 }
 
-void cli_diag(const struct cli *cli, const char *directory, const struct diag *diag)
+void cli_diag_text(struct str source, const struct diag *diag)
 {
     CLEAN(buf_deinit) struct buf text = {0};
+    diag_print(diag, source, &text);
+    fflush(stdout);
+    fprintf(stderr, "%.*s", STR_ARG(buf_str(&text)));
+}
+
+void cli_diag(const struct cli *cli, const char *directory, const struct diag *diag)
+{
     CLEAN(arena_deinit) struct arena arena = {.bytes_max = 64 << 20};
     struct str source = STR_NONE;
     if (directory && diag->file[0])
         source = project_file_text(cli->io, directory, diag->file, &arena);
-    diag_print(diag, source, &text);
-    fprintf(stderr, "%.*s", STR_ARG(buf_str(&text)));
+    cli_diag_text(source, diag);
 }
 
 int cli_exit(enum err err)

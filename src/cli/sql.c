@@ -26,6 +26,7 @@ static enum err run_text(struct cli *cli, struct engine *engine, struct str text
     json_key(&w, "explain");
     json_bool(&w, explain);
     json_close(&w, '}');
+    engine_source(engine, text);
     TRY(engine_call(engine, "POST", "/api/sql", buf_str(&body), &answer));
     if (explain) {
         CLEAN(buf_deinit) struct buf plan = {0};
