@@ -544,6 +544,28 @@ static void test_request_parts(void **state)
     api_close(&api);
 }
 
+/* The log refuses what was fetched: it is kept and tried again, and a stop does not wait for it. */
+static void test_log_refuses(void **state)
+{
+    struct api api;
+    struct source_status status = {0};
+    api_open(&api, 1);
+    set_walk(&api, "page");
+    api_start(&api);
+    wait_records(&api, 20);
+    assert_ok(log_topic_delete(api.w.log, STR("t")));
+    api.total = 1000;
+    int64_t end = io_now_ns(api.w.io) + 10000000000;
+    while (status.state != SOURCE_BLOCKED && io_now_ns(api.w.io) < end) {
+        io_loop_turn(api.w.loop, 1000000);
+        api.connector->status(api.source, &status);
+    }
+    assert_int_equal(SOURCE_BLOCKED, status.state);
+    assert_non_null(strstr(status.detail, "cannot be appended"));
+    world_turn(&api.w, 60);
+    api_close(&api);
+}
+
 static void check_one(const char *path1, const char *text1, const char *path2, const char *text2,
                       const char *message)
 {
@@ -584,6 +606,7 @@ int main(void)
         cmocka_unit_test(test_polling_without_key),
         cmocka_unit_test(test_rate_limit),
         cmocka_unit_test(test_request_parts),
+        cmocka_unit_test(test_log_refuses),
         cmocka_unit_test(test_check),
     };
     return RUN_TESTS(tests);

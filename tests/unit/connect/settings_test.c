@@ -11,6 +11,7 @@ static const struct key_info inner_keys[] = {
 static const struct key_info keys[] = {
     {.name = "url", .type = KEY_URL, .required = true, .help = "address"},
     {.name = "every", .type = KEY_DURATION, .min = 1, .max = INT64_MAX, .help = "pace"},
+    {.name = "keep", .type = KEY_DURATION, .choices = "forever", .help = "time or a word"},
     {.name = "limit", .type = KEY_RATE, .help = "rate"},
     {.name = "size", .type = KEY_BYTES, .min = 10, .max = 1000, .help = "size"},
     {.name = "follow", .type = KEY_BOOL, .help = "flag"},
@@ -35,6 +36,10 @@ static const struct row rows[] = {
     {"url", "http://a b", false, "'url' must be an address", NULL},
     {"every", "250ms", false, NULL, NULL},
     {"every", "5", false, "'every' must be a duration like", NULL},
+    {"every", "forever", false, "'every' must be a duration like", NULL},
+    {"keep", "forever", false, NULL, NULL},
+    {"keep", "7d", false, NULL, NULL},
+    {"keep", "ever", false, "'keep' must be a duration like", NULL},
     {"every", "0s", false, "'every' must be at least 1 ms", NULL},
     {"limit", "60/min", false, NULL, NULL},
     {"limit", "60 / hour", false, NULL, NULL},
@@ -63,7 +68,7 @@ static const struct row rows[] = {
     {"page.start", "10", false, "'start' must be from 1 to 9", NULL},
     {"page.strat", "1", false, "unknown key 'strat'", "did you mean 'start'?"},
     {"evrey", "1s", false, "unknown key 'evrey'", "did you mean 'every'?"},
-    {"zzzzzzzz", "1s", false, "unknown key 'zzzzzzzz'", "known keys: url, every, limit"},
+    {"zzzzzzzz", "1s", false, "unknown key 'zzzzzzzz'", "known keys: url, every, keep"},
 };
 
 static void test_rows(void **state)

@@ -44,6 +44,7 @@ static const struct row rows[] = {
     {"{\"a\":1}", "application/json", 200, 1, ""},
     {"[{\"a\":1},{\"a\":2}, 3]", "application/json", 200, 3, ""},
     {"[]", "application/json", 200, 0, ""},
+    {" \r\n[{\"a\":1}, 2] ", "application/json", 200, 2, ""},
     {"{\"a\":1}\n{\"a\":2}\n", "application/x-ndjson", 200, 2, ""},
     {"{\"a\":1}\r\n\r\n{\"a\":2}", "application/x-ndjson", 200, 2, ""},
     {"{\"a\":1}\n{\"a\":2}\n", "application/json", 200, 2, ""},
@@ -188,13 +189,28 @@ static void test_back_pressure(void **state)
     bench_close(&b);
 }
 
+/* The log refuses: 503, and the source can still be stopped. */
+static void test_log_refuses(void **state)
+{
+    struct bench b;
+    struct call c = {0}, after = {0};
+    bench_open(&b, "webhook", 1);
+    tree_set(&b.settings, "path", "/h");
+    bench_start(&b);
+    assert_int_equal(200, call(&b, &c, "1", NULL));
+    assert_ok(log_topic_delete(b.w.log, STR("t")));
+    assert_int_equal(503, call(&b, &after, "2", NULL));
+    assert_true(after.answer.retry_after_s > 0);
+    assert_int_equal(0, after.answer.records);
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bodies),
-        cmocka_unit_test(test_records_and_key),
-        cmocka_unit_test(test_auth),
-        cmocka_unit_test(test_back_pressure),
+        cmocka_unit_test(test_bodies),      cmocka_unit_test(test_records_and_key),
+        cmocka_unit_test(test_auth),        cmocka_unit_test(test_back_pressure),
+        cmocka_unit_test(test_log_refuses),
     };
     return RUN_TESTS(tests);
 }
