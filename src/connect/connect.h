@@ -54,7 +54,7 @@ struct key_info {
     bool required;
     const char *fallback; /* text shown in docs; NULL = none */
     const char *help;
-    const char *choices;            /* KEY_CHOICE: "a|b|c" */
+    const char *choices;            /* KEY_CHOICE: "a|b|c"; KEY_DURATION: a word instead */
     const struct key_info *members; /* KEY_MAP: ends with name NULL */
     int64_t min, max;               /* numbers; both 0 = any */
 };

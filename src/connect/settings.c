@@ -208,6 +208,8 @@ static void check_text(struct check *c, const struct setting *value, const struc
             check_range(c, value, key, number, "");
         break;
     case KEY_DURATION:
+        if (key->choices && str_equal(value->text, str_of(key->choices)))
+            break;
         if (duration_parse(value->text, &number) != OK)
             complain_value(c, value, key, "a duration like 500ms, 10s, 5m, 2h or 7d");
         else

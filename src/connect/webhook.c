@@ -174,12 +174,13 @@ static bool put_one(void *owner, struct str record)
 static void put_document(struct putting *p, struct str document)
 {
     const struct webhook *w = p->webhook;
+    document = str_trim(document);
     if (w->records)
         json_path_each(w->records, document, put_one, p);
     else if (json_kind(document) == JSON_KIND_ARRAY)
         json_path_each(w->elements, document, put_one, p);
     else
-        put_one(p, str_trim(document));
+        put_one(p, document);
 }
 
 /* ---- answers ---- */

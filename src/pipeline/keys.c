@@ -45,7 +45,7 @@ const struct key_info topic_keys[] = {
      0, 0},
     {"partitions", KEY_INT, false, "1", "Number of partitions.", NULL, NULL, 1, 10000},
     {"retention", KEY_DURATION, false, "7d", "How long records are kept; `forever` keeps all.",
-     NULL, NULL, 0, 0},
+     "forever", NULL, 0, 0},
     {"retention_bytes", KEY_BYTES, false, NULL, "Most bytes of one partition; none by default.",
      NULL, NULL, 0, 0},
     {"segment_bytes", KEY_BYTES, false, "128MB", "Size of a segment file.", NULL, NULL, 1048576,
