@@ -123,12 +123,14 @@ class World:
         self.tap.ok(not wrong, f'{name}: then everything is there, once and in order', wrong)
 
     def watch(self, enough, seen):
-        """Looks at the status until enough(seen): seen[walk] is the list of (detail, wait_ms, state)."""
+        """Looks at the status until enough(): seen[walk] becomes a list of [detail, longest wait, states]."""
         def look():
             for source in self.project.status()['sources']:
-                one = (source['detail'], source['wait_ms'], source['state'])
-                if not seen[source['name']] or seen[source['name']][-1] != one:
-                    seen[source['name']].append(one)
+                rows = seen[source['name']]
+                if not rows or rows[-1][0] != source['detail']:
+                    rows.append([source['detail'], 0, set()])
+                rows[-1][1] = max(rows[-1][1], source['wait_ms'])
+                rows[-1][2].add(source['state'])
             return enough()
         until(look, lambda: f'not seen: {seen}', pause=0.004)
 
@@ -137,7 +139,7 @@ def waits_shown(seen):
     """The waits that details named, in ms, in order."""
     waits = []
     for detail, _, _ in seen:
-        found = re.search(r'next try in ([\d.]+)(ms|s)', detail)
+        found = re.search(r'next try in ([\d.]+) (ms|s)', detail)
         if found:
             ms = float(found.group(1)) * (1000 if found.group(2) == 's' else 1)
             if not waits or waits[-1] != ms:
@@ -152,6 +154,8 @@ def same_question(world, name):
 
 def grows(times):
     """Each gap is at least half of what it has to be: 20, 40, 80, 160, 320, 400, 400 .. ms."""
+    # A connection that was kept and is gone is asked again at once by the HTTP library.
+    times = times[:1] + [b for a, b in zip(times, times[1:]) if b - a > 0.008]
     gaps = [b - a for a, b in zip(times, times[1:])]
     return all(gap >= 0.5 * min(0.02 * 2 ** i, 0.4) for i, gap in enumerate(gaps))
 
@@ -170,7 +174,7 @@ def fault(world, name, answer, text):
         tap.ok(waits == sorted(waits) and len(waits) > 1, f'{name}: {walk} shows growing waits', waits)
     tap.ok(all(grows([at for at, _ in world.asked(w)]) for w in WALKS), f'{name}: the waits are kept',
            {w: [at for at, _ in world.asked(w)] for w in WALKS})
-    states = {s for w in WALKS for _, _, s in seen[w]}
+    states = {s for w in WALKS for _, _, some in seen[w] for s in some}
     tap.ok(states <= {'waiting', 'fetching'}, f'{name}: nothing ends', states)
     world.more()
     world.whole(name)
@@ -184,7 +188,7 @@ def retry_after(world, name, value):
     same_question(world, name)
     for walk in WALKS:
         details = [d for d, _, _ in seen[walk]]
-        tap.ok(any(re.fullmatch(r'HTTP 429 Too Many Requests; next try in [\d.]+m?s \(Retry-After\)', d) for d in details),
+        tap.ok(any(re.fullmatch(r'HTTP 429 Too Many Requests; next try in [\d.]+ m?s \(Retry-After\)', d) for d in details),
                f'{name}: {walk} says that it keeps Retry-After', details)
         times = [at for at, _ in world.asked(walk)]
         tap.ok(all(b - a > 0.5 for a, b in zip(times, times[1:])), f'{name}: {walk} waits as it was told', times)
@@ -203,7 +207,7 @@ def empty(world):
         details = {d for d, _, _ in seen[walk]}
         tap.ok('the answer was empty' in details, f'empty: {walk} says so', details)
         tap.ok(world.project.source(walk)['empty_answers'] >= before[walk] + 10, f'empty: {walk} counts them')
-        tap.ok({s for _, _, s in seen[walk]} <= {'waiting', 'fetching'}, f'empty: {walk} does not end')
+        tap.ok({s for _, _, some in seen[walk] for s in some} <= {'waiting', 'fetching'}, f'empty: {walk} does not end')
     for walk in ('page', 'cursor'):
         longest = max(ms for _, ms, _ in seen[walk])
         tap.ok(longest > 200, f'empty: {walk} asks less and less often', longest)

@@ -145,7 +145,7 @@ def from_produce(tap):
     until(lambda: project.table('items')['lag'] == 0, 'lag')
     letters = project.letters('raw')[-2:]
     tap.equal([(x['value'], x['offset'], x['table'] is None) for x in letters],
-              [('poison over HTTP', len(lines) + 1, True), (None, len(lines) + 2, True)][:len(letters)],
+              [('poison over HTTP', len(lines) + 1, True), (None, len(lines) + 2, True)],
               'HTTP API: a letter for what is not JSON, and for null')
     tap.equal(project.sql('SELECT id FROM items WHERE id >= 3000 AND id < 4000'), [['3000'], ['3001']], 'HTTP API: rows')
     tap.equal(run.stop(), 0, 'Ctrl-C')
@@ -177,7 +177,7 @@ def replayed(tap):
     tap.equal(project.command('dlq', 'list', 'nothing').code, 1, 'dlq list of a stream that has none')
 
     # The SQL is mended; the poison stays poison.
-    project.write('transformations/all.sql', SQL.replace('100 DIV count', 'try_divide(100, count)'))
+    project.write('transformations/all.sql', SQL.replace('100 DIV count', 'CASE WHEN count = 0 THEN 0 ELSE 100 DIV count END'))
     tap.equal(project.must('dlq', 'replay', 'raw', '-o', 'json').json()['replayed'], 2, 'replay of a stopped project')
     run = command('run', project.path, '--until-idle', '--quiet', '300ms', '-o', 'json')
     tap.equal((run.code, wrong_books(run.json())), (0, None), 'the run takes them, the books balance')

@@ -183,12 +183,17 @@ class Process:
         return until(look, lambda: f'no port in {self.out()!r}', pause=0.005)
 
 
+at_end = []  # what else has to be undone: functions
+
+
 def end_all():
     for process in list(processes):
         try:
             process.kill()
         except Exception:
             pass
+    while at_end:
+        at_end.pop()()
     while folders:
         shutil.rmtree(folders.pop(), ignore_errors=True)
 
