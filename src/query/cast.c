@@ -95,11 +95,11 @@ static void report(const struct cast *cast, uint32_t row, const char *error_clas
     struct buf types;
     buf_init(&types, 0);
     type_print_sql(cast->from->type, &types);
-    buf_text(&types, " cannot be cast to ");
+    buf_text(&types, "\" cannot be cast to \"");
     type_print_sql(cast->to, &types);
     eval_fail(cast->eval, row, error_class, sqlstate,
-              "the value '%.*s' of type %.*s: %s; try_cast gives NULL instead", (int)shown,
-              (const char *)text.ptr, STR_ARG(buf_str(&types)), why);
+              "The value '%.*s' of the type \"%.*s\" because %s; try_cast gives NULL instead",
+              (int)shown, (const char *)text.ptr, STR_ARG(buf_str(&types)), why);
     buf_deinit(&types);
     buf_deinit(&text);
 }
@@ -175,6 +175,8 @@ enum err cast_eval(struct eval *eval, const struct column *column, const struct 
                    bool try_cast, struct column **ret_column)
 {
     struct cast cast = {eval, column, to, try_cast};
+    if (!exists(column->type, to, false))
+        return ERR_INVALID;
     enum type_kind from = column->type->kind;
     if (from == TYPE_NULL) {
         *ret_column = column_nulls(to, column->rows);

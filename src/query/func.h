@@ -93,9 +93,9 @@ const struct func_info *func_find(struct str name);
 size_t func_list(const struct func_info *const **ret_infos);
 /* A function of Spark that this engine does not have: ERR_UNSUPPORTED, not "no such function". */
 bool func_is_absent(struct str name);
-/* The name of a call in a column's name, "POWER"; and the text of an argument that was left out and
- * is shown nevertheless, NULL when there is none. */
-void func_show_name(struct str name, struct buf *out);
+/* The name of a call of count arguments in a column's name, "POWER"; and the text of an argument
+ * that was left out and is shown nevertheless, NULL when there is none. */
+void func_show_name(struct str name, size_t count, struct buf *out);
 const char *func_shown_argument(struct str name, size_t index);
 
 /* CAST(from AS to): ERR_INVALID with DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION when Spark has no

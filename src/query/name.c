@@ -162,7 +162,7 @@ static void put_call(struct namer *n, const struct ast_node *node)
     else if (printed)
         buf_text(n->out, printed);
     else
-        func_show_name(name, n->out);
+        func_show_name(name, node->count, n->out);
     buf_char(n->out, '(');
     if (node->flags & AST_DISTINCT)
         buf_text(n->out, "DISTINCT ");

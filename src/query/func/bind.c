@@ -180,13 +180,29 @@ enum err bind_signature(struct func_bind *bind)
     return OK;
 }
 
+static const char *wanted_count(struct func_bind *bind)
+{
+    const struct func_info *info = bind->info;
+    if (info->args_max == 255)
+        return arena_printf(bind->arena, "> %d", info->args_min - 1);
+    if (info->args_min == info->args_max)
+        return arena_printf(bind->arena, "%u", info->args_min);
+    struct buf list = {0};
+    for (unsigned i = info->args_min; i <= info->args_max; i++)
+        buf_printf(&list, i > info->args_min ? ", %u" : "[%u", i);
+    buf_char(&list, ']');
+    char *text = arena_text(bind->arena, buf_str(&list));
+    buf_deinit(&list);
+    return text;
+}
+
 enum err func_call_bind(const struct func_info *info, struct func_bind *bind)
 {
     bind->info = info;
     if (bind->count < info->args_min || (info->args_max != 255 && bind->count > info->args_max))
         return bind_fail(bind, "WRONG_NUM_ARGS.WITHOUT_SUGGESTION", "42605",
-                         "%s takes %u to %u arguments, not %zu: %s", info->name, info->args_min,
-                         info->args_max, bind->count, info->usage);
+                         "The `%s` requires %s parameters but the actual number is %zu: %s",
+                         info->name, wanted_count(bind), bind->count, info->usage);
     bind->out = (struct func_binding){.info = info, .count = bind->count};
     bind->out.args = arena_array(bind->arena, bind->count + 1, sizeof *bind->out.args);
     for (size_t i = 0; i < bind->count; i++)

@@ -67,7 +67,7 @@ static void next_day_row(struct func_call *call)
 {
     int weekday = weekday_named(call_str(call, 1));
     if (weekday < 0 && call->eval->session->ansi)
-        call_fail(call, "ILLEGAL_DAY_OF_WEEK", "22009", "next_day: '%.*s' is no day of the week",
+        call_fail(call, "ILLEGAL_DAY_OF_WEEK", "22009", "Illegal input for day of week: %.*s",
                   STR_ARG(call_str(call, 1)));
     else if (weekday < 0)
         builder_null(call->out);

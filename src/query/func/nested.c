@@ -317,7 +317,7 @@ static void access_row(struct func_call *call)
         call_fail(call,
                   access == ACCESS_INDEX ? "INVALID_ARRAY_INDEX"
                                          : "INVALID_ARRAY_INDEX_IN_ELEMENT_AT",
-                  STATE_NUMERIC, "the index %lld is out of bounds: the array has %lld elements; %s",
+                  STATE_NUMERIC, "The index %lld is out of bounds. The array has %lld elements; %s",
                   (long long)index, (long long)count,
                   access == ACCESS_INDEX ? "get() gives NULL instead"
                                          : "try_element_at() gives NULL instead");

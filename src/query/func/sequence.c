@@ -52,7 +52,7 @@ static struct interval step_of(const struct func_call *call)
 static void bad_bounds(struct func_call *call)
 {
     call_fail(call, "ILLEGAL_SEQUENCE_BOUNDARIES", "22023",
-              "sequence: the step does not lead from start to stop");
+              "Illegal sequence boundaries: the step does not lead from start to stop");
 }
 
 static bool too_many(struct func_call *call, int64_t count)
@@ -89,6 +89,13 @@ static void time_sequence(struct func_call *call)
     int64_t to = column_i64(call->args[1], call->row) * unit;
     struct interval step = step_of(call);
     int64_t rough = step.months * 28 * US_PER_DAY + step.days * US_PER_DAY + step.us;
+    if (kind == TYPE_DATE && call->count == 3 && step.months == 0 && step.days == 0 &&
+        step.us % US_PER_DAY != 0 && call->args[2]->type->kind == TYPE_INTERVAL) {
+        call_fail(call, "INTERNAL_ERROR", "XX000",
+                  "sequence step must be an interval of day granularity if start and end values "
+                  "are dates");
+        return;
+    }
     if ((rough > 0 && from > to) || (rough < 0 && from < to) || (rough == 0 && from != to)) {
         bad_bounds(call);
         return;

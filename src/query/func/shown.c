@@ -47,9 +47,10 @@ static bool is_upper(struct str name)
     return false;
 }
 
-void func_show_name(struct str name, struct buf *out)
+void func_show_name(struct str name, size_t count, struct buf *out)
 {
-    bool capitals = is_upper(name);
+    bool two = str_equal_nocase(name, STR("ceil")) || str_equal_nocase(name, STR("floor"));
+    bool capitals = is_upper(name) && !(two && count == 2);
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
         if (calls[i].as && str_equal_nocase(name, str_of(calls[i].name)))
             name = str_of(calls[i].as);

@@ -253,7 +253,8 @@ static void elt_row(struct func_call *call)
     bool null = call_null(call, 0);
     if (!null && (at < 1 || at >= (int64_t)call->count)) {
         if (call->eval->session->ansi)
-            call_fail(call, "INVALID_ARRAY_INDEX", STATE_NUMERIC, "elt: there are texts 1 to %zu",
+            call_fail(call, "INVALID_ARRAY_INDEX", STATE_NUMERIC,
+                      "The index %lld is out of bounds. The array has %zu elements.", (long long)at,
                       call->count - 1);
         else
             builder_null(call->out);
