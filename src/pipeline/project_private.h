@@ -30,6 +30,8 @@ void load_spec(struct loading *loading);                                /* proje
 void load_sources(struct loading *loading, const struct setting *root); /* project_source.c */
 void load_targets(struct loading *loading, const struct setting *root); /* project_target.c */
 void load_sql(struct loading *loading);                                 /* project_sql.c */
-void link_targets(struct loading *loading);                             /* project_target.c */
+void check_properties(struct loading *loading,                          /* project_property.c */
+                      const struct project_table *table);
+void link_targets(struct loading *loading); /* project_target.c */
 
 #endif

@@ -219,7 +219,8 @@ static void plan_table(struct loading *loading, struct project_table *table);
 
 struct catalog {
     struct project *project;
-    struct loading *loading; /* NULL: for ad-hoc queries, everything is planned */
+    struct loading *loading;             /* NULL: for ad-hoc queries, everything is planned */
+    const struct project_table *missing; /* asked for, and has no plan */
 };
 
 static enum err find_table(struct catalog *catalog, struct project_table *table,
@@ -232,8 +233,10 @@ static enum err find_table(struct catalog *catalog, struct project_table *table,
     }
     if (catalog->loading)
         plan_table(catalog->loading, table);
-    if (!table->plan)
-        return table->planning == 1 ? ERR_CONFLICT : ERR_INVALID;
+    if (!table->plan) {
+        catalog->missing = table;
+        return ERR_INVALID;
+    }
     *ret_relation = (struct query_relation){
         .schema = query_plan_schema(table->plan),
         .stream = table->kind == PROJECT_STREAMING_TABLE,
@@ -309,7 +312,7 @@ static void plan_table(struct loading *loading, struct project_table *table)
     if (table->planning)
         return;
     table->planning = 1;
-    struct catalog catalog = {loading->project, loading};
+    struct catalog catalog = {.project = loading->project, .loading = loading};
     struct query_catalog found = {catalog_find, catalog_names, &catalog};
     struct diag diag = {0};
     enum err err = query_plan(loading->arena, table->statement, &found, &loading->project->session,
@@ -318,7 +321,11 @@ static void plan_table(struct loading *loading, struct project_table *table)
     if (err != OK) {
         table->plan = NULL;
         snprintf(diag.file, sizeof diag.file, "%.*s", STR_ARG(table->file));
-        if (diag.err == OK)
+        if (diag.err == OK && catalog.missing)
+            diag_set(&diag, err, table->statement->line, 1, "'%.*s' reads from '%.*s', which %s",
+                     STR_ARG(table->name), STR_ARG(catalog.missing->name),
+                     catalog.missing->planning == 1 ? "reads from it" : "has a mistake");
+        else if (diag.err == OK)
             diag_set(&diag, err, table->statement->line, 1, "cannot be planned: %s", err_text(err));
         diag_list_add(loading->diags, &diag);
         return;

@@ -189,6 +189,7 @@ void link_targets(struct loading *loading)
             table->target->keyspace = project->database;
             table->target->table = table->name;
         }
+        check_properties(loading, table);
         if (table->plan)
             define(loading, table);
     }
