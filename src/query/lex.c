@@ -10,6 +10,9 @@
  * Comments: "--" to the end of the line, a backslash before the line feed continues it; bracketed
  * comments nest; hints are comments to us.
  *
+ * A quote inside a string needs a backslash: 'it''s' is two strings side by side, which the parser
+ * joins.
+ *
  * The whole script becomes one array, so that the parser may look ahead as far as it likes. After
  * something that is no token (an open string, a stray character) the array ends: what is behind
  * cannot be told apart from its inside.
@@ -236,8 +239,6 @@ static void lex_quoted_string(struct lexer *lexer, size_t i, bool raw)
         }
         if (at(lexer, i) == '\\' && !raw)
             i++;
-        else if (at(lexer, i) == quote && at(lexer, i + 1) == quote && !raw)
-            i++;
         else if (at(lexer, i) == quote)
             break;
     }
@@ -384,9 +385,8 @@ struct str lex_string(struct arena *arena, struct str quoted)
     bool raw = quoted.ptr[0] == 'r' || quoted.ptr[0] == 'R';
     if (raw)
         return str_slice(quoted, 2, quoted.bytes - 1);
-    char quote = quoted.ptr[0];
     struct str s = str_slice(quoted, 1, quoted.bytes - 1);
-    if (!memchr(s.ptr, '\\', s.bytes) && !memchr(s.ptr, quote, s.bytes))
+    if (!memchr(s.ptr, '\\', s.bytes))
         return s;
     char *out = arena_array(arena, s.bytes + 1, 1);
     size_t n = 0;
@@ -394,8 +394,7 @@ struct str lex_string(struct arena *arena, struct str quoted)
         if (s.ptr[i] == '\\') {
             i = unescape(s, i, out, &n);
         } else {
-            out[n++] = s.ptr[i];
-            i += s.ptr[i] == quote ? 2 : 1;
+            out[n++] = s.ptr[i++];
         }
     }
     return str_from(out, n);

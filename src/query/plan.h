@@ -82,6 +82,9 @@ struct planner {
 
 struct plan_node *plan_node_new(struct planner *p, enum plan_kind kind, struct plan_node *kid,
                                 uint32_t width);
+/* bind_expr() where no aggregate may stand; clause is its name for the error. */
+enum err plan_bind(struct planner *p, const struct ast_node *node, const char *clause,
+                   struct expr **ret_expr) MUST_USE;
 /* A query: its columns get the scope's names. */
 enum err plan_query_node(struct planner *p, const struct ast_node *query,
                          struct relation *ret_relation) MUST_USE;

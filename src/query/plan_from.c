@@ -191,7 +191,7 @@ static enum err plan_watermark(struct planner *p, const struct ast_node *node,
     struct expr *expr;
     TRY(plan_relation(p, node->kids[0], ret_relation));
     b->scope = &ret_relation->scope;
-    TRY(bind_expr(b, named, &expr));
+    TRY(plan_bind(p, named, "WATERMARK", &expr));
     b->scope = outer;
     if (named->kind != AST_ALIAS && expr->kind != EXPR_COLUMN)
         return bind_error(b, named, "REQUIRES_EXPLICIT_NAME_IN_WATERMARK_CLAUSE", "42000",
@@ -246,7 +246,10 @@ static enum err plan_range(struct planner *p, const struct ast_node *call,
     b->scope = &empty;
     for (uint32_t i = 0; i < call->count; i++) {
         struct expr *expr;
-        TRY(bind_expr(b, call->kids[i], &expr));
+        TRY(plan_bind(p, call->kids[i], "range()", &expr));
+        if (expr->type->kind < TYPE_TINYINT || expr->type->kind > TYPE_BIGINT)
+            return bind_error(b, call, "UNEXPECTED_INPUT_TYPE", "42K09",
+                              "range() takes whole numbers");
         expr = expr_cast(b->arena, b->session, expr, type_simple(TYPE_BIGINT));
         if (expr->kind != EXPR_CONSTANT || column_is_null(expr->constant, 0))
             return bind_error(b, call, "UNEXPECTED_INPUT_TYPE", "42K09",

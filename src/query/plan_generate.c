@@ -78,7 +78,7 @@ enum err plan_generate(struct planner *p, struct relation *relation, const struc
         return bind_error(b, call, "WRONG_NUM_ARGS.WITHOUT_SUGGESTION", "42605",
                           "%.*s takes one argument", STR_ARG(call->text));
     b->scope = &relation->scope;
-    TRY(bind_expr(b, call->kids[0], &expr));
+    TRY(plan_bind(p, call->kids[0], "this function", &expr));
     b->scope = scope;
     const struct type *type = expr->type;
     bool array = type->kind == TYPE_ARRAY;

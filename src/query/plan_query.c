@@ -31,7 +31,9 @@ enum err plan_values(struct planner *p, const struct ast_node *values,
     struct plan_node *node = plan_node_new(p, PLAN_VALUES, NULL, width);
     struct scope empty = {0};
     const struct scope *outer = b->scope;
+    const char *clause = b->clause;
     b->scope = &empty;
+    b->clause = "VALUES";
     node->exprs = arena_array(b->arena, (size_t)width * rows + 1, sizeof(*node->exprs));
     node->expr_count = width * rows;
     node->limit = rows;
@@ -54,6 +56,7 @@ enum err plan_values(struct planner *p, const struct ast_node *values,
                   (struct scope_column){.name = name, .type = node->types[c], .index = c});
     }
     b->scope = outer;
+    b->clause = clause;
     return OK;
 }
 
@@ -154,6 +157,16 @@ static enum err plan_setop(struct planner *p, const struct ast_node *node,
 
 /* ---- queries ---- */
 
+enum err plan_bind(struct planner *p, const struct ast_node *node, const char *clause,
+                   struct expr **ret_expr)
+{
+    const char *outer = p->binder.clause;
+    p->binder.clause = clause;
+    TRY(bind_expr(&p->binder, node, ret_expr));
+    p->binder.clause = outer;
+    return OK;
+}
+
 static enum err limit_of(struct planner *p, const struct ast_node *node, const char *what,
                          uint64_t *ret_value)
 {
@@ -164,8 +177,11 @@ static enum err limit_of(struct planner *p, const struct ast_node *node, const c
     if (node->kind == AST_NAME && str_equal_nocase(node->text, STR("all")))
         return OK;
     b->scope = &empty;
-    TRY(bind_expr(b, node, &expr));
+    TRY(plan_bind(p, node, what, &expr));
     b->scope = outer;
+    if (expr->type->kind < TYPE_TINYINT || expr->type->kind > TYPE_BIGINT)
+        return bind_error(b, node, "INVALID_LIMIT_LIKE_EXPRESSION.DATA_TYPE", "42K0E",
+                          "%s must be a whole number", what);
     expr = expr_cast(b->arena, b->session, expr, type_simple(TYPE_BIGINT));
     if (expr->kind != EXPR_CONSTANT || column_is_null(expr->constant, 0))
         return bind_error(b, node, "INVALID_LIMIT_LIKE_EXPRESSION.IS_UNFOLDABLE", "42K0E",
@@ -206,7 +222,7 @@ static enum err plan_order(struct planner *p, const struct ast_node *keys,
     for (uint32_t i = 0; i < keys->count; i++) {
         const struct ast_node *key = keys->kids[i];
         struct expr *expr;
-        TRY(bind_expr(b, key->kids[0], &expr));
+        TRY(plan_bind(p, key->kids[0], "ORDER BY of this query", &expr));
         if (key->kids[0]->kind == AST_NUMBER && expr->kind == EXPR_CONSTANT &&
             expr->type->kind == TYPE_INT) {
             int32_t place = expr->constant->i32[0];

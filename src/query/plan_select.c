@@ -175,8 +175,11 @@ static enum err group_by_all(struct selecting *s)
 static enum err bind_group_by(struct selecting *s, const struct ast_node *list)
 {
     struct binder *b = &s->p->binder;
-    if (list->count == 1 && list->kids[0]->kind == AST_NAME &&
-        str_equal_nocase(list->kids[0]->text, STR("all")))
+    bool all = list->count == 1 && list->kids[0]->kind == AST_NAME &&
+               str_equal_nocase(list->kids[0]->text, STR("all"));
+    for (uint32_t i = 0; i < b->scope->count; i++)
+        all = all && !str_equal_nocase(b->scope->items[i].name, STR("all"));
+    if (all)
         return group_by_all(s);
     s->keys = arena_array(b->arena, list->count + 1u, sizeof(*s->keys));
     for (uint32_t i = 0; i < list->count; i++) {

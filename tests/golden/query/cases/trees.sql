@@ -7,5 +7,5 @@ WITH q(a) AS (SELECT 1) SELECT DISTINCT t.*, * EXCEPT (b) FROM q AS t, STREAM db
 -- tree
 SELECT 1 UNION ALL SELECT 2 INTERSECT SELECT 3 EXCEPT (SELECT 4 ORDER BY 1);
 -- tree
-SELECT 'it''s', 'a\tb' 'c', r'\d+', "double", `quoted name`.`a``b`, 1.5, .5, 1e3, 10L, 2.5BD, 1k.x, X'0aF', TIMESTAMP '2024-01-01 00:00:00' /* block /* nested */ comment */ -- line
+SELECT 'it''s', 'it\'s', 'a\tb' 'c', r'\d+', "double", `quoted name`.`a``b`, 1.5, .5, 1e3, 10L, 2.5BD, 1k.x, X'0aF', TIMESTAMP '2024-01-01 00:00:00' /* block /* nested */ comment */ -- line
 FROM t;
