@@ -31,10 +31,13 @@ static bool put(struct builder *out, uint32_t row, __int128 value)
     }
 }
 
-/* A decimal of the last unit, HALF_UP to microseconds or months. */
+/* A decimal of the last unit; only seconds keep their fraction, HALF_UP to microseconds. */
 static bool from_decimal(const struct cast *cast, struct builder *out, uint32_t row)
 {
     __int128 value, power = decimal_power10(cast->from->type->scale);
+    bool seconds = cast->to->kind == TYPE_INTERVAL_DT && cast->to->scale == UNIT_SECOND;
+    if (!seconds)
+        return put(out, row, cast->from->i128[row] / power * unit_of(cast->to));
     if (__builtin_mul_overflow(cast->from->i128[row], (__int128)unit_of(cast->to), &value))
         return false;
     __int128 rest = value % power, size = rest < 0 ? -rest : rest;

@@ -210,6 +210,12 @@ static enum err unit_bind(struct func_bind *bind)
     TRY(bind_signature(bind));
     if (bind->info->variant == 0)
         bind->out.result = bind->out.args[2];
+    bool wall =
+        bind_kind(bind, 1) == TYPE_TIMESTAMP_NTZ || bind_kind(bind, 2) == TYPE_TIMESTAMP_NTZ;
+    bool instant = bind_kind(bind, 1) == TYPE_TIMESTAMP || bind_kind(bind, 2) == TYPE_TIMESTAMP;
+    if (bind->info->variant == 1 && wall)
+        bind->out.args[1] = bind->out.args[2] =
+            type_simple(instant ? TYPE_TIMESTAMP : TYPE_TIMESTAMP_NTZ);
     for (size_t i = 0; i < LENGTH_OF(units); i++)
         if (str_equal_nocase(name, str_of(units[i].name)))
             bind->out.state = (void *)(uintptr_t)&units[i];
@@ -385,7 +391,7 @@ static void make_timestamp_row(struct func_call *call)
     }
     const struct zone *zone =
         call->binding->result->kind == TYPE_TIMESTAMP ? eval_zone(call->eval) : NULL;
-    if (call->count == 7 && !(zone = zone_arg(call, 6)))
+    if (call->count == 7 && zone && !(zone = zone_arg(call, 6)))
         return;
     int64_t local =
         days * US_PER_DAY + hour * 3600 * US_PER_SECOND + minute * 60 * US_PER_SECOND + us;

@@ -106,6 +106,8 @@ static enum err take_fraction(struct str *text, unsigned most, int32_t *ret_nano
     int32_t nanos = 0;
     for (size_t i = 0; i < 9; i++)
         nanos = nanos * 10 + (i < digits ? text->ptr[i] - '0' : 0);
+    if (*ret_nanos != NONE && *ret_nanos != nanos)
+        return ERR_SYNTAX;
     *ret_nanos = nanos;
     *text = str_slice(*text, digits, text->bytes);
     return OK;

@@ -78,7 +78,7 @@ static bool find(struct func_call *call, struct regex *regex, struct str text, s
 
 static void rlike_row(struct func_call *call)
 {
-    bool failed;
+    bool failed = false;
     struct regex *regex = regex_of(call, call_str(call, 1));
     if (!regex)
         return;
@@ -110,7 +110,7 @@ static struct str group_text(const struct regex *regex, struct str text, size_t 
 
 static void extract_row(struct func_call *call)
 {
-    bool failed;
+    bool failed = false;
     size_t group;
     struct str text = call_str(call, 0);
     struct regex *regex = regex_of(call, call_str(call, 1));
@@ -123,7 +123,7 @@ static void extract_row(struct func_call *call)
 
 static void extract_all_row(struct func_call *call)
 {
-    bool failed;
+    bool failed = false;
     size_t group;
     struct str text = call_str(call, 0);
     struct regex *regex = regex_of(call, call_str(call, 1));
@@ -138,7 +138,7 @@ static void extract_all_row(struct func_call *call)
 
 static void count_row(struct func_call *call)
 {
-    bool failed;
+    bool failed = false;
     struct str text = call_str(call, 0);
     struct regex *regex = regex_of(call, call_str(call, 1));
     if (!regex)
@@ -152,7 +152,7 @@ static void count_row(struct func_call *call)
 
 static void instr_row(struct func_call *call)
 {
-    bool failed;
+    bool failed = false;
     struct str text = call_str(call, 0);
     struct regex *regex = regex_of(call, call_str(call, 1));
     if (!regex)
@@ -165,7 +165,7 @@ static void instr_row(struct func_call *call)
 
 static void substr_row(struct func_call *call)
 {
-    bool failed;
+    bool failed = false;
     struct str text = call_str(call, 0);
     struct regex *regex = regex_of(call, call_str(call, 1));
     if (!regex)
@@ -269,7 +269,7 @@ static void split_points(struct func_call *call, struct str text, int32_t limit)
 
 static void split_row(struct func_call *call)
 {
-    bool failed;
+    bool failed = false;
     struct str text = call_str(call, 0), pattern = call_str(call, 1);
     int32_t limit = call->count == 3 ? call_int(call, 2) : -1, count = 1;
     if (pattern.bytes == 0) {

@@ -85,6 +85,7 @@ static const struct func_case cases[] = {
      "[100, 300]"},
     {"split", {"STRING=oneAtwoBthreeC", "STRING=[ABC]"}, "[one, two, three, ]"},
     {"split", {"STRING=oneAtwoBthreeC", "STRING=[ABC]", "INT=2"}, "[one, twoBthreeC]"},
+    {"split", {"STRING=a,b", "STRING=,", "INT=1"}, "[a,b]"},
     {"split", {"STRING=abc", "STRING="}, "[a, b, c]"},
     {"split", {"STRING=", "STRING=,"}, "[]"},
     {"split", {"STRING=a\nb", "STRING=\\n"}, "[a, b]"},
