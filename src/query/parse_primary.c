@@ -358,6 +358,11 @@ struct ast_node *parse_primary(struct parser *p)
             parse_add(p, cast, node);
             cast->type = parse_type(p, &cast->text);
             node = cast;
+        } else if ((parse_is(p, 0, "COLLATE") || parse_is_symbol(p, 0, ":")) &&
+                   parse_at_name(p, 1)) {
+            parse_fail_at(p, ERR_UNSUPPORTED, token->line, token->column, "UNSUPPORTED_FEATURE",
+                          "0A000", "%s is not supported yet",
+                          parse_is(p, 0, "COLLATE") ? "COLLATE" : "a path into a VARIANT (a:b)");
         } else {
             break;
         }
