@@ -63,8 +63,8 @@ static struct str number(struct buf *text, int64_t value)
 
 static size_t place_key(const struct dead_letter *letter, char *key, size_t room)
 {
-    return (size_t)snprintf(key, room, "%d/%lld/%u", letter->partition, (long long)letter->offset,
-                            letter->attempt);
+    return (size_t)snprintf(key, room, "%d/%lld/%u%s", letter->partition, (long long)letter->offset,
+                            letter->attempt, letter->table.bytes ? "" : "d");
 }
 
 bool dead_letter_read(const struct record *record, struct dead_letter *ret_letter)
@@ -104,7 +104,9 @@ static void remember(struct dead_letters *letters, const struct record *record)
 {
     struct dead_letter letter;
     char key[64];
-    if (dead_letter_read(record, &letter) && str_equal(letter.table, letters->table))
+    /* Those of the table, and those that do not decode, which name none. */
+    if (dead_letter_read(record, &letter) &&
+        (letter.table.bytes == 0 || str_equal(letter.table, letters->table)))
         map_set(&letters->seen, str_from(key, place_key(&letter, key, sizeof key)), letters);
 }
 
