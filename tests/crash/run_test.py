@@ -173,7 +173,7 @@ class Rounds:
                 self.wrong.append(f'{where}: {t["name"]} {t["state"]}: {t["detail"]}')
             self.read[t['name']] = t['read']
         for s in status['sources']:
-            if s['name'] == 'users':
+            if s['connector'] and s['name'] == 'users':
                 self.requests += s['requests']
                 self.errors += s['errors']
                 self.empty += s['empty_answers']
