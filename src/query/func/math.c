@@ -20,6 +20,11 @@ struct double_function {
     double above; /* NULL at or below it */
 };
 
+/* The C library's cbrt(27) is not 3. */
+static double cube_root(double x)
+{
+    return (double)cbrtl((long double)x);
+}
 static double cot(double x)
 {
     return 1 / tan(x);
@@ -90,7 +95,7 @@ enum double_index {
 };
 static const struct double_function doubles[] = {
     {sqrt, -INFINITY},
-    {cbrt, -INFINITY},
+    {cube_root, -INFINITY},
     {exp, -INFINITY},
     {expm1, -INFINITY},
     {log, 0},

@@ -92,6 +92,7 @@ static const struct func_case ansi[] = {
     {"round", {"DOUBLE=2.5"}, "3.0"},
     {"round", {"DOUBLE=-2.5"}, "-3.0"},
     {"bround", {"DOUBLE=2.5"}, "2.0"},
+    {"cbrt", {"DOUBLE=27"}, "3.0"},
     {"round", {"DOUBLE=1.005", "INT=2"}, "1.01"},
     {"round", {"DOUBLE=8.385", "INT=2"}, "8.39"},
     {"round", {"DOUBLE=123.456", "INT=-1"}, "120.0"},

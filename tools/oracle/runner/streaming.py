@@ -83,6 +83,8 @@ def reject(engine, case):
     answer = engine.ask(op=op, sql=case['sql'], style='show')
     if refusal(answer):
         return refusal(answer)
+    if answer.get('ok') and case.get('mode') in ('update', 'complete'):
+        return 'refused', 'mode', 'output mode %s cannot be asked for' % case['mode']
     if answer.get('ok'):
         return 'wrong', 'no-error', 'want a refusal: %s' % short(case.get('message_hint'))
     return 'pass', '', ''
