@@ -9,6 +9,9 @@
             check_failed(__FILE__, __LINE__, __func__, #condition);                                \
     } while (0)
 
+/* The place that is never reached: check_never("an operator that is not in the table"). */
+#define check_never(why) check_failed(__FILE__, __LINE__, __func__, why)
+
 /* check_slow() walks whole structures; compiled in for debug builds and the simulator only. */
 #ifdef MILLRACE_CHECK_SLOW
 #define check_slow(condition) check(condition)

@@ -245,7 +245,7 @@ static enum err result_type(struct binder *b, const struct ast_node *node,
         if (!has_order(args[count - 1]->type))
             return bind_error(b, node, "DATATYPE_MISMATCH.INVALID_ORDERING_TYPE", "42K09",
                               "%s needs values that have an order", info->name);
-        /* fall through */
+        __attribute__((fallthrough));
     case AGG_FIRST:
     case AGG_LAST:
         *ret_type = args[0]->type;

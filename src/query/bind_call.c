@@ -208,7 +208,7 @@ static enum err make_conditional(struct binder *b, enum conditional kind, struct
         return make_coalesce(b, kids, count, node, ret_expr);
     case COND_NULLIFZERO:
         TRY(zero(b, node, &kids[1]));
-        /* fall through */
+        __attribute__((fallthrough));
     case COND_NULLIF:
         args[0] = kids[0];
         args[1] = kids[1];

@@ -212,7 +212,7 @@ static uint32_t find_field(const struct type *type, const struct expr *expr)
         if (str_equal(type->fields[i].name, expr->field))
             return i;
     }
-    check(!"a field in use was pruned");
+    check_never("a field in use was pruned");
     return 0;
 }
 

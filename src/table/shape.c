@@ -234,14 +234,12 @@ static enum err compare_definitions(const struct table_definition *old,
     if (old->ttl_default_s != new->ttl_default_s)
         return diag_set(diag, ERR_EXISTS, 0, 0, "the table exists with a default ttl of %lld s",
                         (long long)old->ttl_default_s);
-    size_t key_count = 0;
     for (size_t i = 0; i < old->column_count; i++) {
         size_t at = find_column(new, old->columns[i].name);
         if (at == SIZE_MAX)
             return diag_set(diag, ERR_EXISTS, 0, 0, "the table exists with a column %.*s",
                             STR_ARG(old->columns[i].name));
         TRY(compare_column(&old->columns[i], &new->columns[at], diag));
-        key_count += role_is_key(old->columns[i].role);
         if (role_is_key(old->columns[i].role) && at != i)
             return diag_set(diag, ERR_EXISTS, 0, 0, "the table exists with another order of keys");
     }

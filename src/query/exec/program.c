@@ -207,7 +207,7 @@ static uint32_t compile_new(struct program *program, const struct expr *expr)
     case EXPR_AGGREGATE:
         break;
     }
-    check(!"an expression that is not computed");
+    check_never("an expression that is not computed");
     return 0;
 }
 
@@ -321,7 +321,7 @@ static enum err run_value(struct program *program, size_t index, struct eval *ev
     case STEP_LAMBDA:
         return lambda_run(step->lambda, program, eval, args, rows, ret_column);
     default:
-        check(!"not a step with a value");
+        check_never("not a step with a value");
         return ERR_INVALID;
     }
 }

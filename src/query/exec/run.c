@@ -99,7 +99,7 @@ static struct operator* new_operator(struct query_run *run, const struct plan_no
     case PLAN_VALUES:
         return values_new(run, node);
     }
-    check(!"an operator");
+    check_never("an operator");
     return NULL;
 }
 

@@ -124,7 +124,7 @@ static __int128 integer_at(const struct column *column, uint32_t row)
     case 4:
         return column->i32[row];
     default:
-        check(!"a sum of this width");
+        check_never("a sum of this width");
         return 0;
     }
 }
