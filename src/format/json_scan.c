@@ -90,6 +90,8 @@ static json_scan_fn *best(void)
 void json_scan_choose(bool wide)
 {
     __atomic_store_n(&json_scan_wide, wide ? best() : json_scan_portable, __ATOMIC_RELAXED);
+    __atomic_store_n(&json_pass_container, wide ? json_pass_best() : json_pass_portable,
+                     __ATOMIC_RELAXED);
 }
 
 static const uint8_t *scan_first(const uint8_t *p, const uint8_t *end, uint8_t quote,
@@ -100,3 +102,11 @@ static const uint8_t *scan_first(const uint8_t *p, const uint8_t *end, uint8_t q
 }
 
 json_scan_fn *json_scan_wide = scan_first;
+
+static const uint8_t *pass_first(const uint8_t *p, const uint8_t *end)
+{
+    json_scan_choose(true);
+    return __atomic_load_n(&json_pass_container, __ATOMIC_RELAXED)(p, end);
+}
+
+json_pass_fn *json_pass_container = pass_first;

@@ -38,7 +38,12 @@ typedef const uint8_t *json_scan_fn(const uint8_t *p, const uint8_t *end, uint8_
 json_scan_fn json_scan_portable;
 /* The best kernel of this machine. */
 extern json_scan_fn *json_scan_wide;
-/* For tests: false = the portable kernel, true = what the machine offers. */
+/* The place behind the object or array that begins at p: json_pass.c. */
+typedef const uint8_t *json_pass_fn(const uint8_t *p, const uint8_t *end);
+json_pass_fn json_pass_portable;
+json_pass_fn *json_pass_best(void);
+extern json_pass_fn *json_pass_container;
+/* For tests: false = the portable kernels, true = what the machine offers. */
 void json_scan_choose(bool wide);
 
 #ifdef JSON_SSE2
