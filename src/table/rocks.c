@@ -11,8 +11,8 @@
  *   256 files are kept open, one log file of RocksDB's own with warnings only.
  * - quick to open: no statistics from files, no sizes checked, no flush while opening; closing
  *   leaves a small memtable to the log.
- * - the rows of a commit come sorted (batch.c), so each is looked for in the memtable from the place
- *   of the one before, not from the top: a fifth less CPU a row.
+ * - the rows of a commit come sorted (batch.c), so each is looked for in the memtable from the
+ *   place of the one before, not from the top: a fifth less CPU a row.
  * - log files are used again, which spares a synced write the change of the file's size.
  *
  * A full disk: RocksDB stops taking writes when a flush or its log hits one, and its C interface
