@@ -143,11 +143,11 @@ static void print_record(struct cli *cli, struct str record, bool keys)
     }
     struct str key = json_member(record, "key"), value = json_member(record, "value");
     if (keys) {
-        if (json_kind(key) != JSON_KIND_NULL)
+        if (json_kind(key) != JSON_KIND_NULL && json_bytes_read(key, &line) != OK)
             json_text(key, &line);
         buf_char(&line, '\t');
     }
-    if (json_kind(value) != JSON_KIND_NULL)
+    if (json_kind(value) != JSON_KIND_NULL && json_bytes_read(value, &line) != OK)
         json_text(value, &line);
     buf_char(&line, '\n');
     cli_write(cli, buf_str(&line));
@@ -267,8 +267,6 @@ static enum err send_page(struct producing *p)
 
 static enum err produce_line(struct producing *p, struct str line)
 {
-    if (line.bytes && line.ptr[line.bytes - 1] == '\r')
-        line.bytes--;
     if (!p->count) {
         p->w = (struct json_writer){.out = &p->body};
         json_open(&p->w, '{');
@@ -279,7 +277,7 @@ static enum err produce_line(struct producing *p, struct str line)
     json_open(&p->w, '{');
     if (at != SIZE_MAX) {
         json_key(&p->w, "key");
-        json_str(&p->w, str_slice(line, 0, at));
+        json_bytes(&p->w, str_slice(line, 0, at));
         line = str_slice(line, at + strlen(p->separator), line.bytes);
     }
     if (p->partition >= 0) {
@@ -287,7 +285,7 @@ static enum err produce_line(struct producing *p, struct str line)
         json_i64(&p->w, p->partition);
     }
     json_key(&p->w, "value");
-    json_str(&p->w, line.ptr ? line : STR(""));
+    json_bytes(&p->w, line.ptr ? line : STR(""));
     json_close(&p->w, '}');
     p->count++;
     return p->count >= PRODUCE_PAGE || p->body.bytes > 8 << 20 ? send_page(p) : OK;
@@ -343,7 +341,9 @@ const struct cli_command command_produce = {
     .name = "produce",
     .arguments = "TOPIC",
     .summary = "appends the lines of standard input to a topic",
-    .text = "One record a line. Prints the number of records when they are durable.",
+    .text =
+        "One record a line: the bytes before each line feed, as they are. Prints the number of\n"
+        "records when they are durable.",
     .examples = "  millrace produce clicks < clicks.ndjson\n"
                 "  printf 'a:1\\nb:2\\n' | millrace produce counts -K :",
     .options = produce_options,

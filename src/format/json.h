@@ -124,5 +124,10 @@ void json_f64(struct json_writer *w, double value);
 void json_bool(struct json_writer *w, bool value);
 void json_null(struct json_writer *w);
 void json_raw(struct json_writer *w, struct str json);
+/* Bytes that may be anything: a string when they are UTF-8, else {"base64":".."}. */
+void json_bytes(struct json_writer *w, struct str bytes); /* ptr NULL = null */
+/* The bytes that json_bytes() wrote; of any other value what json_text() gives. ERR_SYNTAX when the
+ * Base64 is none. */
+enum err json_bytes_read(struct str value, struct buf *out) MUST_USE;
 
 #endif

@@ -6,6 +6,7 @@
  * digits for the other control characters; everything else stands as it is, in UTF-8. Numbers that
  * JSON cannot write (NaN, infinities) become the texts "NaN", "Infinity", "-Infinity".
  */
+#include "base/base64.h"
 #include "data/column.h"
 #include "format/json.h"
 #include "format/json_scan.h"
@@ -133,6 +134,36 @@ void json_raw(struct json_writer *w, struct str json)
 {
     separate(w);
     buf_str_append(w->out, json);
+}
+
+void json_bytes(struct json_writer *w, struct str bytes)
+{
+    CLEAN(buf_deinit) struct buf text = {0};
+    if (!bytes.ptr || str_is_utf8(bytes)) {
+        json_str(w, bytes);
+        return;
+    }
+    base64_encode(bytes, &text);
+    json_open(w, '{');
+    json_key(w, "base64");
+    json_str(w, buf_str(&text));
+    json_close(w, '}');
+}
+
+enum err json_bytes_read(struct str value, struct buf *out)
+{
+    size_t state = 0, members = 0;
+    struct str key, item, text = STR_NONE;
+    if (json_kind(value) == JSON_KIND_OBJECT)
+        for (; json_next(value, &state, &key, &item); members++)
+            text = str_equal(key, STR("\"base64\"")) ? item : STR_NONE;
+    if (members == 1 && json_kind(text) == JSON_KIND_STRING) {
+        CLEAN(buf_deinit) struct buf plain = {0};
+        json_text(text, &plain);
+        return base64_decode(buf_str(&plain), out);
+    }
+    json_text(value, out);
+    return buf_error(out);
 }
 
 void json_print_i64(int64_t value, struct buf *out)

@@ -119,8 +119,10 @@ static bool list_letter(void *owner, int64_t number, const struct dead_letter *l
     text_pair(&l->w, "class", letter->error_class.bytes ? letter->error_class : STR_NONE);
     pair(&l->w, "attempt", letter->attempt);
     pair(&l->w, "time_ms", letter->time_ms);
-    text_pair(&l->w, "key", letter->key);
-    text_pair(&l->w, "value", letter->value);
+    json_key(&l->w, "key");
+    json_bytes(&l->w, letter->key);
+    json_key(&l->w, "value");
+    json_bytes(&l->w, letter->value);
     json_close(&l->w, '}');
     return true;
 }

@@ -141,27 +141,6 @@ enum err operate_topic_delete(const struct operate *op, struct str name, struct 
 
 /* ---- consume ---- */
 
-static void text_or_base64(struct json_writer *w, struct str bytes)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    if (!bytes.ptr || str_is_utf8(bytes)) {
-        json_str(w, bytes);
-        return;
-    }
-    CLEAN(buf_deinit) struct buf text = {0};
-    for (size_t i = 0; i < bytes.bytes; i += 3) {
-        uint32_t group = 0;
-        for (size_t k = 0; k < 3; k++)
-            group = group << 8 | (i + k < bytes.bytes ? (uint8_t)bytes.ptr[i + k] : 0);
-        for (size_t k = 0; k < 4; k++)
-            buf_char(&text, i + k <= bytes.bytes ? digits[group >> (18 - 6 * k) & 63] : '=');
-    }
-    json_open(w, '{');
-    json_key(w, "base64");
-    json_str(w, buf_str(&text));
-    json_close(w, '}');
-}
-
 static void record_json(struct json_writer *w, int32_t partition, const struct record *record)
 {
     json_open(w, '{');
@@ -169,15 +148,15 @@ static void record_json(struct json_writer *w, int32_t partition, const struct r
     pair(w, "offset", record->offset);
     pair(w, "timestamp_ms", record->timestamp_ms);
     json_key(w, "key");
-    text_or_base64(w, record->key);
+    json_bytes(w, record->key);
     json_key(w, "value");
-    text_or_base64(w, record->value);
+    json_bytes(w, record->value);
     json_key(w, "headers");
     json_open(w, '{');
     struct str raw = record->headers_raw;
     for (struct record_header h; record_header_next(&raw, &h);) {
         json_key_str(w, h.key);
-        text_or_base64(w, h.value);
+        json_bytes(w, h.value);
     }
     json_close(w, '}');
     json_close(w, '}');

@@ -134,9 +134,22 @@ static enum err get_records(struct call *call)
                            call->diag);
 }
 
+/* As operate_consume() shows bytes: a string, {"base64":".."}, null; any other JSON is itself. */
+static enum err record_bytes(struct call *call, struct str value, struct str *ret_bytes)
+{
+    CLEAN(buf_deinit) struct buf bytes = {0};
+    if (!value.ptr || json_kind(value) == JSON_KIND_NULL)
+        return OK;
+    enum err err = json_bytes_read(value, &bytes);
+    if (err == ERR_SYNTAX)
+        return diag_set(call->diag, ERR_INVALID, 0, 0, "\"base64\" does not hold Base64");
+    TRY(err);
+    *ret_bytes = arena_str(call->arena, buf_str(&bytes));
+    return OK;
+}
+
 static enum err one_record(struct call *call, struct str item, struct produce_record *record)
 {
-    CLEAN(buf_deinit) struct buf text = {0};
     struct str key = json_member(item, "key"), value = json_member(item, "value");
     struct str partition = json_member(item, "partition");
     int64_t number = -1;
@@ -146,16 +159,8 @@ static enum err one_record(struct call *call, struct str item, struct produce_re
     if (partition.ptr && (str_to_i64(partition, &number) != OK || number < 0 || number > INT32_MAX))
         return diag_set(call->diag, ERR_INVALID, 0, 0, "\"partition\" has to be a number");
     record->partition = (int32_t)number;
-    if (json_kind(key) == JSON_KIND_STRING) {
-        json_text(key, &text);
-        record->key = arena_str(call->arena, buf_str(&text));
-        buf_reset(&text);
-    }
-    if (json_kind(value) != JSON_KIND_NULL) {
-        json_text(value, &text);
-        record->value = arena_str(call->arena, buf_str(&text));
-    }
-    return OK;
+    TRY(record_bytes(call, key, &record->key));
+    return record_bytes(call, value, &record->value);
 }
 
 static enum err post_records(struct call *call)
@@ -235,7 +240,8 @@ static const struct {
     {"GET", "/api/topics/{}/records", get_records,
      "Records: ?from=OFFSET,.. (one a partition; -1 start, -2 end) &count=N."},
     {"POST", "/api/topics/{}/records", post_records,
-     "Appends: {\"records\": [{\"key\", \"value\", \"partition\"}]}; answered when durable."},
+     "Appends: {\"records\": [{\"key\", \"value\", \"partition\"}]}; text, or {\"base64\"} for "
+     "other bytes. Answered when durable."},
     {"GET", "/api/tables", get_tables, "All tables with their columns."},
     {"POST", "/api/sql", post_sql, "Runs a query: {\"query\", \"rows_max\", \"explain\"}."},
     {"GET", "/api/dead-letters", get_dead_letters, "Streams that have dead letters."},
