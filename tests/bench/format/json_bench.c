@@ -63,10 +63,7 @@ static void bid(uint64_t i, struct buf *out)
 static void user(uint64_t i, struct buf *out)
 {
     static const char *const first[] = {"Brad", "\xC3\x96m\xC3\xBCr", "Louane", "Vi\xC5\xA1nja"};
-    static const char *const city[] = {"Kilcoole",
-                                       "Sandnessj\xC3\xB8"
-                                       "en",
-                                       "Billings", "Tehran"};
+    static const char *const city[] = {"Kilcoole", "Sandnessj\303\270en", "Billings", "Tehran"};
     uint64_t r = prng_mix(i);
     const char *name = first[r & 3], *place = city[r >> 2 & 3];
     buf_printf(

@@ -647,7 +647,7 @@ static void test_deep(void **state)
 
 static void test_big(void **state)
 {
-    CLEAN(buf_deinit) struct buf doc = {0}, row = {0};
+    CLEAN(buf_deinit) struct buf doc = {0};
     struct rig rig;
     rig_open(&rig, "a STRING, m MAP<STRING,INT>, l ARRAY<BIGINT>", NULL, NULL);
     buf_text(&doc, "{\"a\":\"");
