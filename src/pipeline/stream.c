@@ -15,7 +15,7 @@
 
 #include <stdio.h>
 
-enum { EPOCH_BYTES = 4 << 20, SCRATCH_BYTES_MAX = 512 << 20, RUN_BYTES_MAX = 512 << 20 };
+enum { EPOCH_BYTES = 8 << 20, SCRATCH_BYTES_MAX = 512 << 20, RUN_BYTES_MAX = 512 << 20 };
 
 /* ---- opening ---- */
 
