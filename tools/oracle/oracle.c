@@ -8,6 +8,7 @@
  *   {"op":"table","name":"t","schema":"a INT","rows":[{..},..],"stream":false}
  *   {"op":"parse","kind":"statement|expression|type|schema","sql":".."}
  *   {"op":"run","sql":"..","style":"hive|show"}
+ *   {"op":"plan","sql":".."}              the answer's schema without running it
  *   {"op":"stream","sql":".."}        plans a stream; then
  *   {"op":"push","rows":{"source":[{..},..]},"style":".."}
  *
@@ -437,6 +438,21 @@ static enum err op_run(struct oracle *oracle, struct str request, struct diag *d
     }
 }
 
+/* What a case says of the schema alone holds even where a row could not be computed. */
+static enum err op_plan(struct oracle *oracle, struct str request, struct diag *diag,
+                        struct buf *out)
+{
+    const struct query_statement *statement;
+    const struct query_plan *plan;
+    TRY(one_statement(oracle, text_of(oracle, request, "sql"), diag, &statement));
+    if (statement->kind != QUERY_SELECT)
+        return diag_set(diag, ERR_UNSUPPORTED, statement->line, 1, "the plan of this statement");
+    TRY(plan_of(oracle, statement, diag, &plan));
+    put_head(oracle, plan, out);
+    buf_text(out, "]}");
+    return OK;
+}
+
 static enum err op_stream(struct oracle *oracle, struct str request, struct diag *diag,
                           struct buf *out)
 {
@@ -525,6 +541,8 @@ static void answer_line(struct oracle *oracle, struct str line, struct buf *out)
         err = op_table(oracle, line, &diag);
     else if (str_equal(op, STR("run")))
         err = op_run(oracle, line, &diag, out);
+    else if (str_equal(op, STR("plan")))
+        err = op_plan(oracle, line, &diag, out);
     else if (str_equal(op, STR("stream")))
         err = op_stream(oracle, line, &diag, out);
     else if (str_equal(op, STR("push")))

@@ -128,7 +128,9 @@ def one_scenario(engine, case):
         answer = engine.ask(op='run', sql=sql.strip().rstrip(';'), style='show')
         if refusal(answer):
             return 'refused', 'setup', refusal(answer)[2]
-    answer = engine.ask(op='run', sql=case['sql'].strip().rstrip(';'), style='show')
+    schema_only = 'rows' not in case and 'error_regex' not in case
+    answer = engine.ask(op='plan' if schema_only and 'schema' in case else 'run',
+                        sql=case['sql'].strip().rstrip(';'), style='show')
     if refusal(answer):
         return refusal(answer)
     if 'error_regex' in case:
