@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-from millrace import Project, at_end, main, request, until, wrong_books  # noqa: E402
+from millrace import TIMEOUT, Project, at_end, main, request, until, wrong_books  # noqa: E402
 
 SETTINGS = '''
 sources:
@@ -100,7 +100,7 @@ def verify(tap, project, client, where):
 
 def log_full(tap):
     project = Project(SETTINGS, SQL)
-    disk = disk_or_skip(tap, os.path.join(project.path, 'data'), 48, 'a full disk under the log')
+    disk = disk_or_skip(tap, os.path.join(project.path, 'data'), 192, 'a full disk under the log')
     if not disk:
         return
     run = project.start()
@@ -130,7 +130,7 @@ def log_full(tap):
     for _ in range(20):
         client.post()
     tap.equal(client.acked[-20:], list(range(client.next - 20, client.next)), 'as before')
-    until(lambda: project.table('events_by_id')['lag'] == 0, 'lag')
+    until(lambda: project.table('events_by_id')['lag'] == 0, project.status, TIMEOUT / 4)
     status = project.status()
     tap.equal((status['log'], wrong_books(status)), ('done', None), 'the status is well again')
     tap.equal(request('GET', project.url('/health')).status, 200, '/health too')
@@ -143,9 +143,9 @@ def log_full(tap):
     run.kill()
     disk.room()
     run = project.start()
-    until(lambda: project.table('events_by_id')['lag'] == 0, 'lag')
+    until(lambda: project.table('events_by_id')['lag'] == 0, project.status, TIMEOUT / 4)
     tap.equal(client.post(), 200, 'killed on a full disk, started with room: it takes records')
-    until(lambda: project.table('events_by_id')['lag'] == 0, 'lag')
+    until(lambda: project.table('events_by_id')['lag'] == 0, project.status, TIMEOUT / 4)
     tap.equal(run.stop(), 0, 'Ctrl-C')
     verify(tap, project, client, 'after a kill on a full disk')
 
@@ -153,7 +153,7 @@ def log_full(tap):
 def tables_full(tap):
     """Only the tables have no room: records are still taken and wait."""
     project = Project(SETTINGS, SQL)
-    disk = disk_or_skip(tap, os.path.join(project.path, 'data', 'tables'), 32, 'a full disk under the tables')
+    disk = disk_or_skip(tap, os.path.join(project.path, 'data', 'tables'), 128, 'a full disk under the tables')
     if not disk:
         return
     run = project.start()
@@ -177,7 +177,7 @@ def tables_full(tap):
     tap.ok(code == 1 and 'the disk is full' in json.dumps(findings), 'doctor says so', findings)
     tap.ok(run.alive(), 'the run goes on')
     disk.room()
-    until(lambda: project.table('events_by_id')['lag'] == 0, lambda: project.table('events_by_id'))
+    until(lambda: project.table('events_by_id')['lag'] == 0, project.status, TIMEOUT / 4)
     tap.ok(True, 'room is made: the table catches up by itself')
     status = project.status()
     tap.ok(project.table('events_by_id', status)['state'] in ('idle', 'running') and wrong_books(status) is None,
@@ -192,7 +192,7 @@ def tables_full(tap):
     run.kill()
     disk.room()
     run = project.start()
-    until(lambda: project.table('events_by_id')['lag'] == 0, lambda: project.table('events_by_id'))
+    until(lambda: project.table('events_by_id')['lag'] == 0, project.status, TIMEOUT / 4)
     tap.equal(run.stop(), 0, 'killed on a full disk, started with room: Ctrl-C ends with 0')
     verify(tap, project, client, 'after a kill on a full disk')
 
