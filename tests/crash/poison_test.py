@@ -184,7 +184,8 @@ def replayed(tap):
     tap.equal(project.sql('SELECT id, name FROM items ORDER BY id'), [['1', 'n1'], ['2', 'zero'], ['3', 'n3']],
               'the mended one is a row now')
     letters = project.letters('raw')
-    tap.equal([(x['value'], x['attempt'], x['offset']) for x in letters[2:]], [('not JSON', 2, 5)],
+    place = max(r['offset'] for r in project.records('raw') if r['value'] == 'not JSON')
+    tap.equal([(x['value'], x['attempt'], x['offset']) for x in letters[2:]], [('not JSON', 2, place)],
               'the other one is a letter again: attempt 2')
     tap.equal(project.must('dlq', 'list', '-o', 'json').json()[0]['replayed'], 2, 'dlq list counts what was replayed')
 

@@ -74,7 +74,7 @@ def post(project, path, body):
     end = time.monotonic() + TIMEOUT
     while time.monotonic() < end:
         try:
-            answer = request('POST', project.url(path), body, {'Content-Type': 'application/x-ndjson'})
+            answer = request('POST', project.url(path), body, {'Content-Type': 'application/json'})
         except (OSError, http.client.HTTPException):
             time.sleep(0.01)
             continue
