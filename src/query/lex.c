@@ -111,6 +111,13 @@ static size_t line_comment_end(const struct lexer *lexer, size_t i)
     return i;
 }
 
+static const char open_comment[] = "a bracketed comment is not closed";
+
+bool lex_is_open_comment(const struct token *token)
+{
+    return token->kind == TOKEN_ERROR && str_equal(token->text, str_of(open_comment));
+}
+
 /* True when something was skipped. */
 static bool skip_blank(struct lexer *lexer)
 {
@@ -126,7 +133,7 @@ static bool skip_blank(struct lexer *lexer)
     if (c == '/' && at(lexer, lexer->at + 1) == '*') {
         size_t end = comment_end(lexer, lexer->at);
         if (end == SIZE_MAX)
-            fail(lexer, "a bracketed comment is not closed");
+            fail(lexer, open_comment);
         else
             advance(lexer, end);
         return true;
@@ -228,7 +235,7 @@ static void lex_quoted_name(struct lexer *lexer)
     token->text = inside;
 }
 
-/* A string whose quote stands at i. */
+/* A string whose quote stands at i; a doubled quote inside stands for one, but not in a raw one. */
 static void lex_quoted_string(struct lexer *lexer, size_t i, bool raw)
 {
     char quote = at(lexer, i);
@@ -238,6 +245,8 @@ static void lex_quoted_string(struct lexer *lexer, size_t i, bool raw)
             return;
         }
         if (at(lexer, i) == '\\' && !raw)
+            i++;
+        else if (at(lexer, i) == quote && at(lexer, i + 1) == quote && !raw)
             i++;
         else if (at(lexer, i) == quote)
             break;
@@ -386,7 +395,8 @@ struct str lex_string(struct arena *arena, struct str quoted)
     if (raw)
         return str_slice(quoted, 2, quoted.bytes - 1);
     struct str s = str_slice(quoted, 1, quoted.bytes - 1);
-    if (!memchr(s.ptr, '\\', s.bytes))
+    char quote = quoted.ptr[0];
+    if (!memchr(s.ptr, '\\', s.bytes) && !memchr(s.ptr, quote, s.bytes))
         return s;
     char *out = arena_array(arena, s.bytes + 1, 1);
     size_t n = 0;
@@ -394,7 +404,8 @@ struct str lex_string(struct arena *arena, struct str quoted)
         if (s.ptr[i] == '\\') {
             i = unescape(s, i, out, &n);
         } else {
-            out[n++] = s.ptr[i++];
+            out[n++] = s.ptr[i];
+            i += s.ptr[i] == quote ? 2 : 1;
         }
     }
     return str_from(out, n);

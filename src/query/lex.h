@@ -29,6 +29,9 @@ struct token_list {
 /* All tokens of a text; decoded names live in the arena. ERR_LIMIT for a text over 4 MiB. */
 enum err lex(struct arena *arena, struct str text, struct token_list *ret_tokens) MUST_USE;
 
+/* Is that TOKEN_ERROR a bracketed comment without an end? */
+bool lex_is_open_comment(const struct token *token);
+
 /* What a TOKEN_STRING stands for: escapes are resolved, a raw one is taken as it is. */
 struct str lex_string(struct arena *arena, struct str quoted);
 

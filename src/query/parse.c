@@ -90,6 +90,59 @@ static void parse_create_clauses(struct parser *p, struct query_statement *s)
     }
 }
 
+static void refuse(struct parser *p, const char *what)
+{
+    const struct token *token = parse_peek(p, 0);
+    parse_fail_at(p, ERR_UNSUPPORTED, token->line, token->column, "UNSUPPORTED_FEATURE", "0A000",
+                  "%s is not supported yet", what);
+}
+
+/* (a, b COMMENT 'text', ..), NULL when they are declared with types (a data source follows). */
+static struct ast_node *parse_view_columns(struct parser *p)
+{
+    struct ast_node *names = parse_node(p, AST_LIST, STR_NONE);
+    parse_expect_symbol(p, "(");
+    do {
+        struct ast_node *name = parse_node(p, AST_NAME, STR_NONE);
+        name->text = parse_name(p, "a column name");
+        if (parse_at_name(p, 0) && !parse_is(p, 0, "COMMENT"))
+            refuse(p, "a temporary view with a schema");
+        if (parse_word(p, "COMMENT"))
+            (void)parse_string(p);
+        parse_add(p, names, name);
+    } while (parse_symbol(p, ","));
+    parse_expect_symbol(p, ")");
+    return names;
+}
+
+/* SELECT * FROM (query) AS view(names) */
+static struct ast_node *rename_query(struct parser *p, struct ast_node *query,
+                                     struct ast_node *names)
+{
+    struct ast_node *node = parse_node(p, AST_QUERY, STR_NONE);
+    struct ast_node *select = parse_node(p, AST_SELECT, STR_NONE);
+    struct ast_node *list = parse_node(p, AST_LIST, STR_NONE);
+    struct ast_node *star = parse_node(p, AST_STAR, STR_NONE);
+    struct ast_node *from = parse_node(p, AST_FROM, STR_NONE);
+    struct ast_node *alias = parse_node(p, AST_ALIASED, STR(""));
+    struct ast_node *derived = parse_node(p, AST_DERIVED, STR_NONE);
+    parse_add(p, derived, query);
+    parse_add(p, alias, derived);
+    parse_add(p, alias, names);
+    parse_add(p, from, alias);
+    parse_add(p, star, NULL);
+    parse_add(p, list, star);
+    parse_add(p, select, list);
+    parse_add(p, select, from);
+    parse_add(p, node, select);
+    for (size_t i = 0; i < 4; i++)
+        parse_add(p, select, NULL);
+    for (size_t i = 0; i < 6; i++)
+        parse_add(p, node, NULL);
+    node->source = query->source;
+    return node;
+}
+
 /* Behind CREATE .. TABLE or VIEW. */
 static void parse_create(struct parser *p, struct query_statement *s,
                          enum query_statement_kind kind)
@@ -98,11 +151,19 @@ static void parse_create(struct parser *p, struct query_statement *s,
     (void)parse_words(p, "IF NOT EXISTS");
     struct ast_node *name = parse_relation_name(p);
     s->name = name->text;
-    if (parse_is_symbol(p, 0, "("))
+    bool temporary = kind == QUERY_CREATE_TEMPORARY_VIEW;
+    struct ast_node *names = NULL;
+    if (temporary && parse_is_symbol(p, 0, "("))
+        names = parse_view_columns(p);
+    else if (parse_is_symbol(p, 0, "("))
         parse_skip_brackets(p);
+    if (temporary && parse_is(p, 0, "USING"))
+        refuse(p, "a temporary view of a data source (USING)");
+    if (parse_words(p, "DEFAULT COLLATION"))
+        refuse(p, "DEFAULT COLLATION");
     parse_create_clauses(p, s);
     if (parse_word(p, "AS"))
-        s->query = parse_query(p);
+        s->query = names ? rename_query(p, parse_query(p), names) : parse_query(p);
     else if (kind != QUERY_CREATE_STREAMING_TABLE)
         parse_fail(p, "AS");
 }
@@ -193,6 +254,18 @@ static bool has_word(const struct parser *p, const char *word)
     return false;
 }
 
+/* BEGIN .., name: BEGIN .. */
+static bool at_script(const struct parser *p)
+{
+    size_t label = parse_at_name(p, 0) && parse_is_symbol(p, 1, ":") ? 2 : 0;
+    return parse_is(p, label, "BEGIN");
+}
+
+static bool at_transform(const struct parser *p)
+{
+    return (parse_is(p, 0, "MAP") || parse_is(p, 0, "REDUCE")) && has_word(p, "USING");
+}
+
 static void parse_statement(struct parser *p, struct query_statement *s)
 {
     enum query_statement_kind kind;
@@ -202,6 +275,10 @@ static void parse_statement(struct parser *p, struct query_statement *s)
     } else if (parse_at_query(p, 0)) {
         s->kind = QUERY_SELECT;
         s->query = parse_query(p);
+    } else if (at_script(p)) {
+        refuse(p, "a script of statements (BEGIN .. END)");
+    } else if (at_transform(p)) {
+        refuse(p, "a script in a query (MAP, REDUCE)");
     } else if (take_create(p, &kind)) {
         parse_create(p, s, kind);
     } else if (parse_is(p, 0, "SET") && parse_set(p, s)) {

@@ -89,5 +89,7 @@ struct ast_node *parse_interval(struct parser *p);
 struct ast_node *parse_query(struct parser *p);
 bool parse_at_query(const struct parser *p, size_t ahead);
 struct ast_node *parse_from(struct parser *p);
+/* VALUES .. with its alias, when it has one: INLINE or ALIASED. */
+struct ast_node *parse_inline_table(struct parser *p);
 
 #endif

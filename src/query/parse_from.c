@@ -187,6 +187,18 @@ static struct ast_node *parse_bracketed_relation(struct parser *p)
     return parse_alias(p, parse_watermark(p, parse_sample(p, node)));
 }
 
+struct ast_node *parse_inline_table(struct parser *p)
+{
+    struct ast_node *node = parse_node(p, AST_INLINE, STR_NONE);
+    struct ast_node *values = parse_node(p, AST_VALUES, STR_NONE);
+    parse_expect(p, "VALUES");
+    do
+        parse_add(p, values, parse_expr(p));
+    while (parse_symbol(p, ","));
+    parse_add(p, node, values);
+    return parse_alias(p, node);
+}
+
 static struct ast_node *parse_relation_primary(struct parser *p)
 {
     bool lateral = parse_is(p, 0, "LATERAL") && !parse_is(p, 1, "VIEW");
@@ -196,14 +208,7 @@ static struct ast_node *parse_relation_primary(struct parser *p)
     if (parse_is_symbol(p, 0, "(")) {
         node = parse_bracketed_relation(p);
     } else if (parse_is(p, 0, "VALUES") && !parse_is_symbol(p, 1, ")")) {
-        node = parse_node(p, AST_INLINE, STR_NONE);
-        struct ast_node *values = parse_node(p, AST_VALUES, STR_NONE);
-        parse_next(p);
-        do
-            parse_add(p, values, parse_expr(p));
-        while (parse_symbol(p, ","));
-        parse_add(p, node, values);
-        node = parse_alias(p, node);
+        node = parse_inline_table(p);
     } else if (parse_at_name(p, 0) && parse_is_symbol(p, 1, "(") && !at_stream(p)) {
         const struct token *token = parse_next(p);
         node = parse_node_at(p, AST_FUNCTION, token->text, token);

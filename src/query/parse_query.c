@@ -48,8 +48,8 @@ bool parse_at_query(const struct parser *p, size_t ahead)
         depth--;
         if (depth < open) {
             open--;
-            if (!parse_is_symbol(p, i + 1, ")") && !parse_is_any(p, i + 1, more) &&
-                p->at + i + 1 < p->end)
+            if (!parse_is_symbol(p, i + 1, ")") && !parse_is_symbol(p, i + 1, "|>") &&
+                !parse_is_any(p, i + 1, more) && p->at + i + 1 < p->end)
                 return false;
         }
     }
@@ -67,6 +67,8 @@ static struct ast_node *parse_grouping(struct parser *p, const char *name)
             parse_add(p, node, parse_node(p, AST_LIST, STR_NONE));
             parse_next(p);
             parse_next(p);
+        } else if (*name == 's' && parse_words(p, "GROUPING SETS")) {
+            parse_add(p, node, parse_grouping(p, "sets"));
         } else if (*name == 's' && parse_is(p, 0, "ROLLUP")) {
             parse_next(p);
             parse_add(p, node, parse_grouping(p, "rollup"));
@@ -157,14 +159,32 @@ static bool at_script(const struct parser *p)
     return parse_is_any(p, i + 1, words);
 }
 
+/* Hive's MAP .. USING 'script' and REDUCE .. USING 'script'. */
+static bool at_old_script(const struct parser *p)
+{
+    if ((!parse_is(p, 0, "MAP") && !parse_is(p, 0, "REDUCE")) || parse_is_symbol(p, 1, "("))
+        return false;
+    for (size_t i = 1; p->at + i < p->end; i++) {
+        if (parse_is(p, i, "USING"))
+            return parse_peek(p, i + 1)->kind == TOKEN_STRING;
+    }
+    return false;
+}
+
+static void refuse_script(struct parser *p)
+{
+    parse_fail_at(p, ERR_UNSUPPORTED, parse_peek(p, 0)->line, parse_peek(p, 0)->column,
+                  "UNSUPPORTED_FEATURE.TRANSFORM", "0A000",
+                  "a script in a query (TRANSFORM, MAP, REDUCE) is not supported");
+}
+
 /* At SELECT; from is a FROM that stood before it, or NULL. */
 static struct ast_node *parse_select(struct parser *p, struct ast_node *from)
 {
     struct ast_node *node = parse_node(p, AST_SELECT, STR_NONE);
     parse_expect(p, "SELECT");
     if (at_script(p))
-        parse_fail_at(p, ERR_UNSUPPORTED, node->line, node->column, "UNSUPPORTED_FEATURE.TRANSFORM",
-                      "0A000", "SELECT TRANSFORM (a script) is not supported");
+        refuse_script(p);
     if (parse_word(p, "DISTINCT"))
         node->flags |= AST_DISTINCT;
     else if (!parse_is_symbol(p, 1, ",") && !parse_is_symbol(p, 1, ")") && !parse_is(p, 1, "FROM"))
@@ -194,14 +214,15 @@ static struct ast_node *parse_star_select(struct parser *p, struct ast_node *fro
     return node;
 }
 
+/* VALUES .. AS t(a, b) is SELECT * FROM it: the alias gives the columns their names. */
 static struct ast_node *parse_values(struct parser *p)
 {
-    struct ast_node *node = parse_node(p, AST_VALUES, STR_NONE);
-    parse_expect(p, "VALUES");
-    do
-        parse_add(p, node, parse_expr(p));
-    while (parse_symbol(p, ","));
-    return node;
+    struct ast_node *node = parse_inline_table(p);
+    if (p->failed || node->kind == AST_INLINE)
+        return p->failed ? p->nothing : node->kids[0];
+    struct ast_node *from = parse_node(p, AST_FROM, STR_NONE);
+    parse_add(p, from, node);
+    return parse_star_select(p, from);
 }
 
 static struct ast_node *parse_query_primary(struct parser *p)
@@ -210,6 +231,8 @@ static struct ast_node *parse_query_primary(struct parser *p)
         return parse_select(p, NULL);
     if (parse_is(p, 0, "FROM")) {
         struct ast_node *from = parse_from(p);
+        if (at_old_script(p))
+            refuse_script(p);
         return parse_is(p, 0, "SELECT") ? parse_select(p, from) : parse_star_select(p, from);
     }
     if (parse_is(p, 0, "VALUES"))

@@ -105,8 +105,10 @@ void parse_fail(struct parser *p, const char *expected)
     if (p->failed)
         return;
     if (token->kind == TOKEN_ERROR)
-        parse_fail_at(p, ERR_SYNTAX, token->line, token->column, "PARSE_SYNTAX_ERROR", "42601",
-                      "%.*s", STR_ARG(token->text));
+        parse_fail_at(p, ERR_SYNTAX, token->line, token->column,
+                      lex_is_open_comment(token) ? "UNCLOSED_BRACKETED_COMMENT"
+                                                 : "PARSE_SYNTAX_ERROR",
+                      "42601", "%.*s", STR_ARG(token->text));
     else if (p->at >= p->end)
         parse_fail_at(p, ERR_SYNTAX, token->line, token->column, "PARSE_SYNTAX_ERROR", "42601",
                       "the statement ends where %s should be", expected);
