@@ -6,6 +6,8 @@
  */
 #include "pipeline/project.h"
 
+#define TTL_MAX_MS (630720000LL * 1000) /* 20 years, Cassandra's */
+
 const struct key_info spark_spec_keys[] = {
     {"name", KEY_TEXT, true, NULL, "Name of the pipeline.", NULL, NULL, 0, 0},
     {"storage", KEY_TEXT, true, NULL,
@@ -44,8 +46,9 @@ const struct key_info topic_keys[] = {
     {"name", KEY_TEXT, false, NULL, "Name of the topic; the source's name by default.", NULL, NULL,
      0, 0},
     {"partitions", KEY_INT, false, "1", "Number of partitions.", NULL, NULL, 1, 10000},
-    {"retention", KEY_DURATION, false, "7d", "How long records are kept; `forever` keeps all.",
-     "forever", NULL, 0, 0},
+    {"retention", KEY_DURATION, false, "7d",
+     "How long records are kept, as 12h or 7d; `forever` keeps all.", "forever", NULL, 1,
+     INT64_MAX},
     {"retention_bytes", KEY_BYTES, false, NULL, "Most bytes of one partition; none by default.",
      NULL, NULL, 0, 0},
     {"segment_bytes", KEY_BYTES, false, "128MB", "Size of a segment file.", NULL, NULL, 1048576,
@@ -91,7 +94,9 @@ const struct key_info target_keys[] = {
      NULL, NULL, 0, 0},
     {"types", KEY_TEXT_MAP, false, NULL,
      "CQL types of columns where they differ from the natural ones: {id: uuid}.", NULL, NULL, 0, 0},
-    {"ttl", KEY_DURATION, false, NULL, "Rows vanish after that time.", NULL, NULL, 0, 0},
+    {"ttl", KEY_DURATION, false, NULL,
+     "Rows vanish that long after they were written; from 1s to 20 years.", NULL, NULL, 1000,
+     TTL_MAX_MS},
     {0},
 };
 

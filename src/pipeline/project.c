@@ -51,6 +51,27 @@ enum err loading_read(struct loading *loading, const char *relative, struct str 
     return OK;
 }
 
+/* Mistakes of one file in the order of its lines; files stay in the order in which they came. */
+static void sort_mistakes(struct diag_list *diags, size_t from)
+{
+    for (size_t i = from + 1; i < diags->count; i++) {
+        struct diag moved = diags->items[i];
+        size_t home = i, first = from;
+        while (strcmp(diags->items[first].file, moved.file) != 0)
+            first++;
+        while (home > first) {
+            const struct diag *above = &diags->items[home - 1];
+            bool same = strcmp(above->file, moved.file) == 0;
+            if (same && (above->line < moved.line ||
+                         (above->line == moved.line && above->column <= moved.column)))
+                break;
+            home--;
+        }
+        memmove(&diags->items[home + 1], &diags->items[home], (i - home) * sizeof moved);
+        diags->items[home] = moved;
+    }
+}
+
 static const char *environment_get(void *owner, struct str name)
 {
     struct loading *loading = owner;
@@ -61,8 +82,10 @@ static const char *environment_get(void *owner, struct str name)
 static void load_env(struct loading *loading)
 {
     struct str text;
-    if (loading_read(loading, ".env", &text) == OK &&
-        env_load(loading->arena, text, ".env", loading->diags, &loading->env) != OK)
+    enum err err = loading_read(loading, ".env", &text);
+    if (err != OK && err != ERR_NOT_FOUND)
+        loading_mistake(loading, ".env", 0, 0, NULL, "cannot be read: %s", err_text(err));
+    if (err == OK && env_load(loading->arena, text, ".env", loading->diags, &loading->env) != OK)
         loading->env = (struct env_file){0};
 }
 
@@ -118,24 +141,35 @@ static void load_settings(struct loading *loading)
 {
     struct project *project = loading->project;
     struct yaml_environment environment = {environment_get, loading};
+    loading->sources_unknown = true;
     const struct setting *root;
     project->listen_http = STR("127.0.0.1:8080");
     project->data_directory = arena_printf(loading->arena, "%s/data", project->directory);
-    if (loading_read(loading, "millrace.yml", &project->settings_text) != OK) {
+    enum err err = loading_read(loading, "millrace.yml", &project->settings_text);
+    if (err != OK) {
+        bool missing = err == ERR_NOT_FOUND;
         loading_mistake(loading, "millrace.yml", 0, 0,
-                        "`millrace init DIR --example random-users` writes a project that runs",
-                        "there is no millrace.yml in %s", project->directory);
+                        missing ? "`millrace init DIR --example random-users` writes a project "
+                                  "that runs"
+                                : NULL,
+                        missing ? "there is no millrace.yml in %s" : "cannot be read in %s: %s",
+                        project->directory, err_text(err));
         return;
     }
     if (yaml_load(loading->arena, project->settings_text, "millrace.yml", &environment,
                   loading->diags, &root) != OK)
         return;
     project->settings = root;
+    loading->sources_unknown = false;
     (void)!settings_check(root, project_keys, "millrace.yml", loading->diags);
     load_durability(loading, setting_get(root, "engines"));
     project->listen_http =
         load_listener(loading, setting_get(root, "listeners"), "http", "127.0.0.1:8080");
     struct str data = setting_text(root, "data_dir", "data");
+    const struct setting *data_setting = setting_get(root, "data_dir");
+    if (!data.bytes)
+        loading_mistake(loading, "millrace.yml", data_setting->line, data_setting->column,
+                        "leave it out, or name a folder", "data_dir is empty");
     project->data_directory =
         data.bytes && data.ptr[0] == '/'
             ? arena_text(loading->arena, data)
@@ -149,7 +183,8 @@ enum err project_load(struct io *io, const char *directory, struct diag_list *di
 {
     struct project *project = mem_zero(sizeof *project);
     arena_init(&project->arena, PROJECT_BYTES_MAX);
-    size_t before = diags->count + diags->dropped, bytes = strlen(directory);
+    size_t before_count = diags->count, before = before_count + diags->dropped,
+           bytes = strlen(directory);
     while (bytes > 1 && directory[bytes - 1] == '/')
         bytes--;
     project->io = io;
@@ -169,6 +204,7 @@ enum err project_load(struct io *io, const char *directory, struct diag_list *di
     load_sql(&loading);
     link_targets(&loading);
     map_deinit(&loading.env.values);
+    sort_mistakes(diags, before_count);
     *ret_project = project;
     return diags->count + diags->dropped == before ? OK : ERR_INVALID;
 }

@@ -33,22 +33,28 @@ struct project_target {
     struct str keyspace, table;
     struct table_definition definition; /* made from the query's schema */
     int64_t ttl_s;
+    bool broken; /* its settings have a mistake */
     const struct setting *place;
 };
 
 enum project_table_kind { PROJECT_STREAMING_TABLE, PROJECT_MATERIALIZED_VIEW, PROJECT_VIEW };
+
+/* IN_IT shows circles: a statement that is met again while it is being planned. */
+enum project_planning { PLANNING_NOT_YET, PLANNING_IN_IT, PLANNING_DONE, PLANNING_MISTAKE };
 
 /* One CREATE statement. */
 struct project_table {
     enum project_table_kind kind;
     struct str name; /* last part of the created name */
     const struct query_statement *statement;
+    uint32_t column; /* where the statement starts, in its line */
     struct str file; /* relative path of the .sql file */
     struct str file_text;
     const struct query_plan *plan; /* NULL for views, and after a mistake */
     struct project_target *target; /* NULL: none is named; the default is used */
     struct project_source *source; /* the source that a streaming table's rows come from */
-    int planning;                  /* 0 not yet, 1 in it (a cycle shows), 2 done */
+    enum project_planning planning;
+    struct project_table *reads; /* while it is planned: the table that it is reading */
 };
 
 struct project {

@@ -14,12 +14,15 @@ struct loading {
     const struct setting *spec;
     struct str spec_text;
     const char *spec_file;
+    bool sources_unknown; /* their text has a mistake: a name that SQL reads may be one of them */
 };
 
 /* Adds one mistake and counts it. hint may be NULL. */
 void loading_mistake(struct loading *loading, const char *file, uint32_t line, uint32_t column,
                      const char *hint, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
+/* A name of a keyspace or table. */
+bool is_table_name(struct str name); /* project_target.c */
 /* "did you mean 'x'?" for the nearest of the names, or NULL. Lives in the arena. */
 const char *loading_nearest(struct loading *loading, struct str name, const char *const *names,
                             size_t count);

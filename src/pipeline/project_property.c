@@ -21,7 +21,7 @@ static void refuse(struct loading *loading, const struct project_table *table, c
                    const struct query_property *property)
 {
     struct diag diag = {0};
-    diag_set(&diag, ERR_UNSUPPORTED, table->statement->line, 1,
+    diag_set(&diag, ERR_UNSUPPORTED, table->statement->line, table->column,
              "'%.*s' = '%.*s' is not supported yet", STR_ARG(property->key),
              STR_ARG(property->value));
     diag_class(&diag, "UNSUPPORTED_FEATURE", "0A000");
@@ -65,7 +65,7 @@ static void check_property(struct loading *loading, const struct project_table *
     } else {
         const char *near = loading_nearest(loading, property->key, property_names,
                                            sizeof property_names / sizeof *property_names);
-        loading_mistake(loading, table->file.ptr, table->statement->line, 1, near,
+        loading_mistake(loading, table->file.ptr, table->statement->line, table->column, near,
                         "'%.*s' is no property of a table", STR_ARG(property->key));
     }
 }

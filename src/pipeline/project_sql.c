@@ -75,8 +75,16 @@ static void add_file(struct sql_loading *sql, const char *name)
         loading_mistake(loading, name, 0, 0, NULL, "cannot be read: %s", err_text(err));
         return;
     }
-    if (sql->file_count >= FILES_MAX)
+    if (!str_is_utf8(text)) {
+        loading_mistake(loading, name, 0, 0, "save the file as UTF-8", "not UTF-8 text");
         return;
+    }
+    if (sql->file_count >= FILES_MAX) {
+        if (sql->file_count++ == FILES_MAX)
+            loading_mistake(loading, name, 0, 0, "part the project",
+                            "a project has at most %d SQL files", FILES_MAX);
+        return;
+    }
     struct sql_file *files = arena_array(loading->arena, sql->file_count + 1, sizeof *files);
     if (sql->file_count)
         memcpy(files, sql->files, sql->file_count * sizeof *files);
@@ -107,8 +115,8 @@ static void walk(struct sql_loading *sql, const char *folder, const char *patter
     io_names_free(names, count);
 }
 
-/* The folder before the first wild card. */
-static void add_glob(struct sql_loading *sql, struct str pattern)
+/* The folder before the first wild card. at: where the pattern stands, NULL for that by default. */
+static void add_glob(struct sql_loading *sql, struct str pattern, const struct setting *at)
 {
     struct loading *loading = sql->loading;
     char *text = arena_text(loading->arena, pattern);
@@ -118,11 +126,23 @@ static void add_glob(struct sql_loading *sql, struct str pattern)
         struct io_stat stat;
         if (io_path_stat(loading->project->io, full, &stat) == OK && !stat.is_directory)
             add_file(sql, text);
-        return; /* a glob that matches nothing is fine, as in Spark */
+        else if (at)
+            loading_mistake(loading, loading->spec_file, at->line, at->column,
+                            "name an .sql file, or a folder as transformations/**",
+                            "there is no file %s", text);
+        return;
     }
     while (wild && text[wild - 1] != '/')
         wild--;
     char *folder = arena_text(loading->arena, str_slice(pattern, 0, wild ? wild - 1 : 0));
+    char *path = arena_printf(loading->arena, "%s/%s", loading->project->directory, folder);
+    struct io_stat stat;
+    /* A glob that matches nothing is fine, as in Spark; a folder that is not there is a slip. */
+    if (at && (io_path_stat(loading->project->io, path, &stat) != OK || !stat.is_directory)) {
+        loading_mistake(loading, loading->spec_file, at->line, at->column,
+                        "the path is relative to the project", "there is no folder %s", folder);
+        return;
+    }
     walk(sql, folder, text, 0);
 }
 
@@ -130,7 +150,13 @@ static void find_files(struct sql_loading *sql)
 {
     const struct setting *libraries = setting_get(sql->loading->spec, "libraries");
     if (!libraries) {
-        add_glob(sql, STR("transformations/**"));
+        add_glob(sql, STR("transformations/**"), NULL);
+        return;
+    }
+    if (libraries->kind == SETTING_TEXT || libraries->kind == SETTING_MAP) {
+        loading_mistake(sql->loading, sql->loading->spec_file, libraries->line, libraries->column,
+                        "write `- glob: {include: transformations/**}` below it",
+                        "`libraries` is a list");
         return;
     }
     for (size_t i = 0; i < libraries->count; i++) {
@@ -139,7 +165,7 @@ static void find_files(struct sql_loading *sql)
         const struct setting *include =
             glob && glob->kind == SETTING_MAP ? setting_get(glob, "include") : NULL;
         if (include && include->kind == SETTING_TEXT)
-            add_glob(sql, include->text);
+            add_glob(sql, include->text, include);
         else
             loading_mistake(sql->loading, sql->loading->spec_file, item->line, item->column,
                             "write `- glob: {include: transformations/**}`",
@@ -160,45 +186,97 @@ static struct str last_part(struct str name)
     return name;
 }
 
+/* The column where a statement starts; its text is a part of the file's. */
+static uint32_t statement_column(struct str text, const struct query_statement *statement)
+{
+    uint32_t column = 1;
+    for (const char *c = statement->text.ptr; c > text.ptr && c[-1] != '\n'; c--)
+        column += ((unsigned char)c[-1] & 0xC0) != 0x80;
+    return column;
+}
+
+static bool statement_kind(struct loading *loading, const struct sql_file *file,
+                           const struct query_statement *statement,
+                           enum project_table_kind *ret_kind)
+{
+    uint32_t column = statement_column(file->text, statement);
+    switch (statement->kind) {
+    case QUERY_CREATE_STREAMING_TABLE:
+        *ret_kind = PROJECT_STREAMING_TABLE;
+        return true;
+    case QUERY_CREATE_MATERIALIZED_VIEW:
+        *ret_kind = PROJECT_MATERIALIZED_VIEW;
+        return true;
+    case QUERY_CREATE_TEMPORARY_VIEW:
+        *ret_kind = PROJECT_VIEW;
+        return true;
+    case QUERY_SET:
+        loading_mistake(loading, file->name, statement->line, column,
+                        "settings stand under `configuration:` of spark-pipeline.yml",
+                        "SET has no place in a pipeline");
+        return false;
+    default:
+        loading_mistake(loading, file->name, statement->line, column,
+                        "a pipeline has CREATE STREAMING TABLE, CREATE MATERIALIZED VIEW and "
+                        "CREATE TEMPORARY VIEW",
+                        "%s has no place in a pipeline",
+                        statement->kind == QUERY_SELECT ? "a query by itself"
+                        : statement->word               ? statement->word
+                                                        : "this statement");
+        return false;
+    }
+}
+
 static void add_statement(struct loading *loading, const struct sql_file *file,
                           const struct query_statement *statement, size_t room)
 {
     struct project *project = loading->project;
     enum project_table_kind kind;
-    switch (statement->kind) {
-    case QUERY_CREATE_STREAMING_TABLE:
-        kind = PROJECT_STREAMING_TABLE;
-        break;
-    case QUERY_CREATE_MATERIALIZED_VIEW:
-        kind = PROJECT_MATERIALIZED_VIEW;
-        break;
-    case QUERY_CREATE_TEMPORARY_VIEW:
-        kind = PROJECT_VIEW;
-        break;
-    default:
-        loading_mistake(loading, file->name, statement->line, 1,
-                        "a pipeline has CREATE STREAMING TABLE, CREATE MATERIALIZED VIEW and "
-                        "CREATE TEMPORARY VIEW",
-                        "this statement has no place in a pipeline");
+    if (!statement_kind(loading, file, statement, &kind))
         return;
-    }
     struct str name = last_part(statement->name);
-    struct project_table *other = project_table_find(project, name);
-    if (other || project_source_find(project, name)) {
-        loading_mistake(loading, file->name, statement->line, 1, NULL,
-                        "'%.*s' is defined twice%s%s", STR_ARG(name),
-                        other ? ", first in " : ", it is a source too",
-                        other ? other->file.ptr : "");
+    uint32_t column = statement_column(file->text, statement);
+    const struct project_table *other = project_table_find(project, name);
+    const struct project_source *source = project_source_find(project, name);
+    if (other)
+        loading_mistake(loading, file->name, statement->line, column, "give each its own name",
+                        "'%.*s' is created twice, first in %.*s:%u", STR_ARG(name),
+                        STR_ARG(other->file), other->statement->line);
+    else if (source)
+        loading_mistake(loading, file->name, statement->line, column, "give each its own name",
+                        "'%.*s' is the name of a source too (millrace.yml:%u)", STR_ARG(name),
+                        source->place->key_line);
+    if (other || source)
         return;
-    }
     check(project->table_count < room);
     project->tables[project->table_count++] = (struct project_table){
         .kind = kind,
         .name = arena_str(loading->arena, name),
         .statement = statement,
+        .column = column,
         .file = str_of(file->name),
         .file_text = file->text,
     };
+}
+
+/* The parser says what it expected; what people mostly did is said here. */
+static const char *syntax_hint(const struct diag *diag)
+{
+    static const struct {
+        const char *part, *hint;
+    } words[] = {
+        {"expected a statement", "a pipeline has CREATE STREAMING TABLE, CREATE MATERIALIZED VIEW "
+                                 "and CREATE TEMPORARY VIEW"},
+        {"expected the end of", "in front of it a comma, AS or a semicolon may be missing"},
+        {"expected an expression", "is a comma too many in front of it?"},
+        {"string is not closed",
+         "close it with the quote that it began with; '' is a quote inside"},
+        {"comment is not closed", "close it with */"},
+    };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strstr(diag->message, words[i].part))
+            return words[i].hint;
+    return NULL;
 }
 
 static void parse_file(struct loading *loading, const struct sql_file *file,
@@ -207,6 +285,9 @@ static void parse_file(struct loading *loading, const struct sql_file *file,
     struct diag_list found = {0};
     (void)!query_parse(loading->arena, file->text, &found, ret_script);
     for (size_t i = 0; i < found.count; i++) {
+        const char *hint = syntax_hint(&found.items[i]);
+        if (hint)
+            diag_hint(&found.items[i], "%s", hint);
         snprintf(found.items[i].file, sizeof found.items[i].file, "%s", file->name);
         diag_list_add(loading->diags, &found.items[i]);
     }
@@ -219,23 +300,45 @@ static void plan_table(struct loading *loading, struct project_table *table);
 
 struct catalog {
     struct project *project;
-    struct loading *loading;             /* NULL: for ad-hoc queries, everything is planned */
-    const struct project_table *missing; /* asked for, and has no plan */
+    struct loading *loading;       /* NULL: for ad-hoc queries, everything is planned */
+    struct project_table *planned; /* the table that asks */
+    bool broken;                   /* what it asked for has a mistake itself */
 };
+
+/* a reads b, b reads a: told once, by the one that closes the circle. */
+static void complain_circle(struct catalog *catalog, struct project_table *first)
+{
+    CLEAN(buf_deinit) struct buf path = {0};
+    struct project_table *table = first, *last = catalog->planned;
+    size_t steps = 0;
+    for (; table && table != last && steps < 20; table = table->reads, steps++)
+        buf_printf(&path, "%.*s -> ", STR_ARG(table->name));
+    buf_printf(&path, "%s%.*s -> %.*s", steps < 20 ? "" : ".. -> ", STR_ARG(last->name),
+               STR_ARG(first->name));
+    loading_mistake(catalog->loading, last->file.ptr, last->statement->line, last->column,
+                    "one of them has to read something else", "these read each other: %.*s",
+                    STR_ARG(buf_str(&path)));
+}
 
 static enum err find_table(struct catalog *catalog, struct project_table *table,
                            struct query_relation *ret_relation)
 {
+    if (catalog->loading) {
+        if (table->planning == PLANNING_IN_IT)
+            complain_circle(catalog, table);
+        else if (catalog->planned) {
+            catalog->planned->reads = table;
+            plan_table(catalog->loading, table);
+        }
+    }
+    if (table->planning != PLANNING_DONE) {
+        catalog->broken = true;
+        return ERR_INVALID;
+    }
     if (table->kind == PROJECT_VIEW) {
         *ret_relation = (struct query_relation){
             .view = table->statement->query, .stream = true, .table = true, .handle = table};
         return OK;
-    }
-    if (catalog->loading)
-        plan_table(catalog->loading, table);
-    if (!table->plan) {
-        catalog->missing = table;
-        return ERR_INVALID;
     }
     *ret_relation = (struct query_relation){
         .schema = query_plan_schema(table->plan),
@@ -255,10 +358,16 @@ static enum err catalog_find(void *owner, const struct str *parts, size_t part_c
     struct str name = parts[part_count - 1];
     for (size_t i = 0; i < project->source_count; i++) {
         struct project_source *source = &project->sources[i];
-        if (!str_equal_nocase(source->name, name) || !source->schema)
+        if (!str_equal_nocase(source->name, name))
             continue;
-        *ret_relation = (struct query_relation){
-            .schema = source->schema, .stream = true, .table = true, .handle = source};
+        if (!source->schema) {
+            catalog->broken = true; /* told already */
+            return ERR_INVALID;
+        }
+        *ret_relation = (struct query_relation){.schema = source->schema,
+                                                .stream = !source->static_file.ptr,
+                                                .table = true,
+                                                .handle = source};
         return OK;
     }
     struct project_table *table = project_table_find(project, name);
@@ -301,7 +410,7 @@ static void find_source(struct loading *loading, struct project_table *table)
             table->source = source;
     }
     if (count != 1 || !table->source || !query_plan_is_stateless(table->plan))
-        loading_mistake(loading, table->file.ptr, table->statement->line, 1,
+        loading_mistake(loading, table->file.ptr, table->statement->line, table->column,
                         "read one STREAM with filters, expressions and explode",
                         "the streaming table '%.*s' needs more than this release runs as a stream",
                         STR_ARG(table->name));
@@ -309,27 +418,34 @@ static void find_source(struct loading *loading, struct project_table *table)
 
 static void plan_table(struct loading *loading, struct project_table *table)
 {
-    if (table->planning)
+    if (table->planning != PLANNING_NOT_YET)
         return;
-    table->planning = 1;
-    struct catalog catalog = {.project = loading->project, .loading = loading};
+    table->planning = PLANNING_IN_IT;
+    struct catalog catalog = {.project = loading->project, .loading = loading, .planned = table};
     struct query_catalog found = {catalog_find, catalog_names, &catalog};
     struct diag diag = {0};
+    const struct query_plan *plan = NULL;
     enum err err = query_plan(loading->arena, table->statement, &found, &loading->project->session,
-                              &diag, &table->plan);
-    table->planning = 2;
+                              &diag, &plan);
+    table->reads = NULL;
+    table->planning = err == OK ? PLANNING_DONE : PLANNING_MISTAKE;
     if (err != OK) {
-        table->plan = NULL;
+        /* What it reads has a mistake, and that one is told. */
+        bool not_found = strcmp(diag.error_class, "TABLE_OR_VIEW_NOT_FOUND") == 0;
+        if ((diag.err == OK && catalog.broken) || (not_found && loading->sources_unknown))
+            return;
+        if (not_found && loading->project->source_count == 0)
+            snprintf(diag.hint, sizeof diag.hint, "name it under `sources:` of millrace.yml");
+        diag_set(&diag, err, table->statement->line, table->column, "cannot be planned: %s",
+                 err_text(err));
+        if (err == ERR_UNSUPPORTED && strstr(diag.message, "not supported"))
+            diag_hint(&diag, "Spark runs this, millrace does not yet");
         snprintf(diag.file, sizeof diag.file, "%.*s", STR_ARG(table->file));
-        if (diag.err == OK && catalog.missing)
-            diag_set(&diag, err, table->statement->line, 1, "'%.*s' reads from '%.*s', which %s",
-                     STR_ARG(table->name), STR_ARG(catalog.missing->name),
-                     catalog.missing->planning == 1 ? "reads from it" : "has a mistake");
-        else if (diag.err == OK)
-            diag_set(&diag, err, table->statement->line, 1, "cannot be planned: %s", err_text(err));
         diag_list_add(loading->diags, &diag);
         return;
     }
+    if (table->kind != PROJECT_VIEW)
+        table->plan = plan;
     if (table->kind == PROJECT_STREAMING_TABLE)
         find_source(loading, table);
 }
@@ -350,6 +466,5 @@ void load_sql(struct loading *loading)
         for (size_t k = 0; k < scripts[i].count; k++)
             add_statement(loading, &sql.files[i], &scripts[i].statements[k], room);
     for (size_t i = 0; i < project->table_count; i++)
-        if (project->tables[i].kind != PROJECT_VIEW)
-            plan_table(loading, &project->tables[i]);
+        plan_table(loading, &project->tables[i]);
 }

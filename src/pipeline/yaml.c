@@ -444,6 +444,8 @@ static void syntax_error(struct loader *loader, struct fy_diag *diag)
          "put the value in quotes"},
         {"plain scalar cannot start", NULL, "put the value in quotes"},
         {"without closing quote", NULL, "close the quote where the text ends"},
+        {"wrongly indented", "the lines of this quoted text stand too far left",
+         "close the quote where the text ends, or indent its lines"},
         {"invalid escape", NULL, "in double quotes write \\\\ for a backslash, or use single ones"},
         {"indentation in", "this line is indented like none above it",
          "lines that belong together begin in the same column"},

@@ -60,8 +60,11 @@ static enum err check_streaming(struct planner *p, const struct plan_node *node,
                       "wait for");
     if (node->kind == PLAN_AGGREGATE)
         return refuse(p, at, "aggregates over a stream are not supported yet");
-    if (node->kind == PLAN_LIMIT && node->offset)
-        return refuse(p, at, "OFFSET on a stream is not supported");
+    if (node->kind == PLAN_LIMIT)
+        return refuse(p, at,
+                      node->offset ? "OFFSET on a stream is not supported"
+                                   : "LIMIT on a stream is not supported yet: the count would "
+                                     "begin anew at each start");
     for (uint32_t i = 0; i < node->kid_count; i++) {
         if (node->kind == PLAN_UNION && !reads_stream(p->plan, node->kids[i]))
             return refuse(p, at, "UNION of a stream and a table is not supported");
