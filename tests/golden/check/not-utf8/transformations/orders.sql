@@ -1,0 +1,2 @@
+CREATE STREAMING TABLE orders AS
+SELECT id, 'café' AS c FROM STREAM raw;

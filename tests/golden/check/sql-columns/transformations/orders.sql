@@ -1,0 +1,10 @@
+-- every table has its own mistake
+CREATE STREAMING TABLE a AS SELECT idd FROM STREAM raw;
+CREATE STREAMING TABLE b AS
+SELECT id,
+       who.frist AS first,
+       who.last.x AS y
+FROM STREAM raw;
+CREATE STREAMING TABLE c AS SELECT r.id, s.id FROM STREAM raw AS r;
+CREATE STREAMING TABLE d AS SELECT id, amount AS id FROM STREAM raw;
+CREATE STREAMING TABLE e AS SELECT id FROM STREAM raw WHERE amuont > 5;

@@ -1,0 +1,7 @@
+SET spark.sql.ansi.enabled = true;
+SELECT 1;
+INSERT INTO orders SELECT id FROM raw;
+DROP TABLE orders;
+CREATE TABLE x (id INT);
+CREATE STREAMING TABLE y;
+CREATE FLOW f AS INSERT INTO y BY NAME SELECT id FROM STREAM raw;

@@ -1,0 +1,4 @@
+CREATE STREAMING TABLE a AS
+	SELECT id,
+		amoun
+	FROM STREAM raw;

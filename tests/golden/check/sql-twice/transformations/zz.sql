@@ -1,0 +1,3 @@
+
+
+  CREATE STREAMING TABLE orders AS SELECT id, amount FROM STREAM raw;

@@ -1,0 +1,5 @@
+-- one
+-- two
+CREATE TEMPORARY VIEW shared AS
+SELECT id, amoun
+FROM STREAM raw;
