@@ -60,6 +60,9 @@ enum err bind_condition(struct binder *b, const struct ast_node *node, const cha
                         struct expr **ret_expr) MUST_USE;
 /* NAME and FIELD chains (scope.c). */
 enum err bind_name(struct binder *b, const struct ast_node *node, struct expr **ret_expr) MUST_USE;
+/* user, current_date: a column, variable or alias of that name, if there is one; else NULL, and the
+ * word is a function. */
+enum err bind_bare(struct binder *b, const struct ast_node *node, struct expr **ret_expr) MUST_USE;
 /* base.name of a bound base. */
 enum err bind_field(struct binder *b, struct expr *base, struct str name,
                     const struct ast_node *node, struct expr **ret_expr) MUST_USE;
@@ -69,6 +72,8 @@ enum err bind_literal(struct binder *b, const struct ast_node *node,
 /* A function or operator by its name with bound arguments (bind_call.c). */
 enum err bind_function(struct binder *b, struct str name, struct expr *const *args, size_t count,
                        const struct ast_node *node, struct expr **ret_expr) MUST_USE;
+/* int(x), date(x) ..: is name that of a type? */
+bool is_cast_name(struct binder *b, struct str name);
 enum err bind_call(struct binder *b, const struct ast_node *node, struct expr **ret_expr) MUST_USE;
 /* CASE, COALESCE and their kin: NULL in *ret_expr when name is none of them. */
 enum err bind_conditional(struct binder *b, const struct ast_node *node,

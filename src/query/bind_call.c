@@ -300,6 +300,11 @@ static const struct type *cast_name(struct binder *b, struct str name)
     return type;
 }
 
+bool is_cast_name(struct binder *b, struct str name)
+{
+    return !func_find(name) && cast_name(b, name);
+}
+
 static enum err bind_typeof(struct binder *b, const struct expr *arg, const struct ast_node *node,
                             struct expr **ret_expr)
 {
@@ -312,6 +317,11 @@ static enum err bind_typeof(struct binder *b, const struct expr *arg, const stru
 
 enum err bind_call(struct binder *b, const struct ast_node *node, struct expr **ret_expr)
 {
+    if (node->flags & AST_BARE) {
+        TRY(bind_bare(b, node, ret_expr));
+        if (*ret_expr)
+            return OK;
+    }
     if (str_equal_nocase(node->text, STR("struct")) ||
         str_equal_nocase(node->text, STR("named_struct"))) {
         struct ast_node row = *node;

@@ -226,6 +226,16 @@ static enum err find_start(struct binder *b, const struct str *parts, size_t cou
     return unresolved(b, parts, count, node);
 }
 
+enum err bind_bare(struct binder *b, const struct ast_node *node, struct expr **ret_expr)
+{
+    size_t used;
+    *ret_expr = NULL;
+    if (find_variable(b, node->text, node) || find_column(b, &node->text, 0).count ||
+        find_alias(b, node->text))
+        return find_start(b, &node->text, 1, node, ret_expr, &used);
+    return OK;
+}
+
 /* The parts of a NAME / FIELD chain; the rest of the chain when it starts with something else. */
 static size_t chain_parts(const struct ast_node *node, struct str *parts)
 {

@@ -7,6 +7,8 @@
  */
 #include "query/bind.h"
 
+#include <inttypes.h>
+
 struct lambda_names {
     const struct lambda_names *outer;
     const struct ast_node *lambda;
@@ -16,63 +18,6 @@ struct namer {
     struct binder *b;
     struct buf *out;
     const struct lambda_names *lambdas; /* whose variables are in sight */
-};
-
-/* Functions whose printed name differs from the written one in more than case, and the default
- * arguments that Spark's analyzer adds when only count are written. */
-static const struct {
-    const char *name, *printed;
-    uint32_t count;
-    const char *more;
-} printed_names[] = {
-    {"acos", "ACOS", 0, NULL},
-    {"acosh", "ACOSH", 0, NULL},
-    {"asin", "ASIN", 0, NULL},
-    {"asinh", "ASINH", 0, NULL},
-    {"atan", "ATAN", 0, NULL},
-    {"atan2", "ATAN2", 0, NULL},
-    {"atanh", "ATANH", 0, NULL},
-    {"cbrt", "CBRT", 0, NULL},
-    {"ceil", "CEIL", 1, ""},
-    {"cos", "COS", 0, NULL},
-    {"cosh", "COSH", 0, NULL},
-    {"cot", "COT", 0, NULL},
-    {"csc", "CSC", 0, NULL},
-    {"degrees", "DEGREES", 0, NULL},
-    {"e", "E", 0, NULL},
-    {"exp", "EXP", 0, NULL},
-    {"expm1", "EXPM1", 0, NULL},
-    {"floor", "FLOOR", 1, ""},
-    {"hypot", "HYPOT", 0, NULL},
-    {"log", "LOG", 2, ""},
-    {"log10", "LOG10", 0, NULL},
-    {"log1p", "LOG1P", 0, NULL},
-    {"log2", "LOG2", 0, NULL},
-    {"pi", "PI", 0, NULL},
-    {"power", "POWER", 0, NULL},
-    {"radians", "RADIANS", 0, NULL},
-    {"sec", "SEC", 0, NULL},
-    {"signum", "SIGNUM", 0, NULL},
-    {"sin", "SIN", 0, NULL},
-    {"sinh", "SINH", 0, NULL},
-    {"sqrt", "SQRT", 0, NULL},
-    {"tan", "TAN", 0, NULL},
-    {"tanh", "TANH", 0, NULL},
-    {"rlike", "RLIKE", 0, NULL},
-    {"regexp", "REGEXP", 0, NULL},
-    {"regexp_like", "REGEXP_LIKE", 0, NULL},
-    {"dateadd", "date_add", 0, NULL},
-    {"substring", "substring", 2, ", 2147483647"},
-    {"substr", "substr", 2, ", 2147483647"},
-    {"split", "split", 2, ", -1"},
-    {"regexp_replace", "regexp_replace", 3, ", 1"},
-    {"regexp_instr", "regexp_instr", 2, ", 0"},
-    {"locate", "locate", 2, ", 1"},
-    {"position", "position", 2, ", 1"},
-    {"lpad", "lpad", 2, ",  "},
-    {"rpad", "rpad", 2, ",  "},
-    {"months_between", "months_between", 2, ", true"},
-    {"from_unixtime", "from_unixtime", 1, ", yyyy-MM-dd HH:mm:ss"},
 };
 
 static void put(struct namer *n, const struct ast_node *node);
@@ -97,6 +42,23 @@ static bool is_variable(const struct namer *n, struct str name)
     return false;
 }
 
+/* A name inside an expression: of a column, a lambda's variable or an alias to its left. */
+static void put_name(struct namer *n, struct str name)
+{
+    const struct scope *scope = n->b->scope;
+    bool column = false, alias = false;
+    for (uint32_t i = 0; scope && i < scope->count; i++)
+        column |= str_equal_nocase(scope->items[i].name, name);
+    for (size_t i = 0; i < n->b->alias_count; i++)
+        alias |= str_equal_nocase(n->b->aliases[i].name, name);
+    if (is_variable(n, name))
+        buf_text(n->out, "namedlambdavariable()");
+    else if (alias && !column)
+        buf_printf(n->out, "lateralAliasReference(%.*s)", STR_ARG(name));
+    else
+        buf_str_append(n->out, name);
+}
+
 /* The qualifier in front of a.b is a relation, not a column: it is left out. */
 static bool is_qualifier(const struct namer *n, const struct ast_node *node)
 {
@@ -107,6 +69,16 @@ static bool is_qualifier(const struct namer *n, const struct ast_node *node)
         relation |= str_equal_nocase(scope->items[i].qualifier, node->text);
     }
     return relation && !column;
+}
+
+/* user, current_date, where a column has that name: the column, not the function. */
+static bool is_bare_column(const struct binder *b, const struct ast_node *node)
+{
+    for (uint32_t i = 0; (node->flags & AST_BARE) && b->scope && i < b->scope->count; i++) {
+        if (str_equal_nocase(b->scope->items[i].name, node->text))
+            return true;
+    }
+    return false;
 }
 
 static void put_interval(struct namer *n, const struct ast_node *node)
@@ -124,7 +96,8 @@ static void put_interval(struct namer *n, const struct ast_node *node)
 static void put_typed(struct namer *n, const struct ast_node *node)
 {
     struct expr *expr;
-    buf_printf(n->out, "%.*s '", STR_ARG(node->text));
+    bool local = str_equal(node->text, STR("TIMESTAMP_LTZ"));
+    buf_printf(n->out, "%.*s '", STR_ARG(local ? STR("TIMESTAMP") : node->text));
     if (bind_literal(n->b, node, &expr) == OK)
         text_of_value(expr->constant, 0, n->b->session->zone ? n->b->session->zone : zone_utc(),
                       n->out);
@@ -138,42 +111,157 @@ static void put_number(struct namer *n, const struct ast_node *node)
         text_of_value(expr->constant, 0, zone_utc(), n->out);
 }
 
+static void put_pair(struct namer *n, const char *head, const struct ast_node *first,
+                     const char *between, const struct ast_node *second, const char *tail)
+{
+    buf_text(n->out, head);
+    put(n, first);
+    buf_text(n->out, between);
+    put(n, second);
+    buf_text(n->out, tail);
+}
+
+/* Calls that are shown as the syntax they stand for. */
+static bool put_worded_call(struct namer *n, const struct ast_node *node)
+{
+    static const char *const trims[][2] = {
+        {"trim", "TRIM(BOTH "}, {"ltrim", "TRIM(LEADING "}, {"rtrim", "TRIM(TRAILING "}};
+    struct ast_node *const *kids = node->kids;
+    for (size_t i = 0; i < 3 && node->count == 2; i++) {
+        if (!str_equal_nocase(node->text, str_of(trims[i][0])))
+            continue;
+        put_pair(n, trims[i][1], kids[0], " FROM ", kids[1], ")");
+        return true;
+    }
+    if (node->count == 2 && (str_equal_nocase(node->text, STR("extract")) ||
+                             str_equal_nocase(node->text, STR("datepart")))) {
+        bool extract = str_equal_nocase(node->text, STR("extract"));
+        put_pair(n, extract ? "extract(" : "datepart(", kids[0], " FROM ", kids[1], ")");
+        return true;
+    }
+    if (node->count == 2 && str_equal_nocase(node->text, STR("like"))) {
+        put_pair(n, "", kids[0], " LIKE ", kids[1], "");
+        return true;
+    }
+    bool null = str_equal_nocase(node->text, STR("isnull"));
+    if (node->count == 1 && (null || str_equal_nocase(node->text, STR("isnotnull")))) {
+        buf_char(n->out, '(');
+        put(n, kids[0]);
+        buf_text(n->out, null ? " IS NULL)" : " IS NOT NULL)");
+        return true;
+    }
+    if (node->count == 1 && str_equal_nocase(node->text, STR("positive"))) {
+        buf_text(n->out, "(+ ");
+        put(n, kids[0]);
+        buf_char(n->out, ')');
+        return true;
+    }
+    /* a cast that is written as a call goes unsaid */
+    if (node->count == 1 && is_cast_name(n->b, node->text)) {
+        put(n, kids[0]);
+        return true;
+    }
+    return false;
+}
+
+/* COUNT(DISTINCT *) shows the columns. */
+static void put_all_columns(struct namer *n, const struct ast_node *star)
+{
+    struct expr **exprs;
+    struct str *names;
+    size_t count;
+    struct binder quiet = *n->b;
+    quiet.diag = NULL;
+    if (bind_star(&quiet, star, &exprs, &names, &count) != OK)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        buf_text(n->out, i ? ", " : "");
+        buf_str_append(n->out, names[i]);
+    }
+}
+
+static void put_arguments(struct namer *n, const struct ast_node *node, struct str name)
+{
+    bool star =
+        node->count == 1 && node->kids[0]->kind == AST_STAR && str_equal_nocase(name, STR("count"));
+    if (star && (node->flags & AST_DISTINCT)) {
+        put_all_columns(n, node->kids[0]);
+        return;
+    }
+    if (star) {
+        buf_char(n->out, '1');
+        return;
+    }
+    if (node->count == 2 && str_equal_nocase(name, STR("convert_timezone")))
+        buf_text(n->out, "current_timezone(), ");
+    struct ast_node shown = *node;
+    shown.count = (uint32_t)func_shown_count(name, node->count);
+    put_list(n, &shown, 0, ", ");
+    const char *more;
+    for (size_t i = node->count; (more = func_shown_argument(name, i)); i++)
+        buf_printf(n->out, "%s%s", i ? ", " : "", more);
+    if (node->count == 3 &&
+        (str_equal_nocase(name, STR("aggregate")) || str_equal_nocase(name, STR("reduce"))))
+        buf_text(n->out, ", lambdafunction(namedlambdavariable(), namedlambdavariable())");
+}
+
+/* The name of from_json to a MAP is that of its only field. */
+static bool is_json_map(const struct ast_node *node)
+{
+    return str_equal_nocase(node->text, STR("from_json")) && node->count > 1 &&
+           node->kids[1]->kind == AST_STRING &&
+           str_equal_nocase(str_slice(str_trim(node->kids[1]->text), 0, 4), STR("MAP<"));
+}
+
 static void put_call(struct namer *n, const struct ast_node *node)
 {
     struct str name = node->text;
-    if (str_equal_nocase(name, STR("extract")) && node->count == 2) {
-        buf_text(n->out, "extract(");
-        put(n, node->kids[0]);
-        buf_text(n->out, " FROM ");
-        put(n, node->kids[1]);
-        buf_char(n->out, ')');
+    if (put_worded_call(n, node))
+        return;
+    if (is_json_map(node)) {
+        buf_text(n->out, "entries");
         return;
     }
-    const char *printed = NULL, *more = "";
-    for (size_t i = 0; i < sizeof(printed_names) / sizeof(printed_names[0]); i++) {
-        if (!str_equal_nocase(name, str_of(printed_names[i].name)))
-            continue;
-        bool fits = !printed_names[i].more || printed_names[i].count == node->count;
-        printed = fits ? printed_names[i].printed : NULL;
-        more = fits && printed_names[i].more ? printed_names[i].more : "";
-    }
-    if (str_equal_nocase(name, STR("if")))
+    bool condition = str_equal_nocase(name, STR("if"));
+    if (condition)
         buf_text(n->out, "(IF");
-    else if (printed)
-        buf_text(n->out, printed);
+    else if (str_equal_nocase(name, STR("to_varchar")) && node->count == 2 &&
+             node->kids[0]->kind == AST_TYPED)
+        buf_text(n->out, "date_format");
     else
         func_show_name(name, node->count, n->out);
     buf_char(n->out, '(');
     if (node->flags & AST_DISTINCT)
         buf_text(n->out, "DISTINCT ");
-    bool count_star =
-        node->count == 1 && node->kids[0]->kind == AST_STAR && str_equal_nocase(name, STR("count"));
-    if (count_star)
-        buf_char(n->out, '1');
-    else
-        put_list(n, node, 0, ", ");
-    buf_text(n->out, more);
-    buf_text(n->out, str_equal_nocase(name, STR("if")) ? "))" : ")");
+    put_arguments(n, node, name);
+    buf_text(n->out, condition ? "))" : ")");
+}
+
+/* An integer compared with a decimal literal is compared with the literal rounded to an integer:
+ * a > 1.1 is a > 1. False when these are not such a pair. */
+static bool put_rounded(struct namer *n, const struct ast_node *node, size_t literal)
+{
+    static const char *const up[] = {"<", ">="}; /* of the literal on the right */
+    const struct ast_node *number = node->kids[literal], *other = node->kids[1 - literal];
+    struct binder quiet = *n->b;
+    struct expr *value, *bound;
+    quiet.diag = NULL;
+    bool order = str_equal(node->text, STR("<")) || str_equal(node->text, STR(">")) ||
+                 str_equal(node->text, STR("<=")) || str_equal(node->text, STR(">="));
+    if (!order || number->kind != AST_NUMBER || n->lambdas ||
+        bind_literal(&quiet, number, &value) != OK || value->type->kind != TYPE_DECIMAL ||
+        bind_expr(&quiet, other, &bound) != OK || bound->type->kind < TYPE_TINYINT ||
+        bound->type->kind > TYPE_BIGINT)
+        return false;
+    bool ceil = str_equal(node->text, str_of(up[0])) || str_equal(node->text, str_of(up[1]));
+    __int128 unit = 1, whole = value->constant->i128[0];
+    for (int i = 0; i < value->type->scale; i++)
+        unit *= 10;
+    whole = whole / unit + (whole % unit != 0 && ceil == (literal == 1));
+    if (whole > INT64_MAX)
+        return false;
+    buf_printf(n->out, "%" PRId64, (int64_t)whole);
+    return true;
 }
 
 static void put_binary(struct namer *n, const struct ast_node *node)
@@ -187,9 +275,11 @@ static void put_binary(struct namer *n, const struct ast_node *node)
     }
     struct str op = differs ? STR("=") : str_equal(node->text, STR("==")) ? STR("=") : node->text;
     buf_text(n->out, differs ? "(NOT (" : "(");
-    put(n, node->kids[0]);
+    if (!put_rounded(n, node, 0))
+        put(n, node->kids[0]);
     buf_printf(n->out, " %.*s ", STR_ARG(op));
-    put(n, node->kids[1]);
+    if (!put_rounded(n, node, 1))
+        put(n, node->kids[1]);
     buf_text(n->out, differs ? "))" : ")");
 }
 
@@ -250,6 +340,8 @@ static void put_predicate(struct namer *n, const struct ast_node *node)
             put(n, node->kids[0]);
             buf_text(n->out, " LIKE ");
             put(n, node->kids[1]);
+            if (node->count > 2 && node->kids[2] && !str_equal(node->kids[2]->text, STR("\\")))
+                buf_printf(n->out, " ESCAPE '%.*s'", STR_ARG(node->kids[2]->text));
             return;
         }
         buf_text(n->out, str_equal(node->text, STR("ilike")) ? "ilike(" : "RLIKE(");
@@ -377,8 +469,7 @@ static void put(struct namer *n, const struct ast_node *node)
     buf_text(n->out, negated ? "(NOT " : "");
     switch (node->kind) {
     case AST_NAME:
-        buf_str_append(n->out,
-                       is_variable(n, node->text) ? STR("namedlambdavariable()") : node->text);
+        put_name(n, node->text);
         break;
     case AST_FIELD:
         if (!is_qualifier(n, node->kids[0])) {
@@ -388,7 +479,10 @@ static void put(struct namer *n, const struct ast_node *node)
         buf_str_append(n->out, node->text);
         break;
     case AST_CALL:
-        put_call(n, node);
+        if (is_bare_column(n->b, node))
+            put_name(n, node->text);
+        else
+            put_call(n, node);
         break;
     case AST_BINARY:
         put_binary(n, node);
@@ -430,7 +524,8 @@ static void put(struct namer *n, const struct ast_node *node)
 struct str name_of(struct binder *b, const struct ast_node *node)
 {
     enum { NAME_BYTES_MAX = 4096 };
-    if (node->kind == AST_ALIAS || node->kind == AST_NAME || node->kind == AST_FIELD)
+    if (node->kind == AST_ALIAS || node->kind == AST_NAME || node->kind == AST_FIELD ||
+        is_bare_column(b, node))
         return node->text;
     struct buf out;
     buf_init(&out, NAME_BYTES_MAX);
