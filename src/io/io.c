@@ -83,6 +83,12 @@ enum err io_file_sync(struct io_file *file)
     return file->io->ops->file_sync(file);
 }
 
+void io_file_forget(struct io_file *file, uint64_t offset, uint64_t bytes)
+{
+    if (file->io->ops->file_forget && bytes && offset <= INT64_MAX && bytes <= INT64_MAX - offset)
+        file->io->ops->file_forget(file, offset, bytes);
+}
+
 enum err io_file_allocate(struct io_file *file, uint64_t offset, uint64_t bytes, bool write_zeros)
 {
     if (bytes == 0)

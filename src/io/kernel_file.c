@@ -161,6 +161,11 @@ static enum err file_sync(struct io_file *file)
     return ERR_IO;
 }
 
+static void file_forget(struct io_file *file, uint64_t offset, uint64_t bytes)
+{
+    (void)posix_fadvise(of(file)->fd, (off_t)offset, (off_t)bytes, POSIX_FADV_DONTNEED);
+}
+
 static enum err file_truncate(struct io_file *file, uint64_t bytes)
 {
     if (atomic_load(&of(file)->sync_failed))
@@ -328,6 +333,7 @@ static const struct io_ops kernel_ops = {
     .file_read = file_read,
     .file_writev = file_writev,
     .file_sync = file_sync,
+    .file_forget = file_forget,
     .file_reserve = file_reserve,
     .file_truncate = file_truncate,
     .file_size = file_size,

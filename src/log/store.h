@@ -50,6 +50,7 @@ struct log_segment {
     int64_t base_offset;
     uint64_t bytes;        /* of acknowledged batches */
     uint64_t allocated;    /* size of the file; 0 = not looked at yet */
+    uint64_t forgotten;    /* the system need not cache what is below */
     int64_t max_timestamp; /* LOG_TIME_UNKNOWN = nobody asked yet */
     int64_t created_ms;    /* wall time of the first append as far as known, for segment_ms */
     /* index: NULL until needed */
