@@ -336,6 +336,15 @@ enum err log_topic_create(struct log *log, struct str name, const struct log_top
     return err;
 }
 
+static bool same_config(const struct log_topic_config *a, const struct log_topic_config *b)
+{
+    return a->partitions == b->partitions && a->retention_ms == b->retention_ms &&
+           a->retention_bytes == b->retention_bytes && a->segment_bytes == b->segment_bytes &&
+           a->segment_ms == b->segment_ms && a->message_bytes_max == b->message_bytes_max &&
+           a->compression == b->compression && a->compact == b->compact &&
+           a->log_append_time == b->log_append_time;
+}
+
 enum err log_topic_configure(struct log_topic *topic, const struct log_topic_config *config)
 {
     struct log *log = topic->log;
@@ -347,9 +356,10 @@ enum err log_topic_configure(struct log_topic *topic, const struct log_topic_con
     enum err err = topic->deleted ? ERR_CLOSED : OK;
     if (err == OK && normal.partitions < topic->config.partitions)
         err = ERR_INVALID;
-    if (err == OK)
+    bool same = err == OK && same_config(&normal, &topic->config);
+    if (err == OK && !same)
         err = save(topic, &normal, THERE);
-    if (err == OK) {
+    if (err == OK && !same) {
         struct log_partition **old = topic->partitions, **partitions;
         partitions = partitions_new(topic, topic->config.partitions, normal.partitions, old);
         io_mutex_lock(&log->lock);
