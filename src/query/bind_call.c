@@ -353,10 +353,8 @@ enum err bind_call(struct binder *b, const struct ast_node *node, struct expr **
         cast.type = type;
         return bind_expr(b, &cast, ret_expr);
     }
-    for (uint32_t i = 0; i < node->count; i++) {
-        if (node->kids[i]->kind == AST_LAMBDA && str_equal_nocase(node->text, STR("array_sort")))
-            return bind_refuse(b, node, "array_sort by a lambda");
-    }
+    if (node->count == 2 && str_equal_nocase(node->text, STR("array_sort")))
+        return bind_refuse(b, node, "array_sort by a lambda");
     struct expr **args;
     size_t count;
     TRY(bind_args(b, node, &args, &count));

@@ -22,15 +22,26 @@ static const struct {
 
 static const char *const missing[] = {"zip_with", "map_zip_with"};
 
+/* A value where a lambda may stand gives the same for all elements. */
+static enum err bind_constant_lambda(struct binder *b, const struct ast_node *node,
+                                     struct expr **ret_lambda)
+{
+    struct expr *body;
+    TRY(bind_expr(b, node, &body));
+    struct expr *lambda = expr_new(b->arena, EXPR_LAMBDA, body->type, node->line, node->column);
+    lambda->index = b->variables;
+    expr_set_kids(b->arena, lambda, &body, 1);
+    *ret_lambda = lambda;
+    return OK;
+}
+
 /* A lambda over variables of these types; its body's type is that of its kid. */
 static enum err bind_lambda(struct binder *b, const struct ast_node *node,
                             const struct type *const *types, uint32_t min, uint32_t max,
                             struct expr **ret_lambda)
 {
     if (node->kind != AST_LAMBDA)
-        return bind_error(b, node,
-                          "INVALID_LAMBDA_FUNCTION_CALL.PARAMETER_DOES_NOT_ACCEPT_LAMBDA_FUNCTION",
-                          "42K0D", "a lambda (x -> ..) should stand here");
+        return bind_constant_lambda(b, node, ret_lambda);
     uint32_t params = node->count - 1;
     if (params < min || params > max)
         return bind_error(b, node, "INVALID_LAMBDA_FUNCTION_CALL.NUM_ARGS_MISMATCH", "42K0D",

@@ -31,12 +31,14 @@ static bool put(struct builder *out, uint32_t row, __int128 value)
     }
 }
 
-/* A decimal of the last unit; only seconds keep their fraction, HALF_UP to microseconds. */
+/* A decimal of the last unit: seconds keep their fraction, HALF_UP to microseconds; months are
+ * rounded HALF_UP, the others cut. */
 static bool from_decimal(const struct cast *cast, struct builder *out, uint32_t row)
 {
     __int128 value, power = decimal_power10(cast->from->type->scale);
-    bool seconds = cast->to->kind == TYPE_INTERVAL_DT && cast->to->scale == UNIT_SECOND;
-    if (!seconds)
+    bool rounds = cast->to->kind == TYPE_INTERVAL_DT ? cast->to->scale == UNIT_SECOND
+                                                     : cast->to->scale == UNIT_MONTH;
+    if (!rounds)
         return put(out, row, cast->from->i128[row] / power * unit_of(cast->to));
     if (__builtin_mul_overflow(cast->from->i128[row], (__int128)unit_of(cast->to), &value))
         return false;
@@ -53,7 +55,10 @@ static bool interval_row(const struct cast *cast, struct builder *out, uint32_t 
         return from_decimal(cast, out, row);
     int64_t value = column_i64(cast->from, row);
     if (from_span && to_span)
-        return put(out, row, value - value % unit_of(to));
+        return put(out, row,
+                   to->kind == TYPE_INTERVAL_DT && to->scale == UNIT_SECOND
+                       ? value
+                       : value - value % unit_of(to));
     if (to_span)
         return put(out, row, (__int128)value * unit_of(to));
     if (to->kind == TYPE_DECIMAL && from->scale == UNIT_SECOND && from->kind == TYPE_INTERVAL_DT)

@@ -200,6 +200,18 @@ static enum err bind_group_by(struct selecting *s, const struct ast_node *list)
 
 /* ---- ORDER BY ---- */
 
+/* ALL, unless a column or an item has that name. */
+static bool is_all(const struct selecting *s, const struct ast_node *node)
+{
+    bool all = node->kind == AST_NAME && str_equal_nocase(node->text, STR("all"));
+    const struct scope *scope = s->p->binder.scope;
+    for (uint32_t i = 0; scope && i < scope->count; i++)
+        all = all && !str_equal_nocase(scope->items[i].name, STR("all"));
+    for (uint32_t i = 0; i < s->count; i++)
+        all = all && !str_equal_nocase(s->items[i].name, STR("all"));
+    return all;
+}
+
 static enum err bind_order(struct selecting *s)
 {
     struct binder *b = &s->p->binder;
@@ -216,8 +228,7 @@ static enum err bind_order(struct selecting *s)
             .nulls_last =
                 (key->flags & AST_NULLS_LAST) || (descending && !(key->flags & AST_NULLS_FIRST)),
         };
-        if (keys->count == 1 && node->kind == AST_NAME &&
-            str_equal_nocase(node->text, STR("all"))) {
+        if (keys->count == 1 && is_all(s, node)) {
             for (uint32_t k = 0; k < s->count; k++) {
                 sort.expr = s->items[k].expr;
                 s->sort[s->sort_count++] = sort;

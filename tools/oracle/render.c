@@ -6,12 +6,14 @@
  *  NULL     NULL, inside null                 NULL
  *  text     raw, inside "quoted"              raw
  *  array    [1,2]                             [1, 2]
- *  map      {"a":1}                           {a -> 1}
+ *  map      {"a":1}, sorted as text           {a -> 1}
  *  struct   {"name":1}                        {1, b}
  *  binary   its bytes as text                 [01 FF]
  *  spans    1-2, 1 02:03:04.000000000         INTERVAL '1-2' YEAR TO MONTH
  */
 #include "render.h"
+
+#include <stdlib.h>
 
 static void hive_span(const struct column *column, size_t row, struct buf *out)
 {
@@ -33,10 +35,40 @@ static void hive_span(const struct column *column, size_t row, struct buf *out)
 static void hive_nested(const struct column *column, size_t row, const struct zone *zone,
                         struct buf *out);
 
-static void hive_key(const struct column *column, size_t row, const struct zone *zone,
+static int by_text(const void *a, const void *b)
+{
+    const struct str *left = a, *right = b;
+    size_t bytes = left->bytes < right->bytes ? left->bytes : right->bytes;
+    int order = bytes ? memcmp(left->ptr, right->ptr, bytes) : 0;
+    return order ? order : (left->bytes > right->bytes) - (left->bytes < right->bytes);
+}
+
+/* The entries of a map as texts, sorted as texts. */
+static void hive_map(const struct column *column, size_t row, const struct zone *zone,
                      struct buf *out)
 {
-    hive_nested(column, row, zone, out);
+    size_t from = (size_t)column->offsets[row], count = (size_t)column->offsets[row + 1] - from;
+    struct str *entries = mem_array(count + 1, sizeof(*entries));
+    size_t *ends = mem_array(count + 1, sizeof(*ends));
+    struct buf text = {0};
+    for (size_t i = 0; i < count; i++) {
+        hive_nested(column->children[0], from + i, zone, &text);
+        buf_char(&text, ':');
+        hive_nested(column->children[1], from + i, zone, &text);
+        ends[i] = buf_str(&text).bytes;
+    }
+    for (size_t i = 0; i < count; i++)
+        entries[i] = str_slice(buf_str(&text), i ? ends[i - 1] : 0, ends[i]);
+    qsort(entries, count, sizeof(*entries), by_text);
+    buf_char(out, '{');
+    for (size_t i = 0; i < count; i++) {
+        buf_text(out, i ? "," : "");
+        buf_str_append(out, entries[i]);
+    }
+    buf_char(out, '}');
+    mem_free(entries);
+    mem_free(ends);
+    buf_deinit(&text);
 }
 
 static void hive_inside(const struct column *column, size_t row, const struct zone *zone,
@@ -52,12 +84,8 @@ static void hive_inside(const struct column *column, size_t row, const struct zo
         if (is_struct) {
             buf_printf(out, "\"%.*s\":", STR_ARG(column->type->fields[i].name));
             hive_nested(column->children[i], row, zone, out);
-        } else if (is_array) {
-            hive_nested(column->children[0], i, zone, out);
         } else {
-            hive_key(column->children[0], i, zone, out);
-            buf_char(out, ':');
-            hive_nested(column->children[1], i, zone, out);
+            hive_nested(column->children[0], i, zone, out);
         }
     }
     buf_char(out, is_array ? ']' : '}');
@@ -78,6 +106,8 @@ void render_hive(const struct column *column, size_t row, const struct zone *zon
 {
     if (column_is_null(column, row))
         buf_text(out, "NULL");
+    else if (column->type->kind == TYPE_MAP)
+        hive_map(column, row, zone, out);
     else if (type_is_nested(column->type))
         hive_inside(column, row, zone, out);
     else if (column->type->kind == TYPE_INTERVAL_YM || column->type->kind == TYPE_INTERVAL_DT)

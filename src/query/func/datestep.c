@@ -21,10 +21,26 @@ static void add_days(struct func_call *call, int64_t days)
                   call->binding->info->name);
 }
 
+/* Without ANSI a text of days must be a constant whole number. */
+static enum err check_days_text(struct func_bind *bind)
+{
+    int64_t days;
+    if (!bind->args[1].constant)
+        return bind_bad_input(bind, 1, "INT, SMALLINT or TINYINT");
+    struct str text = str_trim(bind_text(bind, 1));
+    if (column_is_null(bind->args[1].constant, 0) || str_to_i64(text, &days) == OK)
+        return OK;
+    return bind_fail(bind, "SECOND_FUNCTION_ARGUMENT_NOT_INTEGER", "22023",
+                     "%s: the second argument '%.*s' is no whole number", bind->info->name,
+                     STR_ARG(text));
+}
+
 static enum err date_add_bind(struct func_bind *bind)
 {
     enum type_kind kind = bind_kind(bind, 1);
     TRY(bind_signature(bind));
+    if (kind == TYPE_STRING && !bind->session->ansi)
+        TRY(check_days_text(bind));
     if (kind == TYPE_BIGINT || kind == TYPE_DECIMAL || kind_is_float(kind))
         return bind_bad_input(bind, 1, "INT, SMALLINT or TINYINT");
     return OK;

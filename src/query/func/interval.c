@@ -253,7 +253,7 @@ static bool is_days(const struct type *date, const struct type *days)
 {
     bool small =
         days->kind == TYPE_INT || days->kind == TYPE_SMALLINT || days->kind == TYPE_TINYINT;
-    return date->kind == TYPE_DATE && (small || days->kind == TYPE_NULL);
+    return date->kind == TYPE_DATE && small;
 }
 
 static enum err bind_difference(struct func_bind *bind, arith_kernel **ret_kernel)
@@ -271,10 +271,13 @@ static enum err bind_difference(struct func_bind *bind, arith_kernel **ret_kerne
 }
 
 static enum err bind_no_sum(struct func_bind *bind, const struct type *time,
-                            const struct type *other)
+                            const struct type *other, enum arith_op op)
 {
     if (time->kind == TYPE_DATE || is_span(time->kind))
         return bind_bad_input(bind, 1, "INT or an INTERVAL");
+    if (other->kind == TYPE_STRING && !bind->session->ansi)
+        return op == ARITH_SUBTRACT ? bind_bad_input(bind, 1, "a TIMESTAMP")
+                                    : bind_diff_types(bind);
     if (other->kind == TYPE_STRING || is_time(other->kind))
         return bind_wrong_type(bind);
     return bind_diff_types(bind);
@@ -283,11 +286,11 @@ static enum err bind_no_sum(struct func_bind *bind, const struct type *time,
 static bool is_difference(const struct func_bind *bind, enum arith_op op)
 {
     enum type_kind a = bind_kind(bind, 0), b = bind_kind(bind, 1);
-    bool text_a = a == TYPE_STRING || a == TYPE_NULL, text_b = b == TYPE_STRING || b == TYPE_NULL;
+    bool ansi = bind->session->ansi;
+    bool text_a = a == TYPE_NULL || (a == TYPE_STRING && (ansi || b == TYPE_DATE));
+    bool text_b = b == TYPE_NULL || (b == TYPE_STRING && ansi);
     if (op != ARITH_SUBTRACT)
         return false;
-    if (a == TYPE_DATE && b == TYPE_NULL)
-        return false; /* date - days */
     return is_time(a) ? is_time(b) || text_b : text_a;
 }
 
@@ -303,6 +306,7 @@ static enum err bind_times(struct func_bind *bind, enum arith_op op, arith_kerne
     if (is_difference(bind, op))
         return bind_difference(bind, ret_kernel);
     const struct type *time = is_time(a->kind) ? a : b, *span = is_time(a->kind) ? b : a;
+    bool unknown = span->kind == TYPE_NULL;
     if (span->kind == TYPE_NULL && time == a) {
         span = type_simple(TYPE_INTERVAL);
         bind->out.args[1] = span;
@@ -311,13 +315,13 @@ static enum err bind_times(struct func_bind *bind, enum arith_op op, arith_kerne
         bind->out.args[0] = span;
     }
     if (!is_span(span->kind) || (op == ARITH_SUBTRACT && time == b))
-        return bind_no_sum(bind, time, span);
+        return bind_no_sum(bind, time, span, op);
     bool whole = span->kind == TYPE_INTERVAL_YM ||
                  (span->kind == TYPE_INTERVAL_DT && span->scale == UNIT_DAY) ||
                  span->kind == TYPE_INTERVAL;
     const struct type *result = time;
-    if (time->kind == TYPE_DATE && !whole)
-        result = type_simple(bind->session->timestamp_ntz ? TYPE_TIMESTAMP_NTZ : TYPE_TIMESTAMP);
+    if (time->kind == TYPE_DATE && (!whole || unknown))
+        result = type_simple(TYPE_TIMESTAMP);
     bind->out.args[time == a ? 0 : 1] = result;
     bind->out.result = result;
     *ret_kernel = time_plus_span;
@@ -368,6 +372,15 @@ static enum err span_div(struct eval *eval, const struct func_binding *binding,
     return kernel_finish(out, ret_column);
 }
 
+/* A span that meets something else: what has days to seconds is taken for a step of a time. */
+static enum err bind_mixed_spans(struct func_bind *bind, enum arith_op op)
+{
+    if (bind_kind(bind, 1) == TYPE_INTERVAL_DT ||
+        (op == ARITH_ADD && bind_kind(bind, 0) == TYPE_INTERVAL_DT))
+        return bind_bad_input(bind, 1, "an INTERVAL of the same kind");
+    return bind_diff_types(bind);
+}
+
 enum err interval_bind(struct func_bind *bind, enum arith_op op)
 {
     enum type_kind a = bind_kind(bind, 0), b = bind_kind(bind, 1);
@@ -381,8 +394,9 @@ enum err interval_bind(struct func_bind *bind, enum arith_op op)
         return OK;
     }
     if (!sum && (is_time(a) || is_time(b) || (op != ARITH_MULTIPLY && op != ARITH_DIVIDE))) {
-        bool common =
-            type_common(bind->arena, bind->args[0].type, bind->args[1].type, bind->session) != NULL;
+        bool common = bind->session->ansi ? type_common(bind->arena, bind->args[0].type,
+                                                        bind->args[1].type, bind->session) != NULL
+                                          : type_equal(bind->args[0].type, bind->args[1].type);
         return common ? bind_wrong_type(bind) : bind_diff_types(bind);
     }
     if (is_time(a) || is_time(b))
@@ -392,7 +406,7 @@ enum err interval_bind(struct func_bind *bind, enum arith_op op)
     if (a == TYPE_STRING || b == TYPE_STRING)
         return bind_unsupported(bind, "%s of a text and an interval", bind->info->name);
     if (a != b && a != TYPE_NULL && b != TYPE_NULL)
-        return bind_bad_input(bind, 1, "an INTERVAL of the same kind");
+        return bind_mixed_spans(bind, op);
     TRY(bind_common(bind, 0, NULL));
     arith->eval = span_plus_span;
     return OK;
