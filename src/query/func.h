@@ -97,6 +97,8 @@ bool func_is_absent(struct str name);
  * that was left out and is shown nevertheless, NULL when there is none. */
 void func_show_name(struct str name, size_t count, struct buf *out);
 const char *func_shown_argument(struct str name, size_t index);
+/* How many of count written arguments the name of a column shows. */
+size_t func_shown_count(struct str name, size_t count);
 
 /* CAST(from AS to): ERR_INVALID with DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION when Spark has no
  * such cast (ANSI and legacy differ). */

@@ -3,9 +3,9 @@
  * Calls with a syntax of their own, turned into ordinary calls:
  *
  *   EXTRACT(unit FROM x)                      -> extract('unit', x)
- *   TRIM([BOTH|LEADING|TRAILING] [c] FROM x)  -> trim/ltrim/rtrim(x [, c])
+ *   TRIM([BOTH|LEADING|TRAILING] [c] FROM x)  -> trim/ltrim/rtrim([c,] x)
  *   SUBSTRING(x FROM a [FOR n])               -> substring(x, a [, n])
- *   POSITION(a IN x)                          -> position(a, x)
+ *   POSITION(a IN x)                          -> locate(a, x)
  *   OVERLAY(x PLACING y FROM a [FOR n])       -> overlay(x, y, a [, n])
  *   TIMESTAMPADD/TIMESTAMPDIFF/DATEADD/DATEDIFF(unit, ..) -> the same with 'unit'
  *
@@ -60,13 +60,9 @@ static struct ast_node *parse_trim(struct parser *p, const struct token *token)
         return NULL;
     }
     parse_expect(p, "FROM");
-    /* ltrim(characters, text), but trim(text, characters) */
-    bool first = what && str_ends(call->text, STR("trim")) && call->text.bytes > 4;
-    if (first)
+    if (what)
         parse_add(p, call, what);
     parse_add(p, call, parse_value(p, 1));
-    if (what && !first)
-        parse_add(p, call, what);
     return close_call(p, call);
 }
 
@@ -128,7 +124,7 @@ struct ast_node *parse_special_call(struct parser *p, struct str name, const str
     if (str_equal_nocase(name, STR("overlay")))
         return parse_worded(p, "overlay", "PLACING", token);
     if (str_equal_nocase(name, STR("position")))
-        return parse_worded(p, "position", "IN", token);
+        return parse_worded(p, "locate", "IN", token);
     static const char *const unit_calls[] = {"timestampadd", "timestampdiff", "dateadd",
                                              "date_add",     "datediff",      "date_diff"};
     for (size_t i = 0; i < 6; i++) {

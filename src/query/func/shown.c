@@ -31,12 +31,32 @@ static const struct shown calls[] = {
     {"round", NULL, 1, "0"},
     {"bround", NULL, 1, "0"},
     {"overlay", NULL, 3, "-1"},
+    {"array_agg", "collect_list", 0, NULL},
+    {"make_dt_interval", NULL, 0, "0"},
+    {"make_dt_interval", NULL, 1, "0"},
+    {"make_dt_interval", NULL, 2, "0"},
+    {"make_dt_interval", NULL, 3, "0.000000"},
+    {"make_ym_interval", NULL, 0, "0"},
+    {"make_ym_interval", NULL, 1, "0"},
+    {"unix_timestamp", NULL, 0, "current_timestamp()"},
+};
+
+/* Both take the same seven. */
+static const char *const interval_makers[] = {"make_interval", "try_make_interval"};
+
+/* Their last arguments say how, not what: they are not shown. From which on. */
+static const struct {
+    const char *name;
+    size_t from;
+} unshown[] = {
+    {"first", 1},     {"first_value", 1}, {"last", 1},    {"last_value", 1},
+    {"any_value", 1}, {"from_json", 1},   {"to_json", 1}, {"try_make_timestamp", 6},
 };
 
 /* Their names are shown in upper case. */
 static const char upper[] = "acos acosh asin asinh atan atan2 atanh cbrt ceil cos cosh cot csc "
                             "degrees e exp expm1 floor hypot log log10 log1p log2 pi power radians "
-                            "sec sin sinh sqrt tan tanh signum regexp_like";
+                            "sec sin sinh sqrt tan tanh signum regexp_like rlike regexp";
 
 static bool is_upper(struct str name)
 {
@@ -63,9 +83,20 @@ void func_show_name(struct str name, size_t count, struct buf *out)
 
 const char *func_shown_argument(struct str name, size_t index)
 {
+    for (size_t i = 0; i < 2 && index < 7; i++)
+        if (str_equal_nocase(name, str_of(interval_makers[i])))
+            return index < 6 ? "0" : "0.000000";
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
         if (calls[i].missing && calls[i].from == index &&
             str_equal_nocase(name, str_of(calls[i].name)))
             return calls[i].missing;
     return NULL;
+}
+
+size_t func_shown_count(struct str name, size_t count)
+{
+    for (size_t i = 0; i < sizeof unshown / sizeof *unshown; i++)
+        if (count > unshown[i].from && str_equal_nocase(name, str_of(unshown[i].name)))
+            return unshown[i].from;
+    return count;
 }

@@ -201,7 +201,7 @@ static struct str trim_points(struct str text, struct str set, int ends)
     return str_slice(text, from, to);
 }
 
-/* trim(text): blanks. btrim(text, set), but ltrim(set, text) and rtrim(set, text) as Spark has it;
+/* trim(text): blanks. btrim(text, set), but trim, ltrim and rtrim(set, text) as Spark has it;
  * variant + 4: the set comes first. */
 static void trim_row(struct func_call *call)
 {
@@ -283,8 +283,8 @@ const struct func_info func_string[] = {
      .row = left_row},
     {"right", 2, 2, true, false, bind_signature, kernel_rows, "right(str, len)", "s(s,i)",
      .row = right_row},
-    {"trim", 1, 2, true, false, bind_signature, kernel_rows, "trim(str)", "s(s,s)", trim_row,
-     TRIM_BOTH},
+    {"trim", 1, 2, true, false, bind_signature, kernel_rows, "trim([chars,] str)", "s(s,s)",
+     trim_row, TRIM_BOTH + 4},
     {"btrim", 1, 2, true, false, bind_signature, kernel_rows, "btrim(str[, chars])", "s(s,s)",
      trim_row, TRIM_BOTH},
     {"ltrim", 1, 2, true, false, bind_signature, kernel_rows, "ltrim([chars,] str)", "s(s,s)",
