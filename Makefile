@@ -40,6 +40,7 @@ check: all ## tidy, unit, golden, model, fault, sim and short fuzz tests: under 
 	@tests/run.py --build $(BUILD) --suites unit,golden,model,fault,sim,fuzz
 
 test: setup-test all release ## everything that needs only Debian's packages and small PyPI ones
+	@ninja -C $(RELEASE) -j $(JOBS) --quiet tests/sim/log/sim-log
 	@tools/tidy/tidy.py
 	@tests/run.py --build $(BUILD) --release $(RELEASE) --suites unit,golden,model,fault,sim,fuzz,interop,crash
 

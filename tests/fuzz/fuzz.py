@@ -15,40 +15,33 @@ parser.add_argument('--seconds', type=int, default=120)
 parser.add_argument('--target', default='')
 parser.add_argument('--jobs', type=int, default=os.cpu_count() or 2)
 parser.add_argument('--keep')
+parser.add_argument('--seed', type=int, default=1)
 options = parser.parse_args()
 here = os.path.dirname(os.path.abspath(__file__))
 
 
 def targets():
-    found = []
-    for source in sorted(glob.glob(f'{here}/*/*_fuzz.c')):
-        room, name = source.split('/')[-2], os.path.basename(source)[:-len('_fuzz.c')]
-        if options.target in name:
-            found.append((room, name))
-    return found
+    """(room, name, program) of every fuzz target of the build."""
+    text = subprocess.run(['ninja', '-C', options.build, '-t', 'targets', 'all'], capture_output=True, text=True, check=True).stdout
+    found = set(re.findall(r'^(tests/fuzz/([^/]+)/fuzz-([\w-]+)): ', text, re.M))
+    return sorted((room, name, path) for path, room, name in found if options.target in name)
 
 
-def program(room, name):
-    for guess in (f'fuzz-{name}', f'fuzz-{name.replace("_", "-")}', f'fuzz-{room}-{name}', f'fuzz-{room}-{name.replace("_", "-")}'):
-        path = os.path.join(options.build, 'tests', 'fuzz', room, guess)
-        if os.path.exists(path):
-            return path
-    return None
+def folders_of(room, name):
+    """The corpus and the crashes of before: named as the target, with or without the room in front."""
+    names = {name, name.replace('-', '_'), name.removeprefix(room + '-')}
+    return [folder for kind in ('corpus', 'regress') for n in sorted(names)
+            if os.path.isdir(folder := f'{here}/{room}/{kind}/{n}')]
 
 
 def run(target):
-    room, name = target
-    path = program(room, name)
-    if not path:
-        return name, False, 'no program was built for it'
+    room, name, path = target
+    path = os.path.join(options.build, path)
     work = tempfile.mkdtemp(prefix=f'millrace-fuzz-{name}-')
     folders = [os.path.join(options.keep, name) if options.keep else os.path.join(work, 'new')]
     os.makedirs(folders[0], exist_ok=True)
-    for kind in ('corpus', 'regress'):
-        folder = f'{here}/{room}/{kind}/{name}'
-        if os.path.isdir(folder):
-            folders.append(folder)
-    command = [path, f'-max_total_time={options.seconds}', '-timeout=20', '-rss_limit_mb=4096', '-print_final_stats=1',
+    folders += folders_of(room, name)
+    command = [path, f'-max_total_time={options.seconds}', '-timeout=20', '-rss_limit_mb=4096', '-print_final_stats=1', f'-seed={options.seed}',
                f'-artifact_prefix={work}/', *folders]
     result = subprocess.run(command, capture_output=True, text=True, errors='replace')
     text = result.stderr
@@ -65,11 +58,7 @@ def run(target):
 def main():
     failed = 0
     chosen = targets()
-    build = subprocess.run(['ninja', '-C', options.build, '--quiet', *[os.path.relpath(p, options.build) for p in
-                            {f'{options.build}/tests/fuzz/{r}/fuzz-{n.replace("_", "-")}' for r, n in chosen}]], capture_output=True, text=True)
-    if build.returncode:
-        # Names differ between rooms: build all then.
-        build = subprocess.run(['ninja', '-C', options.build, '--quiet'], capture_output=True, text=True)
+    build = subprocess.run(['ninja', '-C', options.build, '--quiet', *[path for _, _, path in chosen]], capture_output=True, text=True)
     if build.returncode:
         print(build.stdout[-3000:], build.stderr[-3000:])
         return 1
