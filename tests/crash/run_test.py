@@ -9,7 +9,8 @@ among them, and never sends one again. The run is killed at random moments, also
 now and then the `doctor` that looks at the stopped project is killed too. Books are checked in every
 round. At the end, on the stopped project: every acknowledged record is in the topic and in the tables
 exactly once and in order, every other one at most once and a request whole or not at all; every page's
-users are there exactly once and in order; there is one dead letter for each poison record.
+users are there exactly once and in order; there is one dead letter for each poison record. A third
+source follows files that grow, half lines among them, into three partitions of a compressed topic.
 
 The seed gives the same choices again; the moments are those of the machine.
 """
@@ -33,16 +34,21 @@ FAULTS = 'rate-limit=0.02,500=0.05,slow=0.02,empty=0.05,truncate=0.05,drop=0.05'
 SOURCES = '''
 sources:
   users:
-    topic: {name: users, retention: forever}
+    topic: {name: users, retention: forever, segment_bytes: 1MB}
     schema: >
       login STRUCT<uuid: STRING, username: STRING>, name STRUCT<first: STRING, last: STRING>,
       email STRING, nat STRING
 FROM
   events:
-    topic: {name: events, retention: forever}
+    topic: {name: events, retention: forever, segment_bytes: 1MB}
     schema: seq BIGINT, kind STRING, amount STRING
     from:
       webhook: {path: /hooks/events, max_body: 1MB}
+  lines:
+    topic: {name: lines, retention: forever, segment_bytes: 1MB, partitions: 3, compression: zstd}
+    schema: "file INT, n INT, words ARRAY<STRING>"
+    from:
+      file: {path: "in/*.ndjson", format: ndjson, follow: true, every: 10ms}
 targets:
   users_by_id: {table: test.users_by_id, key: [id], types: {id: uuid}}
   events_by_seq: {table: test.events_by_seq, key: [seq]}
@@ -70,6 +76,8 @@ CREATE STREAMING TABLE events_all AS
 SELECT seq, kind, CAST(amount AS INT) AS amount FROM STREAM events;
 CREATE STREAMING TABLE events_by_seq AS
 SELECT seq, kind FROM STREAM events WHERE kind <> 'skip';
+CREATE STREAMING TABLE words AS
+SELECT file, n, pos, word FROM STREAM lines LATERAL VIEW posexplode(words) w AS pos, word;
 '''
 
 
@@ -146,6 +154,46 @@ class Client(threading.Thread):
                 connection.close()
                 connection = None
                 time.sleep(0.001)
+
+    def end(self):
+        self.ending = True
+        self.join()
+
+
+class Writer(threading.Thread):
+    """Appends lines to files that the run follows; now and then half a line, then the rest."""
+    LINES = 400
+
+    def __init__(self, path):
+        super().__init__(daemon=True)
+        self.path = path
+        self.random = random.Random(SEED + 2)
+        self.written = []  # (file, n, words)
+        self.ending = False
+        os.makedirs(path)
+
+    def lines(self, file, number):
+        for n in range(self.LINES):
+            words = [f'{number}-{n}-{k}' for k in range(self.random.choice([0, 1, 1, 2, 5]))]
+            text = json.dumps({'file': number, 'n': n, 'words': words, 'more': 'x' * self.random.randint(0, 2000)}) + '\n'
+            half = self.random.randint(0, len(text)) if self.random.random() < 0.1 else 0
+            file.write(text[:half])
+            file.flush()
+            if half:
+                time.sleep(self.random.random() * 0.02)
+            file.write(text[half:])
+            file.flush()
+            self.written.append((number, n, words))
+            time.sleep(self.random.random() * 0.008)
+            if self.ending:
+                return
+
+    def run(self):
+        number = 0
+        while not self.ending:
+            with open(f'{self.path}/{number:05}.ndjson', 'w', encoding='utf-8') as file:
+                self.lines(file, number)
+            number += 1
 
     def end(self):
         self.ending = True
@@ -271,7 +319,26 @@ def check_events(tap, project, client):
     return kinds
 
 
-def check_books(tap, project, status, users, kinds):
+def check_lines(tap, project, writer):
+    records = project.records('lines')
+    places = [(r['partition'], r['offset'], json.loads(r['value'])) for r in records]
+    got = collections.Counter((v['file'], v['n']) for _, _, v in places)
+    want = {(file, n) for file, n, _ in writer.written}
+    tap.ok(set(got) == want and max(got.values()) == 1, f'each of {len(want)} lines is in the topic once',
+           f'missing {sorted(want - set(got))[:9]}, too many {[k for k, c in got.items() if c > 1 or k not in want][:9]}')
+    last, wrong = {}, []
+    for partition, offset, v in places:
+        if v['n'] <= last.get((partition, v['file']), -1):
+            wrong.append((partition, offset))
+        last[(partition, v['file'])] = v['n']
+    tap.ok(not wrong and len({p for p, _, _ in places}) == 3, 'in order in each of three partitions', wrong[:9])
+    rows = [[str(v['file']), str(v['n']), str(k), word] for _, _, v in sorted(places, key=lambda place: place[:2])
+            for k, word in enumerate(v['words'])]
+    tap.equal(project.sql('SELECT file, n, pos, word FROM words'), rows, 'and every row that they explode into')
+    return len(records), sum(not v['words'] for _, _, v in places)
+
+
+def check_books(tap, project, status, users, kinds, lines):
     count = collections.Counter(kinds)
     names = {t['name']: (t['read'], t['stored'], t['filtered'], t['dead_lettered'], t['lag'])
              for t in status['tables']}
@@ -281,6 +348,7 @@ def check_books(tap, project, status, users, kinds):
         'users_by_id': (len(users), len(users) - us, us, 0, 0),
         'events_all': (events, events - poison - count['cast'], 0, poison + count['cast'], 0),
         'events_by_seq': (events, count['good'] + count['cast'], count['skip'], poison + count['key'], 0),
+        'words': (lines[0], lines[0] - lines[1], lines[1], 0, 0),
     }, 'the books say what is there')
     code, answer = project.doctor()
     tap.ok(code == 0 and answer['ok'], 'doctor finds nothing', answer)
@@ -292,7 +360,9 @@ def killed(tap):
     settings = SOURCES.replace('FROM\n', WALK.replace('API', str(api.port())).lstrip('\n'))
     project = Project(settings, SQL)
     client = Client(project.port)
+    writer = Writer(f'{project.path}/in')
     client.start()
+    writer.start()
     rounds = Rounds(tap, project)
     begin = time.monotonic()
     for number in range(1, ROUNDS + 1):
@@ -304,6 +374,7 @@ def killed(tap):
     run = project.start()
     time.sleep(0.5)
     client.end()
+    writer.end()
     until(lambda: project.source('users')['requests'] > 3, 'the API is not asked', pause=0.1)
     rounds.look(project.status(), 'the last run')
     tap.equal(run.stop(), 0, 'Ctrl-C: drained, exit code 0')
@@ -319,7 +390,8 @@ def killed(tap):
     tap.note(f'webhook answers: {dict(client.statuses)}')
     users = check_users(tap, project)
     kinds = check_events(tap, project, client)
-    check_books(tap, project, status, users, kinds)
+    lines = check_lines(tap, project, writer)
+    check_books(tap, project, status, users, kinds, lines)
 
 
 main(killed)

@@ -8,13 +8,11 @@ Python makes of the captures.
 import copy
 import json
 import os
-import re
-import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', 'lib'))
-from millrace import Api, Project, main, until, wrong_books  # noqa: E402
-from payloads import ROOT, by, data, differ, instant, rows  # noqa: E402
+from millrace import Api, main, until, wrong_books  # noqa: E402
+from payloads import by, data, differ, example, instant, rows  # noqa: E402
 
 NAMES = ['usgs/all_week-2018-02-07.geojson', 'usgs/all_week-2021-04-27.geojson', 'usgs/m1_week-2022-04-04.geojson',
          'usgs/m1_day-2022-04-04.geojson']
@@ -59,6 +57,20 @@ def strong(feature):
             'place': p['place'].upper()}
 
 
+def by_network(strongs):
+    """What the view makes of the strong quakes; the place only where one quake is the strongest."""
+    groups = {}
+    for row in strongs.values():
+        groups.setdefault(row['net'], []).append(row)
+    result = {}
+    for net, group in groups.items():
+        most = max(row['magnitude'] for row in group)
+        places = [row['place'] for row in group if row['magnitude'] == most]
+        result[(net,)] = {'net': net, 'quakes': len(group), 'strongest': most, 'newest': max(r['happened_at'] for r in group),
+                          'place': places}
+    return result
+
+
 def expected(served):
     """The last version of each key, of the quakes that the queries let through."""
     events, strongs = {}, {}
@@ -72,21 +84,6 @@ def expected(served):
                 row = strong(feature)
                 strongs[(row['net'], row['happened_at'], row['id'])] = row
     return events, strongs
-
-
-def example(name, changes):
-    """A project of examples/ with other settings, a free port and a folder of its own."""
-    project = Project('', '')
-    shutil.rmtree(project.path)
-    shutil.copytree(os.path.join(ROOT, 'examples', name), project.path, ignore=shutil.ignore_patterns('data'))
-    with open(f'{project.path}/millrace.yml', encoding='utf-8') as file:
-        text = file.read()
-    for old, new in {'127.0.0.1:8080': f'127.0.0.1:{project.port}', **changes}.items():
-        text, count = re.subn(old, new, text)
-        if not count:
-            raise ValueError(f'examples/{name} has no {old}')
-    project.write('millrace.yml', text)
-    return project
 
 
 def polled(tap):
@@ -138,6 +135,12 @@ def check(tap, project, captures):
     tap.ok(wrong is None, f'{len(events)} quakes, each in its last version', wrong)
     wrong = differ(by(rows(project, 'strong'), 'net', 'happened_at', 'id'), strongs)
     tap.ok(wrong is None, f'{len(strongs)} strong ones', wrong)
+    networks, want = by(rows(project, 'networks'), 'net'), by_network(strongs)
+    for key, row in networks.items():
+        if row['place'] in want.get(key, {}).get('place', []):
+            row['place'] = want[key]['place']
+    wrong = differ(networks, want)
+    tap.ok(wrong is None and len(want) > 3, f'{len(want)} networks in the materialized view', wrong)
     nulls = sum(row['depth_km'] is None or row['magnitude'] is None for row in events.values())
     tap.ok(nulls > 10, f'{nulls} of them with NULL')
     order = [[row['net'], row['happened_at'], row['id']] for row in rows(project, "strong WHERE net = 'us'")]

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 
-from millrace import TIMEOUT, request
+from millrace import TIMEOUT, Project, request
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..', '..')
 
@@ -67,6 +67,21 @@ def differ(got, want):
         lines += [f'{key} {name}: {got[key].get(name)!r}, expected {want[key].get(name)!r}'
                   for name in want[key] if got[key].get(name) != want[key][name]]
     return '\n'.join(lines)
+
+
+def example(name, changes=None):
+    """A project of examples/ with other settings, a free port and a folder of its own."""
+    project = Project('', '')
+    shutil.rmtree(project.path)
+    shutil.copytree(os.path.join(ROOT, 'examples', name), project.path, ignore=shutil.ignore_patterns('data'))
+    with open(f'{project.path}/millrace.yml', encoding='utf-8') as file:
+        text = file.read()
+    for old, new in {'http: 127.0.0.1:8080': f'http: 127.0.0.1:{project.port}', **(changes or {})}.items():
+        if old not in text:
+            raise ValueError(f'examples/{name} has no {old}')
+        text = text.replace(old, new)
+    project.write('millrace.yml', text)
+    return project
 
 
 def post(project, path, body):
