@@ -432,7 +432,10 @@ static void feed_append_all(struct feed *feed)
         struct feed_partition *p = &feed->partitions[i];
         if (err == OK)
             p->mark_closed = 0;
-        if (behind[i].bytes)
+        if (!p->closed.ptr) { /* handed over: what lies behind takes its place */
+            p->closed = behind[i];
+            behind[i] = (struct buf){0};
+        } else if (behind[i].bytes)
             buf_str_append(&p->closed, buf_str(&behind[i]));
         buf_deinit(&behind[i]);
         if (p->mark_count && p->builder.count <= p->mark_count) {

@@ -17,7 +17,7 @@
 #include <curl/curl.h>
 #include <stdio.h>
 
-enum { REDIRECTS_MAX = 5, CONNECT_TIMEOUT_MS_MAX = 10000 };
+enum { REDIRECTS_MAX = 5, CONNECT_TIMEOUT_MS_MAX = 10000, RESERVE_BYTES_MAX = 16 << 20 };
 
 struct curl_watch {
     struct io_watch watch;
@@ -165,6 +165,16 @@ void http_client_free(struct http_client *client)
 
 /* ---- one fetch ---- */
 
+/* Room for what the other side announces, so that a growing body is not copied; it may lie. */
+static void reserve_body(struct http_fetch *fetch)
+{
+    curl_off_t announced = 0;
+    curl_easy_getinfo(fetch->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+    if (announced > 0 && announced <= RESERVE_BYTES_MAX &&
+        (size_t)announced <= fetch->options.body_max)
+        (void)buf_reserve(&fetch->result.body, (size_t)announced);
+}
+
 static size_t on_body(char *data, size_t size, size_t count, void *owner)
 {
     struct http_fetch *fetch = owner;
@@ -173,6 +183,8 @@ static size_t on_body(char *data, size_t size, size_t count, void *owner)
         fetch->too_large = true;
         return 0;
     }
+    if (fetch->result.body.bytes == 0)
+        reserve_body(fetch);
     buf_append(&fetch->result.body, data, bytes);
     return buf_error(&fetch->result.body) == OK ? bytes : 0;
 }
