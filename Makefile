@@ -47,8 +47,9 @@ test: setup-test all release ## everything that needs only Debian's packages and
 test-engines: test ## the tests that start real servers too (none yet)
 	@tests/run.py --build $(BUILD) --release $(RELEASE) --suites engines --empty-is-fine
 
-bench: setup $(RELEASE)/build.ninja ## measure; figures and machine go to docs/benchmarks.md by hand
-	@ninja -C $(RELEASE) -j $(JOBS) --quiet
+bench: setup $(RELEASE)/build.ninja ## measure for some ten minutes on a quiet machine; writes docs/benchmarks.md
+	@ninja -C $(RELEASE) -j $(JOBS) --quiet src/cli/millrace tests/bench/format/bench-json \
+		tests/bench/log/bench-log tests/bench/serve/webhook-load tests/bench/table/bench-table
 	@tests/bench/bench.py --build $(RELEASE)
 
 fuzz: setup-test ## make fuzz T=json [S=120]: libFuzzer on one target, or on all for S seconds each
