@@ -207,6 +207,14 @@ static bool has_order(const struct type *type)
     return true;
 }
 
+static bool has_map(const struct type *type)
+{
+    bool map = type->kind == TYPE_MAP;
+    for (uint32_t i = 0; !map && i < type->field_count; i++)
+        map = has_map(type->fields[i].type);
+    return map;
+}
+
 static enum err result_type(struct binder *b, const struct ast_node *node,
                             const struct aggregate_info *info, struct expr **args, size_t count,
                             const struct type **ret_type)
@@ -236,6 +244,9 @@ static enum err result_type(struct binder *b, const struct ast_node *node,
         *ret_type = type_simple(TYPE_DOUBLE);
         return OK;
     case AGG_COLLECT_LIST:
+        if (strcmp(info->name, "collect_set") == 0 && has_map(args[0]->type))
+            return bind_error(b, node, "DATATYPE_MISMATCH.UNSUPPORTED_INPUT_TYPE", "42K09",
+                              "collect_set takes no MAP");
         *ret_type = type_array(b->arena, args[0]->type, false);
         return OK;
     case AGG_MIN:
@@ -297,6 +308,18 @@ static enum err bind_arguments(struct binder *b, const struct ast_node *call,
     return OK;
 }
 
+/* What the filter leaves out is not computed: it could fail. */
+static void guard(struct binder *b, struct expr *condition, struct expr **arg)
+{
+    if (!expr_can_fail(*arg))
+        return;
+    struct expr *kids[2] = {condition, *arg};
+    struct expr *guarded =
+        expr_new(b->arena, EXPR_CASE, (*arg)->type, (*arg)->line, (*arg)->column);
+    expr_set_kids(b->arena, guarded, kids, 2);
+    *arg = guarded;
+}
+
 enum err bind_aggregate(struct binder *b, const struct ast_node *call,
                         const struct ast_node *filter, struct expr **ret_expr)
 {
@@ -326,6 +349,8 @@ enum err bind_aggregate(struct binder *b, const struct ast_node *call,
     TRY(take_ignore_nulls(b, call, info, args, &count, &ignore_nulls));
     const struct type *type;
     TRY(result_type(b, call, info, args, count, &type));
+    for (size_t i = 0; condition && i < count; i++)
+        guard(b, condition, &args[i]);
     struct expr *expr = expr_new(b->arena, EXPR_AGGREGATE, type, call->line, call->column);
     expr->aggregate = info;
     expr->name = info->name;

@@ -8,6 +8,18 @@
 
 #include <threads.h>
 
+/* A constant NULL among what a function gives NULL for: then the others are not computed. */
+static bool has_null(struct expr *const *kids, size_t count)
+{
+    bool null = false;
+    for (size_t i = 0; i < count; i++) {
+        if (kids[i]->has_aggregate)
+            return false;
+        null |= kids[i]->kind == EXPR_CONSTANT && column_is_null(kids[i]->constant, 0);
+    }
+    return null;
+}
+
 enum err bind_function(struct binder *b, struct str name, struct expr *const *args, size_t count,
                        const struct ast_node *node, struct expr **ret_expr)
 {
@@ -53,7 +65,9 @@ enum err bind_function(struct binder *b, struct str name, struct expr *const *ar
     expr->binding = bind.out;
     expr->is_volatile = info->volatile_;
     expr_set_kids(b->arena, expr, kids, count);
-    *ret_expr = expr_fold(b->arena, b->session, expr);
+    *ret_expr = info->nulls_propagate && has_null(kids, count)
+                    ? expr_null(b->arena, bind.out.result, node->line, node->column)
+                    : expr_fold(b->arena, b->session, expr);
     return OK;
 }
 

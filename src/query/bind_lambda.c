@@ -45,7 +45,16 @@ static enum err bind_lambda(struct binder *b, const struct ast_node *node,
     uint32_t params = node->count - 1;
     if (params < min || params > max)
         return bind_error(b, node, "INVALID_LAMBDA_FUNCTION_CALL.NUM_ARGS_MISMATCH", "42K0D",
-                          "this lambda takes %u values, %u names are given", max, params);
+                          "Invalid lambda function call. A higher order function expects %u "
+                          "arguments, but got %u.",
+                          max, params);
+    for (uint32_t i = 1; i < params; i++) {
+        for (uint32_t k = 0; k < i; k++)
+            if (str_equal_nocase(node->kids[i]->text, node->kids[k]->text))
+                return bind_error(b, node, "INVALID_LAMBDA_FUNCTION_CALL.DUPLICATE_ARG_NAMES",
+                                  "42K0D", "the lambda has two arguments named %.*s",
+                                  STR_ARG(node->kids[k]->text));
+    }
     struct lambda_frame frame = {
         .outer = b->lambda, .lambda = node, .types = types, .first = b->variables};
     struct expr *body;

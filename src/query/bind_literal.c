@@ -134,15 +134,16 @@ static enum err number(struct binder *b, const struct ast_node *node, struct exp
 /* ---- moments ---- */
 
 /* 'now', 'today' ..: the start of the run, in the session's zone. */
-static bool special_moment(struct binder *b, struct str text, int64_t *ret_us, int32_t *ret_days)
+static bool special_moment(const struct query_session *session, struct str text, int64_t *ret_us,
+                           int32_t *ret_days)
 {
     static const char *const words[] = {"yesterday", "today", "tomorrow", "now", "epoch"};
     struct str word = str_trim(text);
-    const struct zone *zone = b->session->zone ? b->session->zone : zone_utc();
+    const struct zone *zone = session->zone ? session->zone : zone_utc();
     for (int i = 0; i < 5; i++) {
         if (!str_equal_nocase(word, str_of(words[i])))
             continue;
-        int64_t now = b->session->now_us;
+        int64_t now = session->now_us;
         int64_t local = now + zone_offset_at(zone, now) * US_PER_SECOND;
         int64_t day = local / US_PER_DAY - (local % US_PER_DAY < 0) + (i < 3 ? i - 1 : 0);
         *ret_days = i == 4 ? 0 : (int32_t)day;
@@ -152,6 +153,20 @@ static bool special_moment(struct binder *b, struct str text, int64_t *ret_us, i
     return false;
 }
 
+bool expr_special_moment(const struct query_session *session, struct str text, enum type_kind kind,
+                         int64_t *ret_value)
+{
+    int64_t us;
+    int32_t days;
+    if ((kind != TYPE_DATE && kind != TYPE_TIMESTAMP && kind != TYPE_TIMESTAMP_NTZ) ||
+        !special_moment(session, text, &us, &days))
+        return false;
+    if (kind == TYPE_TIMESTAMP_NTZ && us != 0)
+        us += zone_offset_at(session->zone ? session->zone : zone_utc(), us) * US_PER_SECOND;
+    *ret_value = kind == TYPE_DATE ? days : us;
+    return true;
+}
+
 /* A timestamp without a zone in its text? "2024-01-01 10:00:00" against "..Z", "..+02:00". */
 static enum err moment(struct binder *b, const struct ast_node *node, struct expr **ret_expr)
 {
@@ -159,7 +174,7 @@ static enum err moment(struct binder *b, const struct ast_node *node, struct exp
     const struct zone *zone = b->session->zone ? b->session->zone : zone_utc();
     int64_t us = 0;
     int32_t days = 0;
-    bool special = special_moment(b, text, &us, &days);
+    bool special = special_moment(b->session, text, &us, &days);
     enum err err = OK;
     enum type_kind kind = TYPE_TIMESTAMP;
     if (str_equal(type, STR("DATE"))) {

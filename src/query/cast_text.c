@@ -84,6 +84,10 @@ static bool special_double(struct str text, double *ret_value)
             return true;
         }
     }
+    if (str_equal(text, STR("-NaN")) || str_equal(text, STR("+NaN"))) {
+        *ret_value = NAN;
+        return true;
+    }
     return false;
 }
 

@@ -180,6 +180,20 @@ static enum err fold_column(const struct expr *expr, struct eval *eval, struct c
     return func_call_eval(eval, &expr->binding, args, 1, ret_column);
 }
 
+/* CAST('today' AS DATE) and its like; NULL when it is none. */
+static struct expr *fold_moment(struct arena *arena, const struct query_session *session,
+                                const struct expr *cast)
+{
+    const struct expr *kid = cast->kids[0];
+    int64_t value;
+    if (kid->type->kind != TYPE_STRING || column_is_null(kid->constant, 0) ||
+        !expr_special_moment(session, column_str(kid->constant, 0), cast->type->kind, &value))
+        return NULL;
+    struct builder *builder = builder_new(cast->type, 1, 0);
+    builder_i64(builder, value);
+    return finish_constant(arena, builder, cast->line, cast->column);
+}
+
 struct expr *expr_fold(struct arena *arena, const struct query_session *session, struct expr *expr)
 {
     enum { FOLD_SCRATCH_MAX = 16 << 20, FOLD_RESULT_MAX = 1 << 20 };
@@ -189,6 +203,9 @@ struct expr *expr_fold(struct arena *arena, const struct query_session *session,
         if (expr->kids[i]->kind != EXPR_CONSTANT)
             return expr;
     }
+    struct expr *moment = expr->kind == EXPR_CAST ? fold_moment(arena, session, expr) : NULL;
+    if (moment)
+        return moment;
     CLEAN(arena_deinit) struct arena scratch;
     arena_init(&scratch, FOLD_SCRATCH_MAX);
     bool failed = false;

@@ -71,6 +71,9 @@ struct expr *expr_bool(struct arena *arena, bool value, uint32_t line, uint32_t 
 struct expr *expr_string(struct arena *arena, struct str value, uint32_t line, uint32_t column);
 /* The value when it is a constant without columns, evaluated; else the expression itself. */
 struct expr *expr_fold(struct arena *arena, const struct query_session *session, struct expr *expr);
+/* 'now', 'today', 'epoch' ..: a constant text of that kind is such a moment when it is cast. */
+bool expr_special_moment(const struct query_session *session, struct str text, enum type_kind kind,
+                         int64_t *ret_value);
 /* kid as that type, by an implicit cast when it is another. */
 struct expr *expr_cast(struct arena *arena, const struct query_session *session, struct expr *kid,
                        const struct type *type);

@@ -144,6 +144,28 @@ static void sum_text(struct sum *sum, struct str text)
     }
 }
 
+/* Behind the first one a field has its bounds: 25 hours are no part of a day. */
+static void sum_check(struct sum *sum, const struct unit *unit, struct str number)
+{
+    static const struct {
+        const char *name, *error;
+        int64_t most;
+    } bounds[] = {
+        {"month", "month outside range [0, 11]", 11},
+        {"hour", "hour outside range [0, 23]", 23},
+        {"minute", "minute outside range [0, 59]", 59},
+        {"second", "second outside range [0, 59]", 59},
+    };
+    int64_t value = 0;
+    size_t point = str_find(number, STR("."), 0);
+    if (str_to_i64(point == SIZE_MAX ? number : str_slice(number, 0, point), &value) != OK)
+        return;
+    for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+        if (strcmp(unit->name, bounds[i].name) == 0 && value > bounds[i].most)
+            sum->error = bounds[i].error;
+    }
+}
+
 static size_t unit_index(const struct unit *unit)
 {
     return (size_t)(unit - units);
@@ -160,6 +182,8 @@ static void sum_range(struct sum *sum, const struct unit *from, const struct uni
             continue;
         struct str number = cut_part(&rest, false);
         sum_add(sum, &units[i], negative, number);
+        if (&units[i] != from && !sum->error)
+            sum_check(sum, &units[i], number);
         if (&units[i] == to)
             break;
         char separator = units[i].months ? '-' : units[i].field == 0 ? ' ' : ':';

@@ -16,6 +16,8 @@
 struct lambda {
     const struct expr *call;
     struct program *bodies[2]; /* of its lambdas */
+    uint64_t *late;            /* elements that failed are noted here instead of reported */
+    const uint64_t *only;      /* elements that count, when not all do */
     bool *used;                /* slots of the outer program that a body reads */
     uint32_t outer_slots;
 };
@@ -61,13 +63,17 @@ void lambda_free(struct lambda *lambda)
 
 struct element_eval {
     struct eval *outer;
+    uint64_t *late;
     const uint32_t *rows; /* of each element */
 };
 
 static void element_failed(struct eval *eval, uint32_t element, const struct diag *diag)
 {
     const struct element_eval *owner = eval->owner;
-    owner->outer->failed(owner->outer, owner->rows[element], diag);
+    if (owner->late)
+        bit_set(owner->late, element);
+    else
+        owner->outer->failed(owner->outer, owner->rows[element], diag);
 }
 
 /* Borrowed values of the lambda's own variables, by their place. */
@@ -117,11 +123,11 @@ static enum err run_body(struct lambda *lambda, size_t body, const struct progra
     }
     for (uint32_t i = 0; i < expr->params && i < variables->count; i++)
         program->slots[first + i] = (struct column *)variables->columns[i];
-    struct element_eval owner = {eval, rows};
+    struct element_eval owner = {eval, lambda->late, rows};
     struct eval inner = *eval;
     inner.failed = element_failed;
     inner.owner = &owner;
-    inner.active = element_mask(eval, rows, count);
+    inner.active = lambda->only ? lambda->only : element_mask(eval, rows, count);
     if (err == OK)
         err = program_run(program, &inner, &chunk, ret_column);
     for (uint32_t i = outer->width; i < lambda->outer_slots; i++) {
@@ -239,6 +245,52 @@ static enum err put_rows(const struct lambda *lambda, const struct column *colle
     return err;
 }
 
+/* exists() and forall() stop at the element that decides: what fails behind it does not count. The
+ * body runs again for the failures that do, to report them. */
+static enum err report_late(struct lambda *lambda, const struct program *outer, struct eval *eval,
+                            const struct variables *variables, const struct elements *e,
+                            const struct column *made)
+{
+    bool wanted = *lambda->call->name == 'e', any = false, through = false;
+    const uint64_t *late = lambda->late;
+    uint64_t *only = arena_zero(eval->scratch, (bit_words(e->count) + 1) * sizeof(*only));
+    for (uint32_t i = 0; i < e->count; i++) {
+        through = through && i > 0 && e->rows[i] == e->rows[i - 1];
+        if (through)
+            continue;
+        bool failed = bit_get(late, i);
+        if (failed)
+            bit_set(only, i);
+        any |= failed;
+        through = failed || (!column_is_null(made, i) && is_true(made, i) == wanted);
+    }
+    lambda->late = NULL;
+    if (!any)
+        return OK;
+    struct column *again;
+    lambda->only = only;
+    enum err err = run_body(lambda, 0, outer, eval, variables, e->rows, e->count, &again);
+    lambda->only = NULL;
+    if (err == OK)
+        column_unref(again);
+    return err;
+}
+
+static enum err run_elements(struct lambda *lambda, const struct program *outer, struct eval *eval,
+                             const struct variables *variables, const struct elements *e,
+                             struct column **ret_made)
+{
+    const char *name = lambda->call->name;
+    bool stops = strcmp(name, "exists") == 0 || strcmp(name, "forall") == 0;
+    if (stops)
+        lambda->late = arena_zero(eval->scratch, (bit_words(e->count) + 1) * 8);
+    enum err err = run_body(lambda, 0, outer, eval, variables, e->rows, e->count, ret_made);
+    if (err == OK && stops)
+        err = report_late(lambda, outer, eval, variables, e, *ret_made);
+    lambda->late = NULL;
+    return err;
+}
+
 static enum err run_each(struct lambda *lambda, const struct program *outer, struct eval *eval,
                          const struct column *collection, uint32_t rows, struct column **ret_column)
 {
@@ -252,7 +304,7 @@ static enum err run_each(struct lambda *lambda, const struct program *outer, str
                   : place_column(&e, &second);
     struct variables variables = {{first, second}, 2};
     if (err == OK)
-        err = run_body(lambda, 0, outer, eval, &variables, e.rows, e.count, &made);
+        err = run_elements(lambda, outer, eval, &variables, &e, &made);
     if (err == OK)
         err = put_rows(lambda, collection, made, &e, rows, ret_column);
     column_unref(first);

@@ -147,7 +147,7 @@ static void to_time_row(struct func_call *call)
                                                                : when_instant(local, session);
     } else {
         us = c->i64[call->row];
-        if (c->type->kind == TYPE_TIMESTAMP_NTZ &&
+        if (c->type->kind == TYPE_TIMESTAMP_NTZ && to != TO_SECONDS &&
             call->binding->result->kind != TYPE_TIMESTAMP_NTZ)
             us = when_instant(us, session);
         if (c->type->kind == TYPE_TIMESTAMP && call->binding->result->kind == TYPE_TIMESTAMP_NTZ)
@@ -176,7 +176,9 @@ static enum err seconds_bind(struct func_bind *bind)
     if (!is_text_or_time(bind_kind(bind, 0)))
         return bind_bad_input(bind, 0, "STRING, DATE or TIMESTAMP");
     if (bind->count > 1)
-        bind->out.args[1] = type_implicit(bind, 1, type_simple(TYPE_STRING));
+        bind->out.args[1] = bind_kind(bind, 1) == TYPE_STRING || bind_kind(bind, 1) == TYPE_NULL
+                                ? type_simple(TYPE_STRING)
+                                : NULL;
     return bind->count < 2 || bind->out.args[1] ? OK : bind_bad_input(bind, 1, "STRING");
 }
 

@@ -68,8 +68,23 @@ static void last_day_row(struct func_call *call)
     add_days(call, civil_days_in_month(c.year, c.month) - c.day);
 }
 
-static int weekday_named(struct str name)
+/* Java's upper case of a dotless i and of a long s are I and S. */
+static struct str plain_letters(struct str name, char *room, size_t size)
 {
+    size_t n = 0;
+    for (size_t i = 0; i < name.bytes && n < size; i++) {
+        struct str pair = str_slice(name, i, i + 2);
+        bool dotless = str_equal(pair, STR("\xC4\xB1")), tall = str_equal(pair, STR("\xC5\xBF"));
+        room[n++] = dotless ? 'i' : tall ? 's' : name.ptr[i];
+        i += dotless || tall;
+    }
+    return str_from(room, n);
+}
+
+static int weekday_named(struct str written)
+{
+    char room[16];
+    struct str name = plain_letters(written, room, sizeof room);
     for (int i = 0; i < 7; i++) {
         struct str full = str_of(pattern_days[i]);
         if (str_equal_nocase(name, full) || str_equal_nocase(name, str_slice(full, 0, 3)) ||

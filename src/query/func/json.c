@@ -20,10 +20,16 @@ struct from_json {
 static enum err schema_of(struct func_bind *bind, struct str ddl, const struct type **ret_type)
 {
     struct diag ignored = {0}, diag = {0};
+    if (str_starts(str_trim(ddl), STR("{")))
+        return bind_unsupported(bind, "%s: a schema written as JSON", bind->info->name);
     if (type_parse(bind->arena, ddl, &ignored, ret_type) == OK && (*ret_type)->kind != TYPE_NULL)
         return OK;
-    if (type_parse_ddl(bind->arena, ddl, &diag, ret_type) == OK)
+    enum err err = type_parse_ddl(bind->arena, ddl, &diag, ret_type);
+    if (err == OK)
         return OK;
+    if (err == ERR_UNSUPPORTED || ignored.err == ERR_UNSUPPORTED)
+        return bind_unsupported(bind, "%s: the schema: %s", bind->info->name,
+                                err == ERR_UNSUPPORTED ? diag.message : ignored.message);
     return bind_fail(bind, "PARSE_SYNTAX_ERROR", "42601", "from_json: the schema: %s",
                      diag.message);
 }
@@ -162,12 +168,24 @@ static enum err from_json_eval(struct eval *eval, const struct func_binding *bin
 
 /* ---- to_json ---- */
 
+static bool has_nested_key(const struct type *type)
+{
+    if (type->kind == TYPE_MAP && type_is_nested(type->fields[0].type))
+        return true;
+    for (uint32_t i = 0; i < type->field_count; i++)
+        if (has_nested_key(type->fields[i].type))
+            return true;
+    return false;
+}
+
 static enum err to_json_bind(struct func_bind *bind)
 {
     enum type_kind kind = bind_kind(bind, 0);
     bind->out.result = type_simple(TYPE_STRING);
     if (bind->count == 2)
         return bind_unsupported(bind, "to_json with options");
+    if (has_nested_key(bind->args[0].type))
+        return bind_unsupported(bind, "to_json of a map whose keys are no plain values");
     if (kind == TYPE_STRUCT || kind == TYPE_ARRAY || kind == TYPE_MAP)
         return OK;
     return bind_fail(bind, "DATATYPE_MISMATCH.INVALID_JSON_SCHEMA", "42K09",

@@ -141,6 +141,31 @@ static enum err double_eval(struct eval *eval, const struct func_binding *bindin
     return kernel_finish(out, ret_column);
 }
 
+/* Intervals have a sign too. */
+static enum err signum_bind(struct func_bind *bind)
+{
+    enum type_kind kind = bind_kind(bind, 0);
+    if (kind != TYPE_INTERVAL_YM && kind != TYPE_INTERVAL_DT)
+        return bind_signature(bind);
+    bind->out.result = type_simple(TYPE_DOUBLE);
+    return OK;
+}
+
+static enum err signum_eval(struct eval *eval, const struct func_binding *binding,
+                            const struct column *const *args, uint32_t rows,
+                            struct column **ret_column)
+{
+    enum type_kind kind = args[0]->type->kind;
+    if (kind != TYPE_INTERVAL_YM && kind != TYPE_INTERVAL_DT)
+        return double_eval(eval, binding, args, rows, ret_column);
+    struct builder *out = kernel_fixed(binding->result, args, 1, rows);
+    for (uint32_t i = 0; i < rows; i++) {
+        int64_t x = kernel_is_valid(out, i) ? column_i64(args[0], i) : 0;
+        out->f64[i] = (double)((x > 0) - (x < 0));
+    }
+    return kernel_finish(out, ret_column);
+}
+
 /* ---- two doubles ---- */
 
 static double pow_java(double a, double b)
@@ -181,9 +206,9 @@ static void constant_row(struct func_call *call)
 
 /* ---- sign of any number ---- */
 
-static void negate_overflow(struct func_call *call)
+static void negate_overflow(struct func_call *call, bool always)
 {
-    if (call->eval->session->ansi)
+    if (call->eval->session->ansi || always)
         call_fail(call, "ARITHMETIC_OVERFLOW", STATE_NUMERIC, "%s: the result does not fit",
                   call->binding->info->name);
     else
@@ -200,6 +225,23 @@ static int64_t lowest_of(enum type_kind kind)
 
 enum { S_NEGATIVE, S_POSITIVE, S_ABS };
 
+/* The other sign, which Spark gives at most 34 digits: what is behind them is rounded. */
+static void negate_decimal(struct func_call *call, __int128 value)
+{
+    __int128 whole = value < 0 ? -value : value, unit = 1;
+    while (whole / unit >= decimal_power10(34))
+        unit *= 10;
+    __int128 rest = whole % unit;
+    whole /= unit;
+    whole += rest * 2 > unit || (rest * 2 == unit && whole % 2);
+    __int128 result = whole * unit;
+    if (unit > 1 && result >= decimal_power10(call->binding->result->precision))
+        call_fail(call, "NUMERIC_VALUE_OUT_OF_RANGE.WITHOUT_SUGGESTION", STATE_NUMERIC,
+                  "%s: the result is out of range", call->binding->info->name);
+    else
+        builder_i128(call->out, value < 0 ? result : -result);
+}
+
 static void sign_row(struct func_call *call)
 {
     const struct column *c = call->args[0];
@@ -209,7 +251,10 @@ static void sign_row(struct func_call *call)
         builder_copy(call->out, c, row);
     } else if (c->type->kind == TYPE_DECIMAL) {
         __int128 v = c->i128[row];
-        builder_i128(call->out, what == S_NEGATIVE || v < 0 ? -v : v);
+        if (what == S_NEGATIVE || v < 0)
+            negate_decimal(call, v);
+        else
+            builder_i128(call->out, v);
     } else if (c->type->kind == TYPE_DOUBLE) {
         builder_f64(call->out, what == S_NEGATIVE ? -c->f64[row] : fabs(c->f64[row]));
     } else if (c->type->kind == TYPE_FLOAT) {
@@ -222,7 +267,7 @@ static void sign_row(struct func_call *call)
         int64_t v = column_i64(c, row);
         enum type_kind kind = c->type->kind == TYPE_INTERVAL_YM ? TYPE_INT : c->type->kind;
         if (v == lowest_of(kind))
-            negate_overflow(call);
+            negate_overflow(call, !kind_is_integral(c->type->kind));
         else
             builder_i64(call->out, what == S_NEGATIVE || v < 0 ? -v : v);
     }
@@ -350,6 +395,10 @@ static enum err round_bind(struct func_bind *bind)
             bind->out.args[0] = type_simple(TYPE_DOUBLE);
     } else if (from->kind == TYPE_DECIMAL) {
         int integral = from->precision - from->scale + 1;
+        if (scale < -37 && how >= ROUND_UP)
+            return bind_fail(bind, "DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION", "22003",
+                             "%s: the result would have %d digits, DECIMAL has at most 38",
+                             bind->info->name, 1 - scale);
         if (scale < 0) {
             int precision = -scale + 1 > integral ? -scale + 1 : integral;
             bind->out.result =
@@ -539,9 +588,26 @@ static enum err bit_get_bind(struct func_bind *bind)
     return kind_is_integral(bind_kind(bind, 0)) ? OK : bind_bad_input(bind, 0, "INTEGRAL");
 }
 
+static enum err width_bucket_bind(struct func_bind *bind)
+{
+    enum type_kind kind = bind_kind(bind, 0);
+    if ((kind != TYPE_INTERVAL_YM && kind != TYPE_INTERVAL_DT) || bind_kind(bind, 1) != kind ||
+        bind_kind(bind, 2) != kind)
+        return bind_signature(bind);
+    bind->out.args[3] = type_implicit(bind, 3, type_simple(TYPE_BIGINT));
+    bind->out.result = type_simple(TYPE_BIGINT);
+    return bind->out.args[3] ? OK : bind_bad_input(bind, 3, "BIGINT");
+}
+
+static double bucket_value(const struct func_call *call, size_t i)
+{
+    bool number = call->args[i]->type->kind == TYPE_DOUBLE;
+    return number ? call_double(call, i) : (double)column_i64(call->args[i], call->row);
+}
+
 static void width_bucket_row(struct func_call *call)
 {
-    double v = call_double(call, 0), low = call_double(call, 1), high = call_double(call, 2);
+    double v = bucket_value(call, 0), low = bucket_value(call, 1), high = bucket_value(call, 2);
     int64_t n = call_long(call, 3);
     if (n <= 0 || n == INT64_MAX || v != v || low == high || !isfinite(low) || !isfinite(high)) {
         builder_null(call->out);
@@ -585,8 +651,8 @@ const struct func_info func_math[] = {
     {"radians", 1, 1, true, false, bind_signature, double_eval, "radians(x)", "d(d)", NULL,
      D_RADIANS},
     {"rint", 1, 1, true, false, bind_signature, double_eval, "rint(x)", "d(d)", NULL, D_RINT},
-    {"sign", 1, 1, true, false, bind_signature, double_eval, "sign(x)", "d(d)", NULL, D_SIGN},
-    {"signum", 1, 1, true, false, bind_signature, double_eval, "signum(x)", "d(d)", NULL, D_SIGN},
+    {"sign", 1, 1, true, false, signum_bind, signum_eval, "sign(x)", "d(d)", NULL, D_SIGN},
+    {"signum", 1, 1, true, false, signum_bind, signum_eval, "signum(x)", "d(d)", NULL, D_SIGN},
     {"power", 2, 2, true, false, bind_signature, kernel_rows, "power(x, y)", "d(d,d)", binary_row,
      B_POWER},
     {"pow", 2, 2, true, false, bind_signature, kernel_rows, "pow(x, y)", "d(d,d)", binary_row,
@@ -634,7 +700,7 @@ const struct func_info func_math[] = {
      .row = bit_get_row},
     {"bit_get", 2, 2, true, false, bit_get_bind, kernel_rows, "bit_get(a, pos)", "i(.,i)",
      .row = bit_get_row},
-    {"width_bucket", 4, 4, true, false, bind_signature, kernel_rows,
+    {"width_bucket", 4, 4, true, false, width_bucket_bind, kernel_rows,
      "width_bucket(value, min, max, buckets)", "l(d,d,d,l)", .row = width_bucket_row},
     {.name = NULL},
 };

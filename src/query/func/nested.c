@@ -108,11 +108,14 @@ static bool twice_in(const struct column *keys, uint32_t from, uint32_t to)
 
 static enum err from_arrays_bind(struct func_bind *bind)
 {
-    for (size_t i = 0; i < 2; i++)
-        if (bind_kind(bind, i) != TYPE_ARRAY)
+    for (size_t i = 0; i < 2; i++) {
+        if (bind_kind(bind, i) == TYPE_NULL)
+            bind->out.args[i] = type_array(bind->arena, type_simple(TYPE_NULL), true);
+        else if (bind_kind(bind, i) != TYPE_ARRAY)
             return bind_bad_input(bind, i, "ARRAY");
-    bind->out.result = type_map(bind->arena, bind->args[0].type->fields[0].type,
-                                bind->args[1].type->fields[0].type, true);
+    }
+    bind->out.result = type_map(bind->arena, bind->out.args[0]->fields[0].type,
+                                bind->out.args[1]->fields[0].type, true);
     return OK;
 }
 
@@ -424,9 +427,9 @@ const struct func_info func_nested[] = {
      "map_from_entries(array of pairs)", .row = from_entries_row},
     {"map_concat", 0, 255, true, false, map_concat_bind, kernel_rows, "map_concat(map, ..)",
      .row = map_concat_row},
-    {"named_struct", 2, 255, false, false, named_struct_bind, kernel_rows,
+    {"named_struct", 0, 255, false, false, named_struct_bind, kernel_rows,
      "named_struct(name, value, ..)", NULL, named_struct_row, 1},
-    {"struct", 1, 255, false, false, named_struct_bind, kernel_rows, "struct(value, ..)", NULL,
+    {"struct", 0, 255, false, false, named_struct_bind, kernel_rows, "struct(value, ..)", NULL,
      named_struct_row, 0},
     {"[]", 2, 2, true, false, access_bind, kernel_rows, "array[index], map[key]", NULL, access_row,
      ACCESS_INDEX},

@@ -18,6 +18,10 @@ static enum err concat_bind(struct func_bind *bind)
         binary &= bind_kind(bind, i) == TYPE_BINARY || bind_kind(bind, i) == TYPE_NULL;
         array |= bind_kind(bind, i) == TYPE_ARRAY;
     }
+    for (size_t i = 0; array && i < bind->count; i++)
+        if (bind_kind(bind, i) == TYPE_NULL)
+            return bind_fail(bind, "DATATYPE_MISMATCH.DATA_DIFF_TYPES", "42K09",
+                             "concat: the arguments should have one type, but one is VOID");
     if (array)
         return bind_common(bind, 0, NULL);
     binary &= bind->count > 0 && bind_kind(bind, 0) == TYPE_BINARY;

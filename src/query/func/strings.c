@@ -276,7 +276,7 @@ static size_t least(size_t a, size_t b)
 /* One row of the edit matrix at a time. */
 static void levenshtein_row(struct func_call *call)
 {
-    if (call_null(call, 0) || call_null(call, 1)) {
+    if (call_null(call, 0) || call_null(call, 1) || (call->count == 3 && call_null(call, 2))) {
         builder_null(call->out);
         return;
     }
