@@ -1,4 +1,4 @@
--- Newest version of each event: the feed sends corrections and duplicates.
+-- Each quake as it was reported last.
 CREATE STREAMING TABLE events AS
 SELECT id,
        timestamp_millis(properties.time)    AS happened_at,
@@ -14,7 +14,8 @@ SELECT id,
 FROM STREAM quakes
 WHERE properties.type = 'earthquake';
 
--- Strong ones by network and time, for reading in order.
+-- Strong ones by network and time, for reading in order. One that is corrected to below 4.5 stays, as
+-- it was reported before: a streaming table takes no row away.
 CREATE STREAMING TABLE strong AS
 SELECT properties.net                       AS net,
        timestamp_millis(properties.time)    AS happened_at,
@@ -23,3 +24,10 @@ SELECT properties.net                       AS net,
        upper(properties.place)              AS place
 FROM STREAM quakes
 WHERE properties.mag >= 4.5 AND properties.type = 'earthquake';
+
+-- Brought up to date whenever strong quakes come in.
+CREATE MATERIALIZED VIEW networks AS
+SELECT net, count(*) AS quakes, max(magnitude) AS strongest, max_by(place, magnitude) AS place,
+       max(happened_at) AS newest
+FROM strong
+GROUP BY net;

@@ -113,7 +113,12 @@ def polled(tap):
     until(lambda: len(served) > 8, 'the feed is not polled')
     run.kill()
     run = project.start(env=env)
-    until(lambda: len(served) > len(answers) + 3, 'the feed is not polled to its end')
+
+    def polled_all():
+        if not run.alive():
+            raise RuntimeError(f'the run ended with {run.child.returncode}: {run.out()}{run.err()}')
+        return len(served) > len(answers) + 3
+    until(polled_all, lambda: f'the feed is not polled to its end: {len(served)} requests, {project.status()}')
 
     def settled():
         status = project.status()
