@@ -3,8 +3,8 @@
  * Dead letters are ordinary records whose headers hold the coordinates and the reason. They become
  * durable before the commit of their epoch; when that commit does not happen (a crash), the same
  * records are read again and the same letters come up. So at the start the tail of the topic behind
- * the last commit is read, and letters found there are not written again: exactly one letter a
- * record, table and attempt.
+ * the last commit is read, and letters found there are not written again; nor are those of an epoch
+ * that this process flushed and could not commit: exactly one letter a record, table and attempt.
  */
 #include "pipeline/dead_letter.h"
 
@@ -40,7 +40,9 @@ struct dead_letters {
     struct record_batch_builder builder;
     struct buf batches;
     size_t waiting;
-    struct map seen; /* places that are in the topic already, since the last commit */
+    struct map seen;    /* places that were in the topic at the start, behind the last commit */
+    struct map flushed; /* those written since: their epoch may not be committed and come again */
+    struct buf places;  /* of the waiting letters, one a line */
 };
 
 void dead_letter_topic(struct str source, struct buf *out)
@@ -164,6 +166,8 @@ void dead_letters_free(struct dead_letters *letters)
     record_batch_builder_deinit(&letters->builder);
     buf_deinit(&letters->batches);
     map_deinit(&letters->seen);
+    map_deinit(&letters->flushed);
+    buf_deinit(&letters->places);
     mem_free(letters->topic_name);
     mem_free(letters);
 }
@@ -174,8 +178,10 @@ void dead_letters_add(struct dead_letters *letters, const struct dead_letter *le
 {
     char key[64];
     size_t key_bytes = place_key(letter, key, sizeof key);
-    if (map_get(&letters->seen, str_from(key, key_bytes)))
+    struct str place = str_from(key, key_bytes);
+    if (map_get(&letters->seen, place) || map_get(&letters->flushed, place))
         return;
+    buf_printf(&letters->places, "%.*s\n", STR_ARG(place));
     CLEAN(buf_deinit) struct buf text = {0};
     buf_reserve(&text, 128);
     struct record_header headers[] = {
@@ -201,7 +207,22 @@ void dead_letters_reset(struct dead_letters *letters)
     record_batch_builder_deinit(&letters->builder);
     record_batch_builder_init(&letters->builder, CODEC_NONE, BATCH_BYTES_MAX);
     buf_reset(&letters->batches);
+    buf_reset(&letters->places);
     letters->waiting = 0;
+}
+
+void dead_letters_committed(struct dead_letters *letters)
+{
+    if (letters->flushed.count)
+        map_deinit(&letters->flushed);
+}
+
+static void remember_flushed(struct dead_letters *letters)
+{
+    struct str rest = buf_str(&letters->places), place;
+    while (str_cut(&rest, '\n', &place))
+        map_set(&letters->flushed, place, letters);
+    buf_reset(&letters->places);
 }
 
 static enum err make_topic(struct dead_letters *letters)
@@ -232,6 +253,7 @@ enum err dead_letters_flush(struct dead_letters *letters, int64_t *ret_end)
         TRY(log_append_wait(log_topic_partition(letters->topic, 0), letters->batches.ptr,
                             letters->batches.bytes, &base));
         buf_reset(&letters->batches);
+        remember_flushed(letters);
         letters->waiting = 0;
     }
     if (!letters->topic)

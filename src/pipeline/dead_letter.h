@@ -34,6 +34,8 @@ void dead_letters_free(struct dead_letters *letters);
 void dead_letters_add(struct dead_letters *letters, const struct dead_letter *letter);
 /* Forgets those kept for the flush: the epoch begins anew. */
 void dead_letters_reset(struct dead_letters *letters);
+/* The epoch of the last flush is committed: its records will not come again. */
+void dead_letters_committed(struct dead_letters *letters);
 /* Durable when it returns. *ret_end: the end of the topic then, for the commit. */
 enum err dead_letters_flush(struct dead_letters *letters, int64_t *ret_end) MUST_USE;
 

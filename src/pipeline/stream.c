@@ -333,6 +333,7 @@ static enum err commit(struct dead_epoch *d, struct stream_books *books)
     count(epoch, books);
     stream_state_put(stream, epoch, books, stream->batch);
     TRY(table_commit(stream->store, stream->batch, stream->durable_commits));
+    dead_letters_committed(stream->dead_letters);
     int64_t now_us = io_wall_us(stream->io);
     io_mutex_lock(&stream->lock);
     stream->books = *books;
