@@ -12,6 +12,20 @@
  * struct fields and lambdas are the binder's.
  */
 
+/* What kernels keep from batch to batch (the last pattern, compiled), by their binding. Of one run;
+ * mem_free and memo_free by func_memos_deinit(). */
+struct func_binding;
+struct func_memo {
+    const struct func_binding *binding;
+    void *memo;
+    void (*memo_free)(void *memo);
+};
+struct func_memos {
+    struct func_memo *items;
+    size_t count, room;
+};
+void func_memos_deinit(struct func_memos *memos);
+
 /* One evaluation of an expression over a batch. */
 struct eval {
     const struct query_session *session;
@@ -21,7 +35,8 @@ struct eval {
                     side of AND); NULL = all. Values of other rows are not looked at. */
     void (*failed)(struct eval *eval, uint32_t row, const struct diag *diag);
     void *owner;
-    uint32_t line, column; /* of the expression being computed, for errors */
+    uint32_t line, column;    /* of the expression being computed, for errors */
+    struct func_memos *memos; /* NULL = nothing is kept */
 };
 static inline bool eval_active(const struct eval *eval, uint32_t row)
 {

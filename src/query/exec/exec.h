@@ -79,6 +79,7 @@ struct query_run {
     const struct query_plan *plan;
     struct query_session session; /* a copy: now_us moves */
     struct arena scratch;         /* of one push */
+    struct func_memos memos;      /* patterns, compiled once a run */
     bool collect_errors;
     size_t memory_max, memory_used; /* of what operators hold */
     struct operator** operators;    /* kids before those above */

@@ -50,8 +50,11 @@ static void note_row(struct eval *eval, uint32_t row, const struct diag *diag)
 struct eval run_eval(struct query_run *run, const struct chunk *chunk)
 {
     run->current = chunk;
-    return (struct eval){
-        .session = &run->session, .scratch = &run->scratch, .failed = note_row, .owner = run};
+    return (struct eval){.session = &run->session,
+                         .scratch = &run->scratch,
+                         .failed = note_row,
+                         .owner = run,
+                         .memos = &run->memos};
 }
 
 enum err run_check(const struct query_run *run)
@@ -167,6 +170,7 @@ void query_run_free(struct query_run *run)
     mem_free(run->scans);
     mem_free(run->output);
     arena_deinit(&run->scratch);
+    func_memos_deinit(&run->memos);
     mem_free(run);
 }
 

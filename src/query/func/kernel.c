@@ -101,6 +101,57 @@ static bool any_null(const struct func_call *call)
     return false;
 }
 
+/* ---- memos ---- */
+
+static void memo_drop(void *memo, void (*memo_free)(void *memo))
+{
+    if (memo && memo_free)
+        memo_free(memo);
+    mem_free(memo);
+}
+
+void func_memos_deinit(struct func_memos *memos)
+{
+    for (size_t i = 0; i < memos->count; i++)
+        memo_drop(memos->items[i].memo, memos->items[i].memo_free);
+    mem_free(memos->items);
+    *memos = (struct func_memos){0};
+}
+
+/* The memo of the last batch, out of its place while it is in use. */
+static void memo_take(struct func_call *call)
+{
+    struct func_memos *memos = call->eval->memos;
+    for (size_t i = 0; memos && i < memos->count; i++) {
+        if (memos->items[i].binding != call->binding)
+            continue;
+        call->memo = memos->items[i].memo;
+        call->memo_free = memos->items[i].memo_free;
+        memos->items[i].memo = NULL;
+        return;
+    }
+}
+
+static void memo_keep(struct func_call *call)
+{
+    struct func_memos *memos = call->eval->memos;
+    size_t at = 0;
+    if (!call->memo)
+        return;
+    while (memos && at < memos->count && memos->items[at].binding != call->binding)
+        at++;
+    if (!memos || (at < memos->count && memos->items[at].memo)) {
+        memo_drop(call->memo, call->memo_free);
+        return;
+    }
+    if (at == memos->count && memos->count == memos->room) {
+        memos->room = memos->room ? memos->room * 2 : 8;
+        memos->items = mem_realloc_array(memos->items, memos->room, sizeof(*memos->items));
+    }
+    memos->count += at == memos->count;
+    memos->items[at] = (struct func_memo){call->binding, call->memo, call->memo_free};
+}
+
 enum err kernel_rows(struct eval *eval, const struct func_binding *binding,
                      const struct column *const *args, uint32_t rows, struct column **ret_column)
 {
@@ -109,6 +160,7 @@ enum err kernel_rows(struct eval *eval, const struct func_binding *binding,
                              .args = args,
                              .count = binding->count,
                              .out = builder_new(binding->result, rows, 0)};
+    memo_take(&call);
     for (call.row = 0; call.row < rows; call.row++) {
         if (!eval_active(eval, call.row) || (binding->info->nulls_propagate && any_null(&call))) {
             builder_null(call.out);
@@ -118,10 +170,6 @@ enum err kernel_rows(struct eval *eval, const struct func_binding *binding,
         }
     }
     buf_deinit(&call.buf);
-    if (call.memo) {
-        if (call.memo_free)
-            call.memo_free(call.memo);
-        mem_free(call.memo);
-    }
+    memo_keep(&call);
     return kernel_built(call.out, ret_column);
 }

@@ -45,7 +45,7 @@ struct func_call {
     uint32_t row;
     struct builder *out; /* the row function adds exactly one row */
     struct buf buf;      /* empty at each row */
-    void *memo;          /* of one evaluation, NULL at first; from mem_alloc, freed behind it */
+    void *memo;          /* NULL at first; from mem_alloc; may come from the batch before */
     void (*memo_free)(void *memo);
 };
 

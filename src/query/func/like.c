@@ -155,18 +155,22 @@ bool like_matches(const struct like *like, struct str text)
 /* The last pattern is kept: patterns are nearly always constant. */
 struct like_memo {
     struct like *like;
-    struct str pattern, escape; /* of the row that it was made from, columns stay */
+    struct buf pattern, escape; /* that it was made from */
 };
 
 static void memo_free(void *memo)
 {
-    like_free(((struct like_memo *)memo)->like);
+    struct like_memo *m = memo;
+    like_free(m->like);
+    buf_deinit(&m->pattern);
+    buf_deinit(&m->escape);
 }
 
 static struct like *like_of(struct func_call *call, struct str pattern, struct str escape)
 {
     struct like_memo *memo = call->memo;
-    if (memo && memo->like && str_equal(memo->pattern, pattern) && str_equal(memo->escape, escape))
+    if (memo && memo->like && str_equal(buf_str(&memo->pattern), pattern) &&
+        str_equal(buf_str(&memo->escape), escape))
         return memo->like;
     if (!memo) {
         call->memo = memo = mem_zero(sizeof *memo);
@@ -188,8 +192,10 @@ static struct like *like_of(struct func_call *call, struct str pattern, struct s
                   STR_ARG(pattern));
         return NULL;
     }
-    memo->pattern = call_str(call, 1);
-    memo->escape = escape;
+    buf_reset(&memo->pattern);
+    buf_str_append(&memo->pattern, call_str(call, 1));
+    buf_reset(&memo->escape);
+    buf_str_append(&memo->escape, escape);
     return memo->like;
 }
 

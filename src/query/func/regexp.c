@@ -2,8 +2,8 @@
 /*
  * Functions over regular expressions: rlike, regexp_*, split.
  *
- * A pattern is compiled once an evaluation and kept while it stays the same text, which it nearly
- * always does. Positions in arguments and results count code points. A pattern that is none fails
+ * A pattern is compiled once a run and kept while it stays the same text, which it nearly always
+ * does. Positions in arguments and results count code points. A pattern that is none fails
  * with INVALID_PARAMETER_VALUE.PATTERN, a group that it lacks with .REGEX_GROUP_INDEX.
  */
 #include "query/func/kernel.h"
