@@ -29,7 +29,7 @@ from millrace import Process, Project, command, get_json, main, until, wrong_boo
 ROUNDS = int(os.environ.get('CRASH_ROUNDS', '200'))
 SEED = int(os.environ.get('CRASH_SEED') or int.from_bytes(os.urandom(4), 'big'))
 PAGE = 25
-FAULTS = 'rate-limit=0.02,500=0.05,slow=0.02,empty=0.05,truncate=0.05,drop=0.05'
+FAULTS = 'rate-limit=0.01,500=0.05,slow=0.01,empty=0.05,truncate=0.05,drop=0.05'
 
 SOURCES = '''
 sources:
@@ -58,8 +58,7 @@ WALK = '''
     from:
       http:
         url: http://127.0.0.1:API/api/
-        query: {seed: walk}
-        every: 8ms
+        query: {seed: walk, inc: "login,name,email,nat"}
         page: {param: page, start: 1, size: {param: results, value: 25}}
         records: $.results[*]
         key: $.login.uuid
@@ -257,7 +256,7 @@ def reference_users(count):
     api = Process('mock-api', '--listen', '127.0.0.1:0')
     users, page = [], 1
     while len(users) < count:
-        users += get_json(f'http://127.0.0.1:{api.port()}/api/?seed=walk&results=1000&page={page}')['results']
+        users += get_json(f'http://127.0.0.1:{api.port()}/api/?seed=walk&inc=login,name,email,nat&results=5000&page={page}')['results']
         page += 1
     api.kill()
     return users[:count]
