@@ -334,6 +334,8 @@ enum err bind_aggregate(struct binder *b, const struct ast_node *call,
                           "an aggregate may not stand in %s", b->clause);
     if (b->lambda)
         return bind_refuse(b, call, "an aggregate in a lambda");
+    if ((info->kind == AGG_MIN_BY || info->kind == AGG_MAX_BY) && call->count == 3)
+        return bind_refuse(b, call, "the three arguments of max_by and min_by");
     if (call->count < info->args_min || call->count > info->args_max)
         return bind_error(b, call, "WRONG_NUM_ARGS.WITHOUT_SUGGESTION", "42605",
                           "%s does not take %u arguments", info->name, call->count);

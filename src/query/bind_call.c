@@ -316,7 +316,7 @@ static const struct type *cast_name(struct binder *b, struct str name)
 
 bool is_cast_name(struct binder *b, struct str name)
 {
-    return !func_find(name) && cast_name(b, name);
+    return cast_name(b, name) != NULL;
 }
 
 static enum err bind_typeof(struct binder *b, const struct expr *arg, const struct ast_node *node,

@@ -93,11 +93,35 @@ static void put_interval(struct namer *n, const struct ast_node *node)
     builder_free(builder);
 }
 
+/* The type of a part of what was bound already, NULL when it cannot be told (inside a lambda). */
+static const struct type *type_of(const struct namer *n, const struct ast_node *node)
+{
+    enum { HEIGHT_MAX = 48 }; /* parts are bound again at each level */
+    struct binder quiet = *n->b;
+    struct diag diag = {0};
+    struct expr *expr;
+    quiet.diag = &diag;
+    if (n->lambdas || node->height > HEIGHT_MAX || bind_expr(&quiet, node, &expr) != OK)
+        return NULL;
+    return expr->type;
+}
+
+static bool is_time(const struct type *type)
+{
+    return type && (type->kind == TYPE_DATE || type->kind == TYPE_TIMESTAMP ||
+                    type->kind == TYPE_TIMESTAMP_NTZ);
+}
+
+/* The types of moments say whether they have a zone; the words of a session may not. */
 static void put_typed(struct namer *n, const struct ast_node *node)
 {
     struct expr *expr;
-    bool local = str_equal(node->text, STR("TIMESTAMP_LTZ"));
-    buf_printf(n->out, "%.*s '", STR_ARG(local ? STR("TIMESTAMP") : node->text));
+    const struct type *type = type_of(n, node);
+    struct str word = !type                              ? node->text
+                      : type->kind == TYPE_TIMESTAMP     ? STR("TIMESTAMP")
+                      : type->kind == TYPE_TIMESTAMP_NTZ ? STR("TIMESTAMP_NTZ")
+                                                         : node->text;
+    buf_printf(n->out, "%.*s '", STR_ARG(word));
     if (bind_literal(n->b, node, &expr) == OK)
         text_of_value(expr->constant, 0, n->b->session->zone ? n->b->session->zone : zone_utc(),
                       n->out);
@@ -150,6 +174,10 @@ static bool put_worded_call(struct namer *n, const struct ast_node *node)
         buf_text(n->out, null ? " IS NULL)" : " IS NOT NULL)");
         return true;
     }
+    if (node->count == 2 && str_equal_nocase(node->text, STR("div"))) {
+        put_pair(n, "(", kids[0], " div ", kids[1], ")");
+        return true;
+    }
     if (node->count == 1 && str_equal_nocase(node->text, STR("positive"))) {
         buf_text(n->out, "(+ ");
         put(n, kids[0]);
@@ -180,6 +208,13 @@ static void put_all_columns(struct namer *n, const struct ast_node *star)
     }
 }
 
+/* CAST(NULL AS ..) first: what is replaced by another call shows the bare NULL. */
+static bool is_null_cast(const struct ast_node *node)
+{
+    return node->count > 1 && node->kids[0]->kind == AST_CAST &&
+           node->kids[0]->kids[0]->kind == AST_NULL;
+}
+
 static void put_arguments(struct namer *n, const struct ast_node *node, struct str name)
 {
     bool star =
@@ -194,6 +229,12 @@ static void put_arguments(struct namer *n, const struct ast_node *node, struct s
     }
     if (node->count == 2 && str_equal_nocase(name, STR("convert_timezone")))
         buf_text(n->out, "current_timezone(), ");
+    if (is_null_cast(node) && (str_equal_nocase(name, STR("array_append")) ||
+                               str_equal_nocase(name, STR("array_prepend")))) {
+        buf_text(n->out, "NULL, ");
+        put_list(n, node, 1, ", ");
+        return;
+    }
     struct ast_node shown = *node;
     shown.count = (uint32_t)func_shown_count(name, node->count);
     put_list(n, &shown, 0, ", ");
@@ -213,6 +254,14 @@ static bool is_json_map(const struct ast_node *node)
            str_equal_nocase(str_slice(str_trim(node->kids[1]->text), 0, 4), STR("MAP<"));
 }
 
+/* to_char() of a moment. */
+static bool is_date_format(const struct namer *n, const struct ast_node *node)
+{
+    bool to_char = str_equal_nocase(node->text, STR("to_char")) ||
+                   str_equal_nocase(node->text, STR("to_varchar"));
+    return to_char && node->count == 2 && is_time(type_of(n, node->kids[0]));
+}
+
 static void put_call(struct namer *n, const struct ast_node *node)
 {
     struct str name = node->text;
@@ -225,8 +274,7 @@ static void put_call(struct namer *n, const struct ast_node *node)
     bool condition = str_equal_nocase(name, STR("if"));
     if (condition)
         buf_text(n->out, "(IF");
-    else if (str_equal_nocase(name, STR("to_varchar")) && node->count == 2 &&
-             node->kids[0]->kind == AST_TYPED)
+    else if (is_date_format(n, node))
         buf_text(n->out, "date_format");
     else
         func_show_name(name, node->count, n->out);
@@ -264,8 +312,49 @@ static bool put_rounded(struct namer *n, const struct ast_node *node, size_t lit
     return true;
 }
 
+/* How time, in front, and step show: date_add(d, 1), d + INTERVAL '1' HOUR. */
+static void put_step(struct namer *n, const struct type *time, const struct ast_node *first,
+                     const struct type *step, const struct ast_node *second, bool minus)
+{
+    bool days = step->kind == TYPE_INTERVAL_DT && step->scale == 0 && time->kind == TYPE_DATE;
+    if (step->kind <= TYPE_INT && step->kind >= TYPE_TINYINT)
+        put_pair(n, minus ? "date_sub(" : "date_add(", first, ", ", second, ")");
+    else if (days && minus)
+        put_pair(n, "date_add(", first, ", (- extractansiintervaldays(", second, ")))");
+    else if (days)
+        put_pair(n, "date_add(", first, ", extractansiintervaldays(", second, "))");
+    else
+        put_pair(n, "", first, minus ? " - " : " + ", second, "");
+}
+
+/* Sums with moments and intervals times numbers; false for all others. */
+static bool put_moments(struct namer *n, const struct ast_node *node)
+{
+    bool plus = str_equal(node->text, STR("+")), minus = str_equal(node->text, STR("-"));
+    bool times = str_equal(node->text, STR("*"));
+    if (!plus && !minus && !times)
+        return false;
+    const struct ast_node *left = node->kids[0], *right = node->kids[1];
+    const struct type *a = type_of(n, left), *b = type_of(n, right);
+    if (!a || !b ||
+        (minus && (!is_time(a) || is_time(b) || b->kind == TYPE_NULL || b->kind == TYPE_STRING)))
+        return false;
+    bool span = b->kind == TYPE_INTERVAL_YM || b->kind == TYPE_INTERVAL_DT;
+    if (times && span)
+        put_pair(n, "(", right, " * ", left, ")");
+    else if (times || (!is_time(a) && !is_time(b)))
+        return false;
+    else if (is_time(a))
+        put_step(n, a, left, b, right, minus);
+    else
+        put_step(n, b, right, a, left, minus);
+    return true;
+}
+
 static void put_binary(struct namer *n, const struct ast_node *node)
 {
+    if (put_moments(n, node))
+        return;
     bool differs = str_equal(node->text, STR("!="));
     if (str_equal(node->text, STR("||"))) {
         buf_text(n->out, "concat(");
@@ -409,6 +498,10 @@ static void put_literal(struct namer *n, const struct ast_node *node)
 
 static void put_cast(struct namer *n, const struct ast_node *node)
 {
+    if (type_is_nested(node->type)) {
+        put(n, node->kids[0]);
+        return;
+    }
     buf_text(n->out, node->flags & AST_TRY ? "TRY_CAST(" : "CAST(");
     put(n, node->kids[0]);
     buf_text(n->out, " AS ");
@@ -435,6 +528,10 @@ static void put_other(struct namer *n, const struct ast_node *node)
         buf_char(n->out, '[');
         put(n, node->kids[1]);
         buf_char(n->out, ']');
+        return;
+    case AST_ALIAS:
+        put(n, node->kids[0]);
+        buf_printf(n->out, " AS %.*s", STR_ARG(node->text));
         return;
     case AST_ROW:
         buf_text(n->out, "struct(");
@@ -521,11 +618,18 @@ static void put(struct namer *n, const struct ast_node *node)
     buf_text(n->out, negated ? ")" : "");
 }
 
+/* a.b.c, not f(x).c or a[0].c */
+static bool is_name_chain(const struct ast_node *node)
+{
+    while (node->kind == AST_FIELD)
+        node = node->kids[0];
+    return node->kind == AST_NAME;
+}
+
 struct str name_of(struct binder *b, const struct ast_node *node)
 {
     enum { NAME_BYTES_MAX = 4096 };
-    if (node->kind == AST_ALIAS || node->kind == AST_NAME || node->kind == AST_FIELD ||
-        is_bare_column(b, node))
+    if (node->kind == AST_ALIAS || is_name_chain(node) || is_bare_column(b, node))
         return node->text;
     struct buf out;
     buf_init(&out, NAME_BYTES_MAX);

@@ -207,7 +207,7 @@ static struct ast_node *parse_relation_primary(struct parser *p)
     struct ast_node *node;
     if (parse_is_symbol(p, 0, "(")) {
         node = parse_bracketed_relation(p);
-    } else if (parse_is(p, 0, "VALUES") && !parse_is_symbol(p, 1, ")")) {
+    } else if (parse_is(p, 0, "VALUES") && !parse_is_symbol(p, 1, ")") && p->at + 1 < p->end) {
         node = parse_inline_table(p);
     } else if (parse_at_name(p, 0) && parse_is_symbol(p, 1, "(") && !at_stream(p)) {
         const struct token *token = parse_next(p);

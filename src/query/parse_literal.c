@@ -14,6 +14,8 @@
 #include "data/column.h"
 #include "query/parse.h"
 
+#include <stdio.h>
+
 static const struct unit {
     const char *name; /* singular */
     bool months;      /* of the year-month kind */
@@ -53,6 +55,7 @@ struct sum {
     uint8_t first, last;
     int64_t value; /* months or us */
     const char *error;
+    char text[64]; /* of an error that names a number */
 };
 
 static void sum_add(struct sum *sum, const struct unit *unit, bool negative, struct str number)
@@ -148,21 +151,19 @@ static void sum_text(struct sum *sum, struct str text)
 static void sum_check(struct sum *sum, const struct unit *unit, struct str number)
 {
     static const struct {
-        const char *name, *error;
-        int64_t most;
-    } bounds[] = {
-        {"month", "month outside range [0, 11]", 11},
-        {"hour", "hour outside range [0, 23]", 23},
-        {"minute", "minute outside range [0, 59]", 59},
-        {"second", "second outside range [0, 59]", 59},
-    };
+        const char *name;
+        int most;
+    } bounds[] = {{"month", 11}, {"hour", 23}, {"minute", 59}, {"second", 59}};
     int64_t value = 0;
     size_t point = str_find(number, STR("."), 0);
     if (str_to_i64(point == SIZE_MAX ? number : str_slice(number, 0, point), &value) != OK)
         return;
     for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
-        if (strcmp(unit->name, bounds[i].name) == 0 && value > bounds[i].most)
-            sum->error = bounds[i].error;
+        if (strcmp(unit->name, bounds[i].name) != 0 || value <= bounds[i].most)
+            continue;
+        snprintf(sum->text, sizeof(sum->text), "%s %lld outside range [0, %d]", unit->name,
+                 (long long)value, bounds[i].most);
+        sum->error = sum->text;
     }
 }
 

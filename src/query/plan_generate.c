@@ -12,6 +12,7 @@ static const struct generator {
     {"explode", false, false, false},   {"explode_outer", false, true, false},
     {"posexplode", true, false, false}, {"posexplode_outer", true, true, false},
     {"inline", false, false, true},     {"inline_outer", false, true, true},
+    {"stack", false, false, true},
 };
 
 static const struct generator *find_generator(const struct ast_node *node)
@@ -67,6 +68,53 @@ static uint32_t element_columns(const struct generator *generator, const struct 
     return n;
 }
 
+/* stack(n, a, b, ..) is inline(array(struct(a, ..), ..)) of n structs. */
+static enum err bind_stack(struct planner *p, const struct ast_node *call, struct expr **ret_expr)
+{
+    enum { ROWS_MAX = 1 << 16 };
+    struct binder *b = &p->binder;
+    uint32_t values = call->count > 0 ? call->count - 1 : 0;
+    struct expr *rows;
+    if (call->count < 2)
+        return bind_error(b, call, "WRONG_NUM_ARGS.WITHOUT_SUGGESTION", "42605",
+                          "stack takes a number of rows and values");
+    TRY(plan_bind(p, call->kids[0], "this function", &rows));
+    if (rows->kind != EXPR_CONSTANT || rows->type->kind != TYPE_INT ||
+        column_is_null(rows->constant, 0) || rows->constant->i32[0] < 1 ||
+        rows->constant->i32[0] > ROWS_MAX)
+        return bind_error(b, call, "DATATYPE_MISMATCH.VALUE_OUT_OF_RANGE", "42K09",
+                          "the rows of stack must be a constant INT from 1 to %d", ROWS_MAX);
+    uint32_t count = (uint32_t)rows->constant->i32[0], width = (values + count - 1) / count;
+    struct expr **cells = arena_array(b->arena, (size_t)count * width + 1, sizeof(*cells));
+    for (uint32_t i = 0; i < count * width; i++) {
+        cells[i] = expr_null(b->arena, type_simple(TYPE_NULL), call->line, call->column);
+        if (i < values)
+            TRY(plan_bind(p, call->kids[i + 1], "this function", &cells[i]));
+    }
+    struct expr **structs = arena_array(b->arena, count, sizeof(*structs));
+    struct expr **fields = arena_array(b->arena, 2u * width, sizeof(*fields));
+    for (uint32_t c = 0; c < width; c++) {
+        const struct type *type = NULL;
+        for (uint32_t i = c; i < count * width; i += width) {
+            bool null = cells[i]->type->kind == TYPE_NULL;
+            if (!null && type && !type_equal(type, cells[i]->type))
+                return bind_error(b, call, "DATATYPE_MISMATCH.STACK_COLUMN_DIFF_TYPES", "42K09",
+                                  "the values of column %u of stack differ in type", c);
+            type = null ? type : cells[i]->type;
+        }
+        TRY(bind_to_common(b, cells + c, (size_t)count * width - c, width, call, "stack", &type));
+    }
+    for (uint32_t r = 0; r < count; r++) {
+        for (uint32_t c = 0; c < width; c++) {
+            struct str name = str_of(arena_printf(b->arena, "col%u", c));
+            fields[2 * c] = expr_string(b->arena, name, call->line, call->column);
+            fields[2 * c + 1] = cells[r * width + c];
+        }
+        TRY(bind_function(b, STR("named_struct"), fields, 2u * width, call, &structs[r]));
+    }
+    return bind_function(b, STR("array"), structs, count, call, ret_expr);
+}
+
 enum err plan_generate(struct planner *p, struct relation *relation, const struct ast_node *call,
                        bool outer, const struct ast_node *names, struct str qualifier, bool hidden)
 {
@@ -74,14 +122,17 @@ enum err plan_generate(struct planner *p, struct relation *relation, const struc
     const struct generator *generator = find_generator(call);
     const struct scope *scope = b->scope;
     struct expr *expr;
-    if (call->count != 1)
+    bool stack = str_equal_nocase(call->text, STR("stack"));
+    if (call->count != 1 && !stack)
         return bind_error(b, call, "WRONG_NUM_ARGS.WITHOUT_SUGGESTION", "42605",
                           "%.*s takes one argument", STR_ARG(call->text));
     b->scope = &relation->scope;
-    TRY(plan_bind(p, call->kids[0], "this function", &expr));
+    TRY(stack ? bind_stack(p, call, &expr) : plan_bind(p, call->kids[0], "this function", &expr));
     b->scope = scope;
     const struct type *type = expr->type;
     bool array = type->kind == TYPE_ARRAY;
+    if (stack && array && type->fields[0].type->kind != TYPE_STRUCT)
+        return bind_refuse(b, call, "this stack");
     if (generator->inlined ? !array || type->fields[0].type->kind != TYPE_STRUCT
                            : !array && type->kind != TYPE_MAP)
         return wrong_type(p, call, type);

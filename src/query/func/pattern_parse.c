@@ -40,8 +40,12 @@ static bool is_number(const struct pattern_item *item)
 static size_t reserved(const struct pattern *p, size_t i)
 {
     size_t sum = 0;
-    for (i++; i < p->count && (is_number(&p->items[i]) || p->items[i].letter == 'S'); i++) {
-        if ((p->items[i].count == 1 && p->items[i].letter != 'S') || (p->items[i].letter == 'y' && p->items[i].count != 2))
+    for (i++; i < p->count; i++) {
+        bool tenths = p->items[i].letter == 'S' && p->items[i].count == 1;
+        if (!tenths && !is_number(&p->items[i]))
+            break;
+        if ((p->items[i].count == 1 && !tenths) ||
+            (p->items[i].letter == 'y' && p->items[i].count != 2))
             return 0;
         sum += p->items[i].count;
     }

@@ -25,7 +25,7 @@ static const struct type *ends_of(struct func_bind *bind)
     if (!common || common->kind != TYPE_NULL)
         return common;
     bool step = bind->count == 3 && kind_is_integral(bind_kind(bind, 2));
-    return step ? bind->args[2].type : type_simple(TYPE_INT);
+    return step ? bind->args[2].type : common;
 }
 
 static enum err sequence_bind(struct func_bind *bind)

@@ -274,9 +274,18 @@ static size_t least(size_t a, size_t b)
 }
 
 /* One row of the edit matrix at a time. */
+/* A constant NULL as the most makes NULL, one in a column counts as 0. */
+static enum err levenshtein_bind(struct func_bind *bind)
+{
+    const struct column *most = bind->count == 3 ? bind->args[2].constant : NULL;
+    if (most && column_is_null(most, 0))
+        bind->out.state = (void *)bind->info;
+    return bind_signature(bind);
+}
+
 static void levenshtein_row(struct func_call *call)
 {
-    if (call_null(call, 0) || call_null(call, 1) || (call->count == 3 && call_null(call, 2))) {
+    if (call_null(call, 0) || call_null(call, 1) || call->binding->state) {
         builder_null(call->out);
         return;
     }
@@ -378,7 +387,7 @@ const struct func_info func_strings[] = {
     {"char", 1, 1, true, false, bind_signature, kernel_rows, "char(code)", "s(l)", .row = chr_row},
     {"elt", 2, 255, false, false, bind_signature, kernel_rows, "elt(n, str, ..)", "s(i,s*",
      .row = elt_row},
-    {"levenshtein", 2, 3, false, false, bind_signature, kernel_rows, "levenshtein(a, b[, most])",
+    {"levenshtein", 2, 3, false, false, levenshtein_bind, kernel_rows, "levenshtein(a, b[, most])",
      "i(s,s,i)", .row = levenshtein_row},
     {"soundex", 1, 1, true, false, bind_signature, kernel_rows, "soundex(str)", "s(s)",
      .row = soundex_row},
