@@ -167,7 +167,16 @@ bool expr_special_moment(const struct query_session *session, struct str text, e
     return true;
 }
 
-/* A timestamp without a zone in its text? "2024-01-01 10:00:00" against "..Z", "..+02:00". */
+/* "2024-01-01 10:00:00Z", "..+02:00": the same moment whatever the zone around it. */
+static bool names_zone(struct str text)
+{
+    const struct zone *other;
+    int64_t here, there;
+    return zone_find(STR("+01:00"), &other) == OK &&
+           timestamp_parse(text, zone_utc(), &here) == OK &&
+           timestamp_parse(text, other, &there) == OK && here == there;
+}
+
 static enum err moment(struct binder *b, const struct ast_node *node, struct expr **ret_expr)
 {
     struct str text = node->kids[0]->text, type = node->text;
@@ -182,7 +191,8 @@ static enum err moment(struct binder *b, const struct ast_node *node, struct exp
         err = special ? OK : date_parse(text, &days);
         us = days;
     } else if (str_equal(type, STR("TIMESTAMP_NTZ")) ||
-               (b->session->timestamp_ntz && str_equal(type, STR("TIMESTAMP")))) {
+               (b->session->timestamp_ntz && str_equal(type, STR("TIMESTAMP")) &&
+                !names_zone(text))) {
         kind = TYPE_TIMESTAMP_NTZ;
         if (special)
             us += zone_offset_at(zone, us) * US_PER_SECOND;

@@ -49,21 +49,15 @@ static struct ast_node *parse_unary(struct parser *p)
                        : parse_is_symbol(p, 0, "+") ? "+"
                        : parse_is_symbol(p, 0, "~") ? "~"
                                                     : NULL;
-    if (!name)
+    /* the sign of a number is a part of it: -1::STRING casts -1 */
+    if (!name || (*name == '-' && parse_peek(p, 1)->kind == TOKEN_NUMBER))
         return parse_primary(p);
     if (!parse_enter(p))
         return p->nothing;
     parse_next(p);
     struct ast_node *node;
-    if (*name == '-' && parse_peek(p, 0)->kind == TOKEN_NUMBER && !parse_is_symbol(p, 1, ".") &&
-        !parse_is_symbol(p, 1, "[") && !parse_is_symbol(p, 1, "::")) {
-        const struct token *number = parse_next(p);
-        struct str text = str_of(arena_printf(p->arena, "-%.*s", STR_ARG(number->text)));
-        node = parse_node_at(p, AST_NUMBER, text, token);
-    } else {
-        node = parse_node_at(p, AST_UNARY, str_of(name), token);
-        parse_add(p, node, parse_unary(p));
-    }
+    node = parse_node_at(p, AST_UNARY, str_of(name), token);
+    parse_add(p, node, parse_unary(p));
     parse_leave(p);
     return node;
 }

@@ -294,6 +294,12 @@ static struct ast_node *parse_operand(struct parser *p)
         return parse_brackets(p, token);
     if (parse_is_symbol(p, 0, "*"))
         return parse_star(p, NULL);
+    if (parse_is_symbol(p, 0, "-") && parse_peek(p, 1)->kind == TOKEN_NUMBER) {
+        parse_next(p);
+        const struct token *number = parse_next(p);
+        struct str text = str_of(arena_printf(p->arena, "-%.*s", STR_ARG(number->text)));
+        return parse_node_at(p, AST_NUMBER, text, token);
+    }
     if (token->kind == TOKEN_NUMBER) {
         parse_next(p);
         return parse_node_at(p, AST_NUMBER, token->text, token);

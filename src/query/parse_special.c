@@ -88,6 +88,20 @@ static struct ast_node *parse_worded(struct parser *p, const char *name, const c
     return close_call(p, call);
 }
 
+/* Of the call whose bracket stands at the cursor. */
+static size_t count_arguments(const struct parser *p)
+{
+    size_t count = 1, depth = 0;
+    for (size_t i = 0; p->at + i < p->end; i++) {
+        if (parse_is_symbol(p, i, "(") || parse_is_symbol(p, i, "["))
+            depth++;
+        else if ((parse_is_symbol(p, i, ")") || parse_is_symbol(p, i, "]")) && --depth == 0)
+            break;
+        count += depth == 1 && parse_is_symbol(p, i, ",");
+    }
+    return count;
+}
+
 /* The unit as a word: DATEDIFF(DAY, a, b). */
 static struct ast_node *parse_unit_call(struct parser *p, struct str name,
                                         const struct token *token)
@@ -95,6 +109,13 @@ static struct ast_node *parse_unit_call(struct parser *p, struct str name,
     static const char *const units[] = {"YEAR",   "QUARTER",     "MONTH",       "WEEK",
                                         "DAY",    "DAYOFYEAR",   "HOUR",        "MINUTE",
                                         "SECOND", "MILLISECOND", "MICROSECOND", NULL};
+    if (parse_peek(p, 1)->kind == TOKEN_STRING && count_arguments(p) == 3) {
+        const struct token *unit = parse_peek(p, 1);
+        parse_fail_at(p, ERR_SYNTAX, unit->line, unit->column,
+                      "INVALID_PARAMETER_VALUE.DATETIME_UNIT", "22023",
+                      "the unit of %.*s is a word without quotes, such as DAY", STR_ARG(name));
+        return p->nothing;
+    }
     if (!parse_is_any(p, 1, units) || !parse_is_symbol(p, 2, ","))
         return NULL;
     struct ast_node *call = parse_node_at(p, AST_CALL, name, token);
@@ -106,7 +127,8 @@ static struct ast_node *parse_unit_call(struct parser *p, struct str name,
     /* DATEADD(unit, n, x) is another function than date_add(x, n) */
     if (str_equal_nocase(name, STR("date_add")) || str_equal_nocase(name, STR("dateadd")))
         call->text = STR("timestampadd");
-    else if (str_equal_nocase(name, STR("date_diff")) || str_equal_nocase(name, STR("datediff")))
+    else if (str_equal_nocase(name, STR("date_diff")) || str_equal_nocase(name, STR("datediff")) ||
+             str_equal_nocase(name, STR("timediff")))
         call->text = STR("timestampdiff");
     return close_call(p, call);
 }
@@ -125,9 +147,9 @@ struct ast_node *parse_special_call(struct parser *p, struct str name, const str
         return parse_worded(p, "overlay", "PLACING", token);
     if (str_equal_nocase(name, STR("position")))
         return parse_worded(p, "locate", "IN", token);
-    static const char *const unit_calls[] = {"timestampadd", "timestampdiff", "dateadd",
-                                             "date_add",     "datediff",      "date_diff"};
-    for (size_t i = 0; i < 6; i++) {
+    static const char *const unit_calls[] = {"timestampadd", "timestampdiff", "dateadd", "date_add",
+                                             "datediff",     "date_diff",     "timediff"};
+    for (size_t i = 0; i < 7; i++) {
         if (str_equal_nocase(name, str_of(unit_calls[i])))
             return parse_unit_call(p, name, token);
     }
