@@ -248,20 +248,27 @@ static struct str host_of(struct str address)
     return address;
 }
 
-static enum err open_http(struct run *run, struct diag *diag)
+/* Clients need not be refused while the stores are opened: they wait, since the loop does not turn
+ * before all is ready. */
+static enum err listen_http(struct run *run, uint16_t *ret_port, struct diag *diag)
 {
     struct http_server_options options = {0};
-    uint16_t port;
     if (!run->project->listen_http.ptr)
         return OK;
     TRY(http_server_new(run->loop, &options, &run->server));
-    TRY(api_new(run->server, run->pipeline, &run->api));
     CLEAN(mem_free_at) char *address = str_dup(run->project->listen_http);
-    enum err err = http_server_listen(run->server, address, NULL, &port);
-    if (err != OK) {
-        diag_hint(diag, "set `listeners: {http: 127.0.0.1:PORT}` in millrace.yml, or `off`");
-        return diag_set(diag, err, 0, 0, "cannot listen on %s: %s", address, err_text(err));
-    }
+    enum err err = http_server_listen(run->server, address, NULL, ret_port);
+    if (err == OK)
+        return OK;
+    diag_hint(diag, "set `listeners: {http: 127.0.0.1:PORT}` in millrace.yml, or `off`");
+    return diag_set(diag, err, 0, 0, "cannot listen on %s: %s", address, err_text(err));
+}
+
+static enum err open_api(struct run *run, uint16_t port)
+{
+    if (!run->server)
+        return OK;
+    TRY(api_new(run->server, run->pipeline, &run->api));
     if (!run->cli->json)
         cli_print(run->cli, "listening on http://%.*s%u, ready in %.1f ms\n",
                   STR_ARG(host_of(run->project->listen_http)), port,
@@ -281,9 +288,17 @@ static enum err open_run(struct run *run, const char *directory)
                   diags.count == 1 ? "" : "s", directory);
     diag_list_deinit(&diags);
     TRY(err);
+    /* Of two runs of one project the second shall hear of the data, not of the port. */
+    struct diag listening = {0};
+    uint16_t port = 0;
+    enum err listens = listen_http(run, &port, &listening);
     err = pipeline_open(run->project, run->loop, &diag, &run->pipeline);
+    if (err == OK && listens != OK) {
+        err = listens;
+        diag = listening;
+    }
     if (err == OK)
-        err = open_http(run, &diag);
+        err = open_api(run, port);
     if (err != OK) {
         diag_set(&diag, err, 0, 0, "%s", err_text(err));
         cli_diag(run->cli, directory, &diag);
