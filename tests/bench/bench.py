@@ -192,7 +192,12 @@ class Bench:
                                    stderr=subprocess.DEVNULL)
         try:
             wait_port(port, process)
-            return (time.perf_counter() - start) * 1000
+            accepts = time.perf_counter() - start
+            with socket.create_connection((ONLY_LOOPBACK, port)) as s:
+                s.sendall(b"GET /health HTTP/1.1\r\nHost: bench\r\n\r\n")
+                if not s.recv(4096).startswith(b"HTTP/1.1 200"):
+                    raise RuntimeError("/health does not say 200")
+            return accepts * 1000, (time.perf_counter() - start) * 1000
         finally:
             process.send_signal(signal.SIGINT)
             process.wait()
@@ -202,14 +207,20 @@ class Bench:
         empty = self.line("start to listening, no data yet", "ms", "<= 20 ms", lambda v: v <= 20, how)
         full = self.line("start to listening, 5,000 rows of data", "ms", "<= 20 ms", lambda v: v <= 20,
                          how + "; the data of an earlier run")
+        answer = self.line("  start to the first answer, no data yet", "ms",
+                           how="the same until GET /health is answered: stores open, streams running")
+        full_answer = self.line("  start to the first answer, 5,000 rows", "ms", how="the same")
         dead_url = f"http://127.0.0.1:{free_port()}/api/"
         with self.mock() as (url, _):
             full_dir, full_port = self.users("start-full", url)
             output([self.millrace, "run", str(full_dir), "--for", "10s", "-o", "json"])
         for _ in range(self.runs):
             directory, port = self.users("start-empty", dead_url)
-            empty.values.append(self.start_ms(directory, port))
-            full.values.append(self.start_ms(full_dir, full_port))
+            for line, then, where in [(empty, answer, (directory, port)),
+                                      (full, full_answer, (full_dir, full_port))]:
+                accepts, answered = self.start_ms(*where)
+                line.values.append(accepts)
+                then.values.append(answered)
 
     # ---- 2. idle ----
 
