@@ -34,8 +34,9 @@ static void help_options(struct cli *cli, const struct cli_option *options)
 
 void help_command(struct cli *cli, const struct cli_command *command)
 {
-    cli_print(cli, "millrace %s: %s\n\nusage: millrace %s [OPTIONS] %s\n", command->name,
-              command->summary, command->name, command->arguments);
+    cli_print(cli, "millrace %s: %s\n\nusage: millrace %s [OPTIONS]%s%s\n", command->name,
+              command->summary, command->name, command->arguments[0] ? " " : "",
+              command->arguments);
     if (command->text)
         cli_print(cli, "\n%s\n", command->text);
     if (command->options) {

@@ -42,9 +42,7 @@ static const struct cli_option options_table[] = {
     {"listen", 'l', "ADDRESS", "where to listen (127.0.0.1:8090)"},
     {"seed", 0, "N", "users that depend on N only (1)"},
     {"limit", 0, "N", "answer 429 after N requests a minute"},
-    {"fault", 'f', "LIST",
-     "misbehave by chance: rate-limit,500,slow,empty,truncate,drop, each "
-     "with =RATE (0.1)"},
+    {"fault", 'f', "LIST", "rate-limit,500,slow,empty,truncate,drop by chance, as 500=0.2 (0.1)"},
     {0},
 };
 

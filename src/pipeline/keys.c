@@ -23,8 +23,10 @@ const struct key_info spark_spec_keys[] = {
      0},
     {"schema", KEY_TEXT, false, NULL, "Another word for database.", NULL, NULL, 0, 0},
     {"configuration", KEY_TEXT_MAP, false, NULL,
-     "Session settings, text to text: spark.sql.session.timeZone, spark.sql.ansi.enabled.", NULL,
-     NULL, 0, 0},
+     "Session settings, all as text: spark.sql.session.timeZone (UTC), spark.sql.ansi.enabled "
+     "(\"true\"), spark.sql.caseSensitive (\"false\"), spark.sql.timestampType; others are left to "
+     "Spark.",
+     NULL, NULL, 0, 0},
     {0},
 };
 
@@ -78,7 +80,7 @@ const struct key_info source_keys[] = {
      NULL, 0, 0},
     {"on_error", KEY_CHOICE, false, "dead_letter",
      "What happens to a record that cannot be decoded or processed: it goes to the topic "
-     "<source>.dead_letters, or the stream stops.",
+     "SOURCE.dead_letters, or the stream stops.",
      "dead_letter|fail", NULL, 0, 0},
     {0},
 };
@@ -93,7 +95,9 @@ const struct key_info target_keys[] = {
      "Without it the table is append-only.",
      NULL, NULL, 0, 0},
     {"types", KEY_TEXT_MAP, false, NULL,
-     "CQL types of columns where they differ from the natural ones: {id: uuid}.", NULL, NULL, 0, 0},
+     "CQL types of columns where they differ from the natural ones, as {id: uuid}; "
+     "docs/formats/table.md lists them.",
+     NULL, NULL, 0, 0},
     {"ttl", KEY_DURATION, false, NULL,
      "Rows vanish that long after they were written; from 1s to 20 years.", NULL, NULL, 1000,
      TTL_MAX_MS},
