@@ -5,6 +5,8 @@
  */
 #include "query/bind.h"
 
+#include <float.h>
+
 #include "base/zone.h"
 
 enum { DECIMAL_DIGITS_MAX = 38 };
@@ -81,7 +83,8 @@ static enum err floating(struct binder *b, const struct ast_node *node, struct s
                          enum type_kind kind, struct expr **ret_expr)
 {
     double value;
-    if (str_to_f64(text, &value) != OK || value - value != 0)
+    if (str_to_f64(text, &value) != OK || value - value != 0 ||
+        (kind == TYPE_FLOAT && (value > FLT_MAX || value < -FLT_MAX)))
         return out_of_range(b, node, kind == TYPE_FLOAT ? "FLOAT" : "DOUBLE");
     struct builder *builder = builder_new(type_simple(kind), 1, 0);
     builder_f64(builder, value);

@@ -55,11 +55,25 @@ struct sum {
     uint8_t first, last;
     int64_t value; /* months or us */
     const char *error;
-    char text[64]; /* of an error that names a number */
+    char text[64];                      /* of an error that names a number */
+    const char *error_class, *sqlstate; /* NULL = INVALID_TYPED_LITERAL */
 };
+
+static void sum_fail(struct sum *sum, const char *error, const char *error_class,
+                     const char *sqlstate)
+{
+    sum->error = error;
+    sum->error_class = error_class;
+    sum->sqlstate = sqlstate;
+}
 
 static void sum_add(struct sum *sum, const struct unit *unit, bool negative, struct str number)
 {
+    if (strcmp(unit->name, "nanosecond") == 0) {
+        sum_fail(sum, "intervals count microseconds, not nanoseconds",
+                 "INVALID_INTERVAL_FORMAT.INVALID_UNIT", "22006");
+        return;
+    }
     if (sum->any && sum->months != unit->months) {
         sum->error = "Cannot mix year-month and day-time fields";
         return;
@@ -90,7 +104,8 @@ static void sum_add(struct sum *sum, const struct unit *unit, bool negative, str
     value += sum->value;
     int64_t limit = unit->months ? INT32_MAX : INT64_MAX;
     if (value > limit || value < -(__int128)limit - 1)
-        sum->error = "the interval is too long";
+        sum_fail(sum, "the interval is too long", "INTERVAL_ARITHMETIC_OVERFLOW.WITHOUT_SUGGESTION",
+                 "22015");
     else
         sum->value = (int64_t)value;
 }
@@ -163,8 +178,16 @@ static void sum_check(struct sum *sum, const struct unit *unit, struct str numbe
             continue;
         snprintf(sum->text, sizeof(sum->text), "%s %lld outside range [0, %d]", unit->name,
                  (long long)value, bounds[i].most);
-        sum->error = sum->text;
+        sum_fail(sum, sum->text, "INVALID_INTERVAL_FORMAT.INTERVAL_PARSING", "22006");
     }
+}
+
+static void sum_misfit(struct sum *sum, const struct unit *unit)
+{
+    sum_fail(sum, "the interval does not fit its units",
+             unit->months ? "INVALID_INTERVAL_FORMAT.UNMATCHED_FORMAT_STRING"
+                          : "INVALID_INTERVAL_FORMAT.UNMATCHED_FORMAT_STRING_WITH_NOTICE",
+             "22006");
 }
 
 static size_t unit_index(const struct unit *unit)
@@ -174,26 +197,34 @@ static size_t unit_index(const struct unit *unit)
 
 /* '3 4:05:06.5' DAY TO SECOND, '1-2' YEAR TO MONTH: fields from the first unit to the last. */
 static void sum_range(struct sum *sum, const struct unit *from, const struct unit *to,
-                      struct str text)
+                      bool negative, struct str text)
 {
     struct str rest = text;
-    bool negative = cut_sign(&rest);
+    negative ^= cut_sign(&rest);
+    if (rest.bytes && is_blank(rest.ptr[0]))
+        sum_misfit(sum, from);
     for (size_t i = unit_index(from); i <= unit_index(to) && !sum->error; i++) {
         if (strcmp(units[i].name, "quarter") == 0)
             continue;
         struct str number = cut_part(&rest, false);
+        if (number.bytes == 0) {
+            sum_misfit(sum, from);
+            return;
+        }
         sum_add(sum, &units[i], negative, number);
+        if (sum->error_class)
+            sum_fail(sum, sum->error, "INVALID_INTERVAL_FORMAT.INTERVAL_PARSING", "22006");
         if (&units[i] != from && !sum->error)
             sum_check(sum, &units[i], number);
         if (&units[i] == to)
             break;
         char separator = units[i].months ? '-' : units[i].field == 0 ? ' ' : ':';
-        if (rest.bytes == 0 || rest.ptr[0] != separator)
-            sum->error = "the interval does not fit its units";
+        if (!sum->error && (rest.bytes == 0 || rest.ptr[0] != separator))
+            sum_misfit(sum, from);
         rest = str_slice(rest, 1, rest.bytes);
     }
     if (!sum->error && str_trim(rest).bytes)
-        sum->error = "the interval does not fit its units";
+        sum_misfit(sum, from);
 }
 
 static struct ast_node *finish_interval(struct parser *p, struct sum *sum, struct ast_node *node,
@@ -201,8 +232,10 @@ static struct ast_node *finish_interval(struct parser *p, struct sum *sum, struc
 {
     node->text = parse_source(p, start);
     if (sum->error)
-        parse_fail_at(p, ERR_SYNTAX, node->line, node->column, "INVALID_TYPED_LITERAL", "42604",
-                      "%s: %.*s", sum->error, STR_ARG(node->text));
+        parse_fail_at(p, ERR_SYNTAX, node->line, node->column,
+                      sum->error_class ? sum->error_class : "INVALID_TYPED_LITERAL",
+                      sum->error_class ? sum->sqlstate : "42604", "%s: %.*s", sum->error,
+                      STR_ARG(node->text));
     struct type *type = arena_zero(p->arena, sizeof(*type));
     type->kind = sum->months ? TYPE_INTERVAL_YM : TYPE_INTERVAL_DT;
     type->precision = sum->first;
@@ -263,16 +296,14 @@ struct ast_node *parse_interval(struct parser *p)
                           "INVALID_INTERVAL_FORMAT.UNSUPPORTED_FROM_TO_EXPRESSION", "22006",
                           "an interval cannot go from %s to %s", unit->name, to->name);
         else
-            sum_range(&sum, unit, to, text);
-        if (negative)
-            sum.value = -sum.value;
+            sum_range(&sum, unit, to, negative, text);
         return finish_interval(p, &sum, node, start);
     }
     p->at++;
     while ((unit_at = interval_value(p, 0, &negative, &text)) && parse_at_name(p, unit_at) &&
            (unit = find_unit(parse_peek(p, unit_at)->text))) {
         negative ^= cut_sign(&text);
-        sum_add(&sum, unit, negative, text);
+        sum_add(&sum, unit, negative, str_trim(text));
         p->at += unit_at + 1;
     }
     return finish_interval(p, &sum, node, start);

@@ -259,7 +259,7 @@ static enum err plan_range(struct planner *p, const struct ast_node *call,
     b->scope = outer;
     __int128 span = (__int128)bounds[1] - bounds[0], step = bounds[2];
     if (step == 0)
-        return bind_error(b, call, "DATATYPE_MISMATCH.SEQUENCE_WRONG_INPUT_TYPES", "42K09",
+        return bind_error(b, call, "FAILED_FUNCTION_CALL", "38000",
                           "the step of range() must not be 0");
     __int128 count = span / step + (span % step != 0);
     bool none = (span > 0) != (step > 0) || span == 0;
@@ -310,7 +310,16 @@ static enum err plan_aliased(struct planner *p, const struct ast_node *node,
     TRY(plan_relation(p, node->kids[0], ret_relation));
     if (node->text.bytes)
         qualify(ret_relation, node->text, STR(""));
-    return rename_columns(p, ast_kid(node, 1), ret_relation);
+    const struct ast_node *names = ast_kid(node, 1);
+    if (names && names->count != ret_relation->scope.count && node->kids[0]->kind == AST_INLINE)
+        return bind_error(&p->binder, names, "INVALID_INLINE_TABLE.NUM_COLUMNS_MISMATCH", "42000",
+                          "%u names for the %u columns of VALUES", names->count,
+                          ret_relation->scope.count);
+    if (names && names->count != ret_relation->scope.count && node->kids[0]->kind == AST_FUNCTION)
+        return bind_error(&p->binder, names, "NUM_TABLE_VALUE_ALIASES_MISMATCH", "42826",
+                          "%u names for the %u columns of %.*s", names->count,
+                          ret_relation->scope.count, STR_ARG(node->kids[0]->text));
+    return rename_columns(p, names, ret_relation);
 }
 
 static enum err plan_relation(struct planner *p, const struct ast_node *node,

@@ -49,8 +49,11 @@ enum err plan_values(struct planner *p, const struct ast_node *values,
     }
     *ret_relation = (struct relation){.node = node, .scope = {.width = width}};
     for (uint32_t c = 0; c < width; c++) {
-        TRY(bind_to_common(b, node->exprs + c, (size_t)width * rows - c, width, values, "VALUES",
-                           &node->types[c]));
+        if (bind_to_common(b, node->exprs + c, (size_t)width * rows - c, width, values, "VALUES",
+                           &node->types[c]) != OK) {
+            diag_class(b->diag, "INVALID_INLINE_TABLE.INCOMPATIBLE_TYPES_IN_INLINE_TABLE", "42000");
+            return ERR_INVALID;
+        }
         struct str name = str_of(arena_printf(b->arena, "col%u", c + 1));
         scope_add(b->arena, &ret_relation->scope,
                   (struct scope_column){.name = name, .type = node->types[c], .index = c});
@@ -207,6 +210,37 @@ enum err plan_limit(struct planner *p, const struct ast_node *query, struct rela
     return OK;
 }
 
+static struct sort_key sort_key_of(const struct ast_node *key, struct expr *expr)
+{
+    bool descending = key->flags & AST_DESC;
+    return (struct sort_key){
+        .expr = expr,
+        .descending = descending,
+        .nulls_last =
+            key->flags & AST_NULLS_LAST || (descending && !(key->flags & AST_NULLS_FIRST)),
+    };
+}
+
+/* ORDER BY ALL, unless a column has that name. */
+static bool is_all(const struct ast_node *keys, const struct relation *relation)
+{
+    const struct ast_node *node = keys->kids[0]->kids[0];
+    bool all =
+        keys->count == 1 && node->kind == AST_NAME && str_equal_nocase(node->text, STR("all"));
+    for (uint32_t i = 0; i < relation->scope.count; i++)
+        all = all && !str_equal_nocase(relation->scope.items[i].name, STR("all"));
+    return all;
+}
+
+static struct sort_key *keys_of_all(struct planner *p, const struct ast_node *key,
+                                    const struct relation *relation)
+{
+    struct sort_key *keys = arena_array(p->binder.arena, relation->scope.count + 1u, sizeof(*keys));
+    for (uint32_t i = 0; i < relation->scope.count; i++)
+        keys[i] = sort_key_of(key, column_at(p, relation, i, key));
+    return keys;
+}
+
 /* ORDER BY behind a set operation or VALUES: its keys name the output. */
 static enum err plan_order(struct planner *p, const struct ast_node *keys,
                            struct relation *relation)
@@ -216,6 +250,12 @@ static enum err plan_order(struct planner *p, const struct ast_node *keys,
     struct binder *b = &p->binder;
     const struct scope *outer = b->scope;
     struct plan_node *node = plan_node_new(p, PLAN_SORT, relation->node, relation->node->width);
+    if (is_all(keys, relation)) {
+        node->keys = keys_of_all(p, keys->kids[0], relation);
+        node->sort_key_count = relation->scope.count;
+        relation->node = node;
+        return OK;
+    }
     node->keys = arena_array(b->arena, keys->count, sizeof(*node->keys));
     node->sort_key_count = keys->count;
     b->scope = &relation->scope;
@@ -232,13 +272,7 @@ static enum err plan_order(struct planner *p, const struct ast_node *keys,
                                   relation->scope.count);
             expr = column_at(p, relation, (uint32_t)place - 1, key);
         }
-        bool descending = key->flags & AST_DESC;
-        node->keys[i] = (struct sort_key){
-            .expr = expr,
-            .descending = descending,
-            .nulls_last =
-                key->flags & AST_NULLS_LAST || (descending && !(key->flags & AST_NULLS_FIRST)),
-        };
+        node->keys[i] = sort_key_of(key, expr);
     }
     b->scope = outer;
     relation->node = node;
