@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Recorded pipelines: read a project of ../shared/oracle/pipelines, run a copy of it, compare rows.
 
-What a release cannot run is not listed anywhere: `check` says it, and the statement that it points at
-goes out of the copy, with its target and with everything that reads from it.
+What a release cannot run is not listed anywhere: `check` says it. When it points into one item of a
+SELECT list, that column goes out of the copy, else the statement, with its target and with everything
+that reads from it.
 """
 import collections
 import decimal
@@ -107,6 +108,25 @@ CREATED = re.compile(r'CREATE\s+(?:OR\s+REFRESH\s+)?(STREAMING\s+TABLE|MATERIALI
                      r'FLOW)\s+(\w+)', re.I)
 
 
+def select_items(text):
+    """(begin, end, name) of each item of the first SELECT list, where each has a name; else nothing."""
+    begin = re.search(r'\bSELECT\s+(?!DISTINCT)', text, re.I)
+    if not begin:
+        return []
+    items, depth, start = [], 0, begin.end()
+    token = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|`[^`]*`|--[^\n]*|[(),;]|\w+|.""", re.S)
+    for match in token.finditer(text, start):
+        word = match.group().upper()
+        depth += (word == '(') - (word == ')')
+        if depth == 0 and word in (',', 'FROM', ';'):
+            items.append((start, match.start()))
+            start = match.end()
+            if word != ',':
+                break
+    names = [re.search(r'(\w+)`?\s*$', text[a:b]) for a, b in items]
+    return [(a, b, name.group(1)) for (a, b), name in zip(items, names)] if all(names) else []
+
+
 class Statement:
     def __init__(self, path, begin, text):
         self.path, self.begin, self.text = path, begin, text
@@ -127,14 +147,12 @@ def statements(root):
     return found
 
 
-def drop_statement(statement):
-    """Blanks it: lines keep their numbers."""
-    with open(statement.path, encoding='utf-8') as file:
+def blank(path, begin, end):
+    """Takes out a part of a file; lines keep their numbers."""
+    with open(path, encoding='utf-8') as file:
         text = file.read()
-    end = statement.begin + len(statement.text)
-    text = text[:statement.begin] + '\n' * statement.text.count('\n') + text[end:]
-    with open(statement.path, 'w', encoding='utf-8') as file:
-        file.write(text)
+    with open(path, 'w', encoding='utf-8') as file:
+        file.write(text[:begin] + '\n' * text[begin:end].count('\n') + text[end:])
 
 
 def drop_target(path, name):
@@ -150,7 +168,7 @@ def drop_target(path, name):
 # ---- a project ----
 
 class Recorded(Project):
-    """A copy of a recorded project. .refused has what this release cannot run: name -> (text, class)."""
+    """A copy of a recorded project. .refused and .lost say what this release cannot run, and why."""
 
     def __init__(self, source):
         super().__init__('', '')
@@ -161,7 +179,8 @@ class Recorded(Project):
         os.system(f'chmod -R u+w "{self.path}"')
         with open(f'{self.path}/millrace.yml', 'a', encoding='utf-8') as file:
             file.write(f'\nlisteners: {{http: 127.0.0.1:{self.port}}}\n')
-        self.refused = {}
+        self.refused = {}  # statement -> text
+        self.lost = {}     # table -> {column: text}
         self.reduce()
         self.tables = {s.name: s for s in statements(self.path) if s.kind in ('streaming', 'materialized')}
 
@@ -178,21 +197,35 @@ class Recorded(Project):
 
     def drop(self, mistake):
         """Takes out the statement that a mistake points at; the next check says what that leaves."""
-        where = os.path.join(self.path, mistake['file'])
-        hit = None
-        for one in statements(self.path):
-            with open(one.path, encoding='utf-8') as file:
-                first = file.read()[:one.begin].count('\n') + 1
-            if one.path == where and first <= mistake['line'] <= first + one.text.count('\n'):
-                hit = one
+        path = os.path.join(self.path, mistake['file'])
+        with open(path, encoding='utf-8') as file:
+            before = file.read().split('\n')[:mistake['line'] - 1]
+        at = sum(len(line) + 1 for line in before) + mistake['column'] - 1
+        hit = next((one for one in statements(self.path)
+                    if one.path == path and one.begin <= at < one.begin + len(one.text)), None)
         if not hit:
             raise RuntimeError(f'{self.name}: check points at no statement: {mistake}')
+        said = f'{mistake["message"]} [{mistake["class"]}]'
+        if hit.kind in ('streaming', 'materialized') and self.drop_column(hit, at - hit.begin, said):
+            return
         needs = next((name for name in self.refused if re.search(rf'\b(FROM|JOIN)\s+(STREAM\s+)?{name}\b', hit.text)),
                      None)
-        self.refused[hit.name] = f'reads from {needs}' if needs else f'{mistake["message"]} [{mistake["class"]}]'
-        drop_statement(hit)
+        self.refused[hit.name] = f'reads from {needs}' if needs else said
+        blank(hit.path, hit.begin, hit.begin + len(hit.text))
+        self.lost.pop(hit.name, None)
         if hit.kind in ('streaming', 'materialized'):
             drop_target(f'{self.path}/millrace.yml', hit.name)
+
+    def drop_column(self, hit, at, said):
+        """Takes out the item of the SELECT list that the mistake stands in, unless it is the only one."""
+        items = select_items(hit.text)
+        for i, (begin, end, name) in enumerate(items):
+            if begin <= at < end and len(items) > 1:
+                self.lost.setdefault(hit.name, {})[name] = said
+                begin, end = (begin, end + 1) if i + 1 < len(items) else (items[i - 1][1], end)
+                blank(hit.path, hit.begin + begin, hit.begin + end)
+                return True
+        return False
 
     def inputs(self):
         """source -> its files; what is a single file is a static table."""
@@ -204,7 +237,10 @@ class Recorded(Project):
 
     def schema(self, table):
         with open(self.expected(f'{table}.schema'), encoding='utf-8') as file:
-            return file.read().strip()
+            text = file.read().strip()
+        lost = self.lost.get(table, {})
+        fields = [part for part in split_type(text[7:-1]) if part.split(':')[0] not in lost]
+        return f'struct<{",".join(fields)}>'
 
     def want(self, table):
         kind = type_of(self.schema(table))
