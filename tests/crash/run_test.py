@@ -5,13 +5,14 @@
     CRASH_ROUNDS=200 CRASH_SEED=1 run_test.py
 
 An API that misbehaves is walked page by page, a client posts numbered records to a webhook, poison
-among them, and never sends one again. The run is killed at random moments, also while it starts, and
-now and then the `doctor` that looks at the stopped project is killed too. Books are checked in every
+among them, and never sends one again. The run is killed at random moments, also while it starts or
+ends, and now and then the `doctor` that looks at the stopped project is killed too. Books are checked in every
 round. At the end, on the stopped project: every acknowledged record is in the topic and in the tables
 exactly once and in order, every other one at most once and a request whole or not at all; every page's
 users are there exactly once and in order; there is one dead letter for each poison record. A third
 source follows files that grow, half lines among them, into three partitions of a compressed topic.
 
+The weaker durabilities promise less for a power loss only, so they pass the same test in fewer rounds.
 The seed gives the same choices again; the moments are those of the machine.
 """
 import collections
@@ -19,6 +20,7 @@ import http.client
 import json
 import os
 import random
+import signal
 import sys
 import threading
 import time
@@ -230,6 +232,19 @@ class Rounds:
         if code != 0:
             self.wrong.append(f'{where}: doctor says {code} {answer}')
 
+    def end(self, run, number):
+        """Most runs are killed where they are; some while they drain or close, some end well."""
+        chance = self.random.random()
+        if chance < 0.12:
+            self.kinds['while it ends'] += 1
+            run.signal(signal.SIGINT)
+            time.sleep(self.random.random() * 0.03)
+        elif chance < 0.16:
+            self.kinds['not at all'] += 1
+            code = run.stop()
+            if code != 0:
+                self.wrong.append(f'round {number}: Ctrl-C gives {code}: {run.err()}')
+
     def one(self, number):
         run = self.project.start(wait=False)
         if self.random.random() < 0.12:
@@ -240,6 +255,7 @@ class Rounds:
             self.project.wait_listening(run, pause=0.001)
             time.sleep(self.random.uniform(0.03, 0.5))
             self.look(self.project.status(), f'round {number}')
+            self.end(run, number)
         run.kill()
         if self.random.random() < 0.3:
             self.kinds['doctor'] += 1
@@ -353,10 +369,10 @@ def check_books(tap, project, status, users, kinds, lines):
     tap.ok(code == 0 and answer['ok'], 'doctor finds nothing', answer)
 
 
-def killed(tap):
-    tap.note(f'CRASH_ROUNDS={ROUNDS} CRASH_SEED={SEED}')
+def killed(tap, durability, count):
+    tap.note(f'durability {durability}: {count} rounds, CRASH_SEED={SEED}')
     api = Process('mock-api', '--listen', '127.0.0.1:0', '--seed', str(SEED % 1000000), '--fault', FAULTS)
-    settings = SOURCES.replace('FROM\n', WALK.replace('API', str(api.port())).lstrip('\n'))
+    settings = f'engines: {{durability: "{durability}"}}\n' + SOURCES.replace('FROM\n', WALK.replace('API', str(api.port())).lstrip('\n'))
     project = Project(settings, SQL)
     client = Client(project.port)
     writer = Writer(f'{project.path}/in')
@@ -364,7 +380,7 @@ def killed(tap):
     writer.start()
     rounds = Rounds(tap, project)
     begin = time.monotonic()
-    for number in range(1, ROUNDS + 1):
+    for number in range(1, count + 1):
         rounds.one(number)
     tap.note(f'{dict(rounds.kinds)} in {time.monotonic() - begin:.0f} s; seen of the API: '
              f'{rounds.requests} requests, {rounds.errors} failed, {rounds.empty} empty')
@@ -384,8 +400,8 @@ def killed(tap):
     rounds.look(status, 'until idle')
     tap.ok(api.alive(), 'the API lived through all of it')
     tap.ok(not client.mistake, 'the webhook answered as it should', client.mistake)
-    tap.ok(not rounds.wrong, f'the books balanced in {ROUNDS} rounds', '\n'.join(rounds.wrong[:20]))
-    tap.ok(rounds.errors and rounds.empty, 'the API failed and went empty meanwhile')
+    tap.ok(not rounds.wrong, f'the books balanced in {count} rounds', '\n'.join(rounds.wrong[:20]))
+    tap.ok(rounds.errors, 'the API failed meanwhile')
     tap.note(f'webhook answers: {dict(client.statuses)}')
     users = check_users(tap, project)
     kinds = check_events(tap, project, client)
@@ -393,4 +409,16 @@ def killed(tap):
     check_books(tap, project, status, users, kinds, lines)
 
 
-main(killed)
+def sync(tap):
+    killed(tap, 'sync', ROUNDS)
+
+
+def interval(tap):
+    killed(tap, 'interval:50ms', max(1, ROUNDS // 10))
+
+
+def os_(tap):
+    killed(tap, 'os', max(1, ROUNDS // 10))
+
+
+main(sync, interval, os_)
