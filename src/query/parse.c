@@ -6,7 +6,7 @@
  * Statements that this engine does not run (DDL, INSERT, ..) are known by their first word and
  * given by name only: whoever runs the script says what it thinks of them.
  */
-#include "query/parse.h"
+#include "query/parse_ddl.h"
 
 static const char *const other_words[] = {
     "ADD",     "ALTER",  "ANALYZE", "CACHE",    "CALL", "CLEAR",   "COMMENT", "COMMIT",   "CREATE",
@@ -200,6 +200,9 @@ static void parse_other(struct parser *p, struct query_statement *s)
     s->kind = QUERY_OTHER;
     struct str words = STR("");
     size_t start = p->at;
+    parse_other_check(p);
+    if (p->failed)
+        return;
     while (p->at < start + 2 && parse_peek(p, 0)->kind == TOKEN_WORD && p->at < p->end) {
         parse_next(p);
         words = parse_source(p, start);
