@@ -29,6 +29,9 @@ const char *loading_nearest(struct loading *loading, struct str name, const char
 /* A file of the project: STR_NONE with the error when it cannot be read. */
 enum err loading_read(struct loading *loading, const char *relative, struct str *ret_text);
 
+/* ** any folders, * within a name, ? one character of a name. */
+bool project_glob_match(const char *pattern, const char *path); /* project_sql.c */
+
 void load_spec(struct loading *loading);                                /* project_spec.c */
 void load_sources(struct loading *loading, const struct setting *root); /* project_source.c */
 void load_targets(struct loading *loading, const struct setting *root); /* project_target.c */

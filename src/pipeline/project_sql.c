@@ -27,25 +27,18 @@ struct sql_loading {
 
 /* ---- globs: ** any folders, * within a name, ? one character ---- */
 
-static bool glob_match(const char *pattern, const char *path)
+bool project_glob_match(const char *pattern, const char *path)
 {
     for (; *pattern; pattern++, path++) {
-        if (pattern[0] == '*' && pattern[1] == '*') {
-            pattern += 2;
-            if (*pattern == '/')
-                pattern++;
-            for (;; path++) {
-                if (glob_match(pattern, path) || !*pattern)
-                    return true;
-                if (!*path)
-                    return false;
-            }
-        }
+        bool folders = pattern[0] == '*' && pattern[1] == '*' && pattern[2] == '/';
+        bool any = *pattern == '*' && (folders || pattern[1] == '*');
         if (*pattern == '*') {
+            /* "**" followed by a slash ends at a folder's end, and may stand for none. */
+            pattern += folders ? 3 : any ? 2 : 1;
             for (const char *p = path;; p++) {
-                if (glob_match(pattern + 1, p))
+                if ((!folders || p == path || p[-1] == '/') && project_glob_match(pattern, p))
                     return true;
-                if (!*p || *p == '/')
+                if (!*p || (!any && *p == '/'))
                     return false;
             }
         }
@@ -109,7 +102,7 @@ static void walk(struct sql_loading *sql, const char *folder, const char *patter
             continue;
         if (stat.is_directory)
             walk(sql, name, pattern, depth + 1);
-        else if (glob_match(pattern, name))
+        else if (project_glob_match(pattern, name))
             add_file(sql, name);
     }
     io_names_free(names, count);
@@ -438,8 +431,12 @@ static void plan_table(struct loading *loading, struct project_table *table)
             snprintf(diag.hint, sizeof diag.hint, "name it under `sources:` of millrace.yml");
         diag_set(&diag, err, table->statement->line, table->column, "cannot be planned: %s",
                  err_text(err));
-        if (err == ERR_UNSUPPORTED && strstr(diag.message, "not supported"))
-            diag_hint(&diag, "Spark runs this, millrace does not yet");
+        if (err == ERR_UNSUPPORTED)
+            diag_hint(&diag, "%s",
+                      !table->statement->query              ? "write AS SELECT .. behind it"
+                      : strstr(diag.message, "ORDER BY on") ? "sort where the table is read"
+                                                            : "Spark runs this, millrace does not "
+                                                              "yet");
         snprintf(diag.file, sizeof diag.file, "%.*s", STR_ARG(table->file));
         diag_list_add(loading->diags, &diag);
         return;
