@@ -40,6 +40,7 @@ struct pipeline_source_status {
     struct source_status source;
     uint64_t fetched, appended, repeated; /* of this run */
     int64_t topic_records;                /* offsets handed out since the topic was made */
+    int64_t topic_removed;                /* of them: no longer there (retention) */
     uint64_t topic_bytes;
 };
 struct pipeline_table_status {
@@ -48,6 +49,7 @@ struct pipeline_table_status {
     const char *state; /* "idle", "running", "blocked", "failed" */
     char detail[256];
     uint64_t epoch, read, stored, filtered, dead, rows; /* since the beginning */
+    uint64_t missed;        /* removed by retention before this table read them */
     int64_t lag;            /* records in the topic that are not processed yet */
     int64_t p50_us, p99_us; /* from the record's time to the stored row, this run; -1 = none */
 };
