@@ -320,6 +320,15 @@ static void guard(struct binder *b, struct expr *condition, struct expr **arg)
     *arg = guarded;
 }
 
+static enum err bind_misplaced(struct binder *b, const struct ast_node *call)
+{
+    bool values = strcmp(b->clause, "VALUES") == 0;
+    return bind_error(b, call,
+                      values ? "INVALID_INLINE_TABLE.CANNOT_EVALUATE_EXPRESSION_IN_INLINE_TABLE"
+                             : "INVALID_WHERE_CONDITION",
+                      values ? "42000" : "42903", "an aggregate may not stand in %s", b->clause);
+}
+
 enum err bind_aggregate(struct binder *b, const struct ast_node *call,
                         const struct ast_node *filter, struct expr **ret_expr)
 {
@@ -330,8 +339,7 @@ enum err bind_aggregate(struct binder *b, const struct ast_node *call,
         return bind_error(b, call, "NESTED_AGGREGATE_FUNCTION", "42607",
                           "an aggregate may not stand inside another one");
     if (b->clause)
-        return bind_error(b, call, "INVALID_WHERE_CONDITION", "42903",
-                          "an aggregate may not stand in %s", b->clause);
+        return bind_misplaced(b, call);
     if (b->lambda)
         return bind_refuse(b, call, "an aggregate in a lambda");
     if ((info->kind == AGG_MIN_BY || info->kind == AGG_MAX_BY) && call->count == 3)

@@ -129,10 +129,26 @@ static enum err bind_between(struct binder *b, const struct ast_node *node, stru
     return OK;
 }
 
+/* (a, b) IN ((1, 2)): rows are compared by place, so the fields get the names of the left side. */
+static struct expr *rename_fields(struct binder *b, const struct type *names, struct expr *row)
+{
+    if (names->kind != TYPE_STRUCT || row->type->kind != TYPE_STRUCT ||
+        names->field_count != row->type->field_count || type_equal(names, row->type))
+        return row;
+    struct field *fields = arena_array(b->arena, names->field_count + 1u, sizeof(*fields));
+    for (uint32_t i = 0; i < names->field_count; i++) {
+        fields[i] = row->type->fields[i];
+        fields[i].name = names->fields[i].name;
+    }
+    return expr_cast(b->arena, b->session, row, type_struct(b->arena, fields, names->field_count));
+}
+
 static enum err bind_in(struct binder *b, const struct ast_node *node, struct expr **ret_expr)
 {
     struct expr **kids, *expr;
     TRY(bind_kids(b, node, 0, &kids));
+    for (size_t i = 1; i < node->count; i++)
+        kids[i] = rename_fields(b, kids[0]->type, kids[i]);
     TRY(bind_function(b, STR("in"), kids, node->count, node, &expr));
     *ret_expr = negate_if(b, node, expr);
     return OK;

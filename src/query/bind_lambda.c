@@ -101,6 +101,18 @@ static struct expr *lambda_call(struct binder *b, const struct ast_node *node, c
     return expr;
 }
 
+/* Equal but for the names of fields. */
+static bool same_shape(const struct type *a, const struct type *c)
+{
+    if (!type_is_nested(a) || a->kind != c->kind || a->field_count != c->field_count)
+        return type_equal(a, c);
+    for (uint32_t i = 0; i < a->field_count; i++) {
+        if (!same_shape(a->fields[i].type, c->fields[i].type))
+            return false;
+    }
+    return true;
+}
+
 /* The accumulator must keep its type: the start value is widened once when the merge gives more. */
 static enum err bind_fold(struct binder *b, const struct ast_node *node, struct expr *array,
                           struct expr **ret_expr)
@@ -112,6 +124,11 @@ static enum err bind_fold(struct binder *b, const struct ast_node *node, struct 
         TRY(bind_lambda(b, node->kids[2], types, 2, 2, &kids[2]));
         if (type_equal(kids[2]->type, kids[1]->type))
             break;
+        if (same_shape(kids[1]->type, kids[2]->type)) { /* fields may have other names */
+            kids[2]->kids[0] = expr_cast(b->arena, b->session, kids[2]->kids[0], kids[1]->type);
+            kids[2]->type = kids[1]->type;
+            break;
+        }
         const struct type *wider = type_common(b->arena, kids[1]->type, kids[2]->type, b->session);
         if (!wider || attempt == 2)
             return bind_error(b, node, "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", "42K09",
@@ -146,8 +163,18 @@ static enum err bind_over_map(struct binder *b, const struct ast_node *node, con
         result = type_map(b->arena, kids[1]->type, value, true);
     else
         result = type_map(b->arena, key, kids[1]->type, true);
-    *ret_expr = lambda_call(b, node, name, result, kids, 2);
-    return OK;
+    struct expr *made = lambda_call(b, node, name, result, kids, 2);
+    *ret_expr = made;
+    if (strcmp(name, "transform_keys") != 0)
+        return OK;
+    /* the new keys may be NULL or equal: a map made from them and the values finds that out */
+    struct expr *parts[2];
+    if (result->fields[0].type->kind == TYPE_MAP)
+        return bind_error(b, node, "DATATYPE_MISMATCH.INVALID_MAP_KEY_TYPE", "42K09",
+                          "a MAP cannot be the key of a map");
+    TRY(bind_function(b, STR("map_keys"), &made, 1, node, &parts[0]));
+    TRY(bind_function(b, STR("map_values"), &made, 1, node, &parts[1]));
+    return bind_function(b, STR("map_from_arrays"), parts, 2, node, ret_expr);
 }
 
 static enum err bind_over_array(struct binder *b, const struct ast_node *node, const char *name,

@@ -434,7 +434,9 @@ static void put_predicate(struct namer *n, const struct ast_node *node)
             return;
         }
         buf_text(n->out, str_equal(node->text, STR("ilike")) ? "ilike(" : "RLIKE(");
-        put_list(n, node, 0, ", ");
+        put(n, node->kids[0]);
+        buf_text(n->out, ", ");
+        put(n, node->kids[1]);
         buf_char(n->out, ')');
         return;
     default:

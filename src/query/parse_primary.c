@@ -277,6 +277,9 @@ static struct ast_node *parse_name_operand(struct parser *p)
         parse_fail(p, "an expression");
         return p->nothing;
     }
+    if (token->kind == TOKEN_WORD && parse_peek(p, 1)->kind == TOKEN_STRING && p->at + 1 < p->end)
+        parse_fail_at(p, ERR_SYNTAX, token->line, token->column, "UNSUPPORTED_TYPED_LITERAL",
+                      "0A000", "there are no literals of the type %.*s", STR_ARG(token->text));
     struct str name = parse_next(p)->text;
     if (call)
         return parse_call(p, name, token);

@@ -113,8 +113,7 @@ enum err plan_aggregate(struct planner *p, struct relation *relation, struct exp
     node->expr_count = node->key_count = (uint32_t)key_count;
     for (size_t i = 0; i < key_count; i++) {
         if (!can_group(keys[i]->type))
-            return bind_error(&p->binder, at, "GROUP_EXPRESSION_TYPE_IS_NOT_ORDERABLE", "42822",
-                              "a MAP cannot be grouped by");
+            return bind_refuse(&p->binder, at, "grouping by a MAP");
         node->exprs[i] = keys[i];
     }
     for (size_t i = 0; i < expr_count; i++)

@@ -29,6 +29,7 @@ struct selecting {
     uint32_t sort_count;
     const struct ast_node *generator; /* the item that makes rows */
     uint32_t generated_from;          /* its first column */
+    bool group_all;                   /* GROUP BY ALL */
 };
 
 static void add_item(struct selecting *s, const struct ast_node *node, struct expr *expr,
@@ -162,8 +163,25 @@ static enum err item_at(struct selecting *s, const struct ast_node *node, const 
     return OK;
 }
 
+/* GROUP BY 1 may name neither what * stands for nor an aggregate. */
+static enum err check_place(struct selecting *s, const struct ast_node *node,
+                            const struct expr *item)
+{
+    const struct ast_node *list = s->select->kids[0];
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (list->kids[i]->kind == AST_STAR)
+            return bind_error(&s->p->binder, node, "STAR_GROUP_BY_POS", "0A000",
+                              "a position in GROUP BY does not go together with *");
+    }
+    if (item->has_aggregate)
+        return bind_error(&s->p->binder, node, "GROUP_BY_POS_AGGREGATE", "42903",
+                          "the item at this position of GROUP BY is an aggregate");
+    return OK;
+}
+
 static enum err group_by_all(struct selecting *s)
 {
+    s->group_all = true;
     s->keys = arena_array(s->p->binder.arena, s->count + 1u, sizeof(*s->keys));
     for (uint32_t i = 0; i < s->count; i++) {
         if (!s->items[i].expr->has_aggregate)
@@ -188,14 +206,54 @@ static enum err bind_group_by(struct selecting *s, const struct ast_node *list)
         if (node->kind == AST_GROUPING)
             return bind_refuse(b, node, "ROLLUP, CUBE or GROUPING SETS");
         TRY(bind_expr(b, node, &expr));
-        if (is_place(node, expr))
+        if (is_place(node, expr)) {
             TRY(item_at(s, node, expr, "GROUP_BY_POS_OUT_OF_RANGE", &expr));
+            TRY(check_place(s, node, expr));
+        }
         if (expr->has_aggregate)
             return bind_error(b, node, "GROUP_BY_AGGREGATE", "42903",
                               "an aggregate may not stand in GROUP BY");
         s->keys[s->key_count++] = expr;
     }
     return OK;
+}
+
+/* A name in HAVING or ORDER BY that is a column and an alias may be either: the one that fits. */
+static enum err bind_either(struct selecting *s, const struct ast_node *node, bool aliases_first,
+                            struct expr **ret_expr)
+{
+    struct binder *b = &s->p->binder, saved = *b;
+    struct diag first = {0};
+    for (int attempt = 0; attempt < 2; attempt++) {
+        b->aliases_first = aliases_first == (attempt == 0);
+        enum err err = bind_expr(b, node, ret_expr);
+        saved.variables = b->variables;
+        *b = saved;
+        if (err != ERR_INVALID)
+            return err;
+        if (attempt == 0) {
+            first = *b->diag;
+            *b->diag = (struct diag){0};
+        }
+    }
+    *b->diag = first;
+    return ERR_INVALID;
+}
+
+/* What is no predicate is cast to BOOLEAN, as Spark's parser does. */
+static enum err bind_having(struct selecting *s, const struct ast_node *having)
+{
+    TRY(bind_either(s, having, false, &s->having));
+    if (s->having->type->kind == TYPE_BOOLEAN)
+        return OK;
+    struct ast_node *kid = (struct ast_node *)having;
+    struct ast_node cast = *having;
+    cast.kind = AST_CAST;
+    cast.flags = 0;
+    cast.type = type_simple(TYPE_BOOLEAN);
+    cast.kids = &kid;
+    cast.count = 1;
+    return bind_either(s, &cast, false, &s->having);
 }
 
 /* ---- ORDER BY ---- */
@@ -235,9 +293,7 @@ static enum err bind_order(struct selecting *s)
             }
             return OK;
         }
-        b->aliases_first = true;
-        TRY(bind_expr(b, node, &sort.expr));
-        b->aliases_first = false;
+        TRY(bind_either(s, node, true, &sort.expr));
         if (is_place(node, sort.expr))
             TRY(item_at(s, node, sort.expr, "ORDER_BY_POS_OUT_OF_RANGE", &sort.expr));
         s->sort[s->sort_count++] = sort;
@@ -257,6 +313,34 @@ static bool needs_aggregate(const struct selecting *s)
     return needs;
 }
 
+/* A column of the input that stands outside of all aggregates. */
+static bool has_bare_column(const struct expr *expr)
+{
+    if (expr->kind == EXPR_AGGREGATE)
+        return false;
+    bool bare = expr->kind == EXPR_COLUMN;
+    for (uint32_t i = 0; i < expr->count; i++)
+        bare |= has_bare_column(expr->kids[i]);
+    return bare;
+}
+
+/* Spark tells apart why a column is not grouped by. */
+static void classify_missing(struct selecting *s)
+{
+    struct diag *diag = s->p->binder.diag;
+    bool mixed = false;
+    for (uint32_t i = 0; i < s->count; i++)
+        mixed |= s->items[i].expr->has_aggregate && has_bare_column(s->items[i].expr);
+    if (strcmp(diag->error_class, "MISSING_AGGREGATION") != 0)
+        return;
+    if (s->group_all && mixed)
+        diag_class(diag, "UNRESOLVED_ALL_IN_GROUP_BY", "42803");
+    else if (s->group_all)
+        diag_class(diag, "UNRESOLVED_COLUMN.WITH_SUGGESTION", "42703");
+    else if (!ast_kid(s->select, 3))
+        diag_class(diag, "MISSING_GROUP_BY", "42803");
+}
+
 static enum err aggregate(struct selecting *s)
 {
     struct planner *p = s->p;
@@ -269,7 +353,11 @@ static enum err aggregate(struct selecting *s)
         exprs[count++] = s->sort[i].expr;
     if (s->having)
         exprs[count++] = s->having;
-    TRY(plan_aggregate(p, &s->relation, s->keys, s->key_count, exprs, count, s->select));
+    enum err err = plan_aggregate(p, &s->relation, s->keys, s->key_count, exprs, count, s->select);
+    if (err != OK) {
+        classify_missing(s);
+        return err;
+    }
     count = 0;
     for (uint32_t i = 0; i < s->count; i++)
         s->items[i].expr = exprs[count++];
@@ -378,7 +466,7 @@ static enum err bind_all(struct selecting *s)
     if (ast_kid(s->select, 3))
         TRY(bind_group_by(s, ast_kid(s->select, 3)));
     if (having)
-        TRY(bind_condition(b, having, NULL, &s->having));
+        TRY(bind_having(s, having));
     return bind_order(s);
 }
 
