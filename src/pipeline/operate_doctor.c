@@ -45,17 +45,21 @@ static void bad(struct finding *f, const char *hint, const char *format, ...)
 
 static void books_rule(const struct patient *p, struct finding *f)
 {
-    uint64_t read = 0, stored = 0, filtered = 0, dead = 0;
+    uint64_t read = 0, stored = 0, filtered = 0, dead = 0, missed = 0;
     for (size_t i = 0; i < p->status->table_count; i++) {
         read += p->status->tables[i].read;
         stored += p->status->tables[i].stored;
         filtered += p->status->tables[i].filtered;
         dead += p->status->tables[i].dead;
+        missed += p->status->tables[i].missed;
     }
     if (p->status->balanced)
-        good(f, "%llu records read = %llu stored + %llu filtered + %llu dead letters",
+        good(f,
+             missed ? "%llu records read = %llu stored + %llu filtered + %llu dead letters; %llu "
+                      "were removed by retention before they were read"
+                    : "%llu records read = %llu stored + %llu filtered + %llu dead letters",
              (unsigned long long)read, (unsigned long long)stored, (unsigned long long)filtered,
-             (unsigned long long)dead);
+             (unsigned long long)dead, (unsigned long long)missed);
     else
         bad(f, "keep a copy of the data directory and report this: records are not accounted for",
             "%s", p->status->imbalance);
