@@ -89,6 +89,21 @@ struct ast_node *parse_interval(struct parser *p);
 struct ast_node *parse_query(struct parser *p);
 bool parse_at_query(const struct parser *p, size_t ahead);
 struct ast_node *parse_from(struct parser *p);
+
+/* ---- what is read and not planned (parse_unplanned.c) ---- */
+
+/* The relation, wrapped when such a suffix stands behind it. */
+struct ast_node *parse_travel(struct parser *p, struct ast_node *relation);
+struct ast_node *parse_sample(struct parser *p, struct ast_node *relation);
+bool parse_at_pivot(const struct parser *p);
+struct ast_node *parse_pivot(struct parser *p, struct ast_node *relation);
+void parse_pivot_behind(struct parser *p);
+void parse_nearest(struct parser *p, struct ast_node *join);
+/* Behind SELECT. */
+void parse_hints(struct parser *p);
+void parse_check_number(struct parser *p, const struct token *token);
+/* Does it name a column, outside of queries in it? */
+bool parse_names_columns(const struct ast_node *node);
 /* VALUES .. with its alias, when it has one: INLINE or ALIASED. */
 struct ast_node *parse_inline_table(struct parser *p);
 

@@ -48,6 +48,13 @@ void ddl_check_names(struct parser *p)
 {
     static const char *const expressions[] = {"SELECT",    "VALUES", "DEFAULT", "WHERE",
                                               "GENERATED", "SET",    NULL};
+    for (size_t i = p->at; i <= p->end && !p->failed; i++) {
+        const struct token *t = &p->tokens[i];
+        if (t->kind == TOKEN_ERROR && t->start < p->text.bytes &&
+            (p->text.ptr[t->start] & 0x80) != 0)
+            parse_fail_at(p, ERR_SYNTAX, t->line, t->column, "INVALID_IDENTIFIER", "42602",
+                          "a name with other letters than a to z must stand in back-ticks");
+    }
     for (size_t i = p->at; i + 2 < p->end && !p->failed; i++) {
         const struct token *t = &p->tokens[i];
         for (size_t k = 0; expressions[k]; k++)

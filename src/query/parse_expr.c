@@ -276,7 +276,8 @@ struct ast_node *parse_named_expr(struct parser *p)
     if (!p->failed)
         expr->source = parse_source(p, start);
     bool as = parse_word(p, "AS");
-    if (as && parse_is_symbol(p, 0, "(")) {
+    bool call = !p->failed && expr->kind == AST_CALL && parse_at_name(p, 1);
+    if ((as || call) && parse_is_symbol(p, 0, "(")) {
         struct ast_node *node = parse_node(p, AST_ALIAS, STR_NONE);
         parse_add(p, node, expr);
         parse_add(p, node, parse_name_list(p));

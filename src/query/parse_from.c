@@ -48,62 +48,6 @@ static struct ast_node *wrap(struct parser *p, enum ast_kind kind, struct ast_no
     return node;
 }
 
-static struct ast_node *parse_travel(struct parser *p, struct ast_node *relation)
-{
-    static const char *const words[] = {"SYSTEM_VERSION", "VERSION", "SYSTEM_TIME", "TIMESTAMP",
-                                        NULL};
-    size_t skip = parse_is(p, 0, "FOR") ? 1 : 0;
-    if (parse_is_any(p, skip, words) && parse_is(p, skip + 1, "AS") &&
-        parse_is(p, skip + 2, "OF")) {
-        relation = wrap(p, AST_TRAVEL, relation);
-        p->at += skip + 3;
-        (void)parse_value(p, 1);
-        return relation;
-    }
-    if (!parse_is(p, 0, "CHANGES") || !parse_is(p, 1, "FROM"))
-        return relation;
-    relation = wrap(p, AST_TRAVEL, relation);
-    parse_next(p);
-    while (parse_word(p, "FROM") || parse_word(p, "TO")) {
-        if (!parse_is_any(p, 0, words))
-            parse_fail(p, "VERSION or TIMESTAMP");
-        parse_next(p);
-        (void)parse_value(p, 1);
-        if (!parse_word(p, "INCLUSIVE"))
-            (void)parse_word(p, "EXCLUSIVE");
-    }
-    if (parse_is(p, 0, "WITH") && parse_is_symbol(p, 1, "(")) {
-        parse_next(p);
-        parse_skip_brackets(p);
-    }
-    return relation;
-}
-
-static struct ast_node *parse_sample(struct parser *p, struct ast_node *relation)
-{
-    if (!parse_is(p, 0, "TABLESAMPLE"))
-        return relation;
-    relation = wrap(p, AST_SAMPLE, relation);
-    parse_next(p);
-    bool system = parse_word(p, "SYSTEM");
-    if (!system)
-        (void)parse_word(p, "BERNOULLI");
-    struct str how = parse_skip_brackets(p);
-    if (system && !p->failed && str_find(how, STR("ERCENT"), 0) == SIZE_MAX &&
-        str_find(how, STR("ercent"), 0) == SIZE_MAX)
-        parse_fail_at(p, ERR_SYNTAX, relation->line, relation->column,
-                      "UNSUPPORTED_FEATURE.TABLESAMPLE_SYSTEM_SAMPLE_METHOD", "0A000",
-                      "TABLESAMPLE SYSTEM takes a percentage");
-    if (parse_word(p, "REPEATABLE")) {
-        parse_skip_brackets(p);
-        if (system)
-            parse_fail_at(p, ERR_SYNTAX, relation->line, relation->column,
-                          "UNSUPPORTED_FEATURE.TABLESAMPLE_SYSTEM_REPEATABLE", "0A000",
-                          "TABLESAMPLE SYSTEM cannot be REPEATABLE");
-    }
-    return relation;
-}
-
 static struct ast_node *parse_watermark(struct parser *p, struct ast_node *relation)
 {
     bool here =
@@ -126,20 +70,9 @@ static struct ast_node *parse_watermark(struct parser *p, struct ast_node *relat
 
 static struct ast_node *parse_pivots(struct parser *p, struct ast_node *relation)
 {
-    for (;;) {
-        bool pivot = parse_is(p, 0, "PIVOT") && parse_is_symbol(p, 1, "(");
-        bool unpivot =
-            parse_is(p, 0, "UNPIVOT") &&
-            (parse_is_symbol(p, 1, "(") || parse_is(p, 1, "INCLUDE") || parse_is(p, 1, "EXCLUDE"));
-        if (!pivot && !unpivot)
-            return relation;
-        relation = wrap(p, pivot ? AST_PIVOT : AST_UNPIVOT, relation);
-        parse_next(p);
-        if (!parse_words(p, "INCLUDE NULLS"))
-            (void)parse_words(p, "EXCLUDE NULLS");
-        parse_skip_brackets(p);
-        relation = parse_alias(p, relation);
-    }
+    while (parse_at_pivot(p))
+        relation = parse_alias(p, parse_pivot(p, relation));
+    return relation;
 }
 
 /* ---- relations ---- */
@@ -253,20 +186,6 @@ static const char *take_join(struct parser *p, bool *ret_natural)
     return NULL;
 }
 
-static void parse_nearest(struct parser *p, struct ast_node *join)
-{
-    if ((!parse_is(p, 0, "APPROX") && !parse_is(p, 0, "EXACT")) || !parse_is(p, 1, "NEAREST"))
-        return;
-    p->at += 2;
-    if (parse_peek(p, 0)->kind == TOKEN_NUMBER)
-        parse_next(p);
-    parse_expect(p, "BY");
-    if (!parse_word(p, "SIMILARITY"))
-        parse_expect(p, "DISTANCE");
-    (void)parse_expr(p);
-    join->text = STR("nearest");
-}
-
 static struct ast_node *parse_join(struct parser *p, struct ast_node *left)
 {
     bool natural;
@@ -338,5 +257,6 @@ struct ast_node *parse_from(struct parser *p)
     while (parse_symbol(p, ","));
     while (parse_is(p, 0, "LATERAL") && parse_is(p, 1, "VIEW"))
         parse_add(p, node, parse_lateral_view(p));
+    parse_pivot_behind(p);
     return node;
 }

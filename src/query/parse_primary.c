@@ -145,6 +145,12 @@ static struct ast_node *parse_argument(struct parser *p, bool may_alias)
         }
         return node;
     }
+    if (parse_is(p, 0, "TABLE") && parse_at_name(p, 1) &&
+        (parse_is_symbol(p, 2, ")") || parse_is_symbol(p, 2, ",")))
+        parse_fail_at(p, ERR_SYNTAX, parse_peek(p, 0)->line, parse_peek(p, 0)->column,
+                      "INVALID_SQL_SYNTAX.INVALID_TABLE_FUNCTION_IDENTIFIER_ARGUMENT_MISSING_"
+                      "PARENTHESES",
+                      "42000", "the name of the table stands in brackets: TABLE(t)");
     return may_alias ? parse_named_expr(p) : parse_expr(p);
 }
 
@@ -277,7 +283,9 @@ static struct ast_node *parse_name_operand(struct parser *p)
         parse_fail(p, "an expression");
         return p->nothing;
     }
-    if (token->kind == TOKEN_WORD && parse_peek(p, 1)->kind == TOKEN_STRING && p->at + 1 < p->end)
+    static const char *const directions[] = {"BOTH", "LEADING", "TRAILING", NULL};
+    if (token->kind == TOKEN_WORD && parse_peek(p, 1)->kind == TOKEN_STRING && p->at + 1 < p->end &&
+        !parse_is_any(p, 0, directions))
         parse_fail_at(p, ERR_SYNTAX, token->line, token->column, "UNSUPPORTED_TYPED_LITERAL",
                       "0A000", "there are no literals of the type %.*s", STR_ARG(token->text));
     struct str name = parse_next(p)->text;
@@ -305,6 +313,7 @@ static struct ast_node *parse_operand(struct parser *p)
     }
     if (token->kind == TOKEN_NUMBER) {
         parse_next(p);
+        parse_check_number(p, token);
         return parse_node_at(p, AST_NUMBER, token->text, token);
     }
     if (token->kind == TOKEN_STRING)

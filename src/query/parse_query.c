@@ -120,7 +120,8 @@ static struct ast_node *parse_group_by(struct parser *p)
 
 static struct ast_node *parse_windows(struct parser *p)
 {
-    if (!parse_is(p, 0, "WINDOW") || !parse_is(p, 2, "AS"))
+    bool hyphen = parse_is_symbol(p, 2, "-") && parse_is(p, 4, "AS");
+    if (!parse_is(p, 0, "WINDOW") || !(hyphen || parse_is(p, 2, "AS")))
         return NULL;
     struct ast_node *list = parse_node(p, AST_LIST, STR_NONE);
     parse_next(p);
@@ -183,6 +184,7 @@ static struct ast_node *parse_select(struct parser *p, struct ast_node *from)
 {
     struct ast_node *node = parse_node(p, AST_SELECT, STR_NONE);
     parse_expect(p, "SELECT");
+    parse_hints(p);
     if (at_script(p))
         refuse_script(p);
     if (parse_word(p, "DISTINCT"))
@@ -233,7 +235,14 @@ static struct ast_node *parse_query_primary(struct parser *p)
         struct ast_node *from = parse_from(p);
         if (at_old_script(p))
             refuse_script(p);
-        return parse_is(p, 0, "SELECT") ? parse_select(p, from) : parse_star_select(p, from);
+        if (!parse_is(p, 0, "SELECT"))
+            return parse_star_select(p, from);
+        struct ast_node *select = parse_select(p, from);
+        if (parse_is(p, 0, "SELECT"))
+            parse_fail_at(p, ERR_UNSUPPORTED, parse_peek(p, 0)->line, parse_peek(p, 0)->column,
+                          "UNSUPPORTED_FEATURE", "0A000",
+                          "several SELECT behind one FROM are not supported");
+        return select;
     }
     if (parse_is(p, 0, "VALUES"))
         return parse_values(p);

@@ -169,7 +169,10 @@ static struct ast_node *parse_bound(struct parser *p)
             parse_expect(p, "FOLLOWING");
         node->text = before ? STR("unbounded preceding") : STR("unbounded following");
     } else {
-        parse_add(p, node, parse_value(p, 1));
+        struct ast_node *distance = parse_value(p, 1);
+        if (!p->failed && parse_names_columns(distance))
+            parse_fail(p, "a constant as the bound of a frame");
+        parse_add(p, node, distance);
         bool before = parse_word(p, "PRECEDING");
         if (!before)
             parse_expect(p, "FOLLOWING");
