@@ -95,22 +95,67 @@ static struct str grid_get(const struct grid *g, size_t i)
     return str_from(g->text.ptr + g->cells[i], g->cells[i + 1] - g->cells[i]);
 }
 
-/* Code points: good enough for the scripts that names come in. */
+/* How many places of a terminal a code point takes: none, one or two. Ranges as wide or combining
+ * in Unicode; what is rarer counts as one. */
+static size_t point_width(uint32_t code)
+{
+    static const struct {
+        uint32_t from, to;
+        uint8_t width;
+    } ranges[] = {
+        {0x0300, 0x036F, 0},   {0x0483, 0x0489, 0},   {0x0591, 0x05BD, 0},   {0x0610, 0x061A, 0},
+        {0x064B, 0x065F, 0},   {0x0E34, 0x0E3A, 0},   {0x1100, 0x115F, 2},   {0x200B, 0x200F, 0},
+        {0x20D0, 0x20F0, 0},   {0x2E80, 0x303E, 2},   {0x3041, 0xA4CF, 2},   {0xAC00, 0xD7A3, 2},
+        {0xF900, 0xFAFF, 2},   {0xFE00, 0xFE0F, 0},   {0xFE30, 0xFE6F, 2},   {0xFF00, 0xFF60, 2},
+        {0xFFE0, 0xFFE6, 2},   {0x1F300, 0x1F64F, 2}, {0x1F680, 0x1F6FF, 2}, {0x1F900, 0x1FAFF, 2},
+        {0x20000, 0x3FFFD, 2},
+    };
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+        if (code >= ranges[i].from && code <= ranges[i].to)
+            return ranges[i].width;
+    return 1;
+}
+
+/* The code point at index at; the index behind it. Broken bytes count one by one. */
+static size_t next_point(struct str s, size_t at, uint32_t *ret_code)
+{
+    unsigned char c = (unsigned char)s.ptr[at];
+    size_t bytes = c < 0xC0 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
+    uint32_t code = bytes == 1 ? c : c & (0x7Fu >> bytes);
+    for (size_t i = 1; i < bytes; i++) {
+        if (at + i >= s.bytes || ((unsigned char)s.ptr[at + i] & 0xC0) != 0x80) {
+            *ret_code = c;
+            return at + 1;
+        }
+        code = code << 6 | ((unsigned char)s.ptr[at + i] & 0x3F);
+    }
+    *ret_code = code;
+    return at + bytes;
+}
+
 static size_t width_of(struct str s)
 {
     size_t width = 0;
-    for (size_t i = 0; i < s.bytes; i++)
-        width += ((unsigned char)s.ptr[i] & 0xC0) != 0x80;
+    uint32_t code;
+    for (size_t i = 0; i < s.bytes;) {
+        i = next_point(s, i, &code);
+        width += point_width(code);
+    }
     return width;
 }
 
+/* As much of the front as fits. */
 static struct str cut_to(struct str s, size_t width)
 {
-    size_t i = 0;
-    for (; i < s.bytes; i++)
-        if (((unsigned char)s.ptr[i] & 0xC0) != 0x80 && width-- == 0)
-            break;
-    return str_slice(s, 0, i);
+    uint32_t code;
+    for (size_t i = 0; i < s.bytes;) {
+        size_t behind = next_point(s, i, &code), wide = point_width(code);
+        if (wide > width)
+            return str_slice(s, 0, i);
+        width -= wide;
+        i = behind;
+    }
+    return s;
 }
 
 static void print_cell(struct buf *out, struct str s, size_t width, bool right, bool last)
@@ -119,7 +164,7 @@ static void print_cell(struct buf *out, struct str s, size_t width, bool right, 
     bool cut = have > width;
     if (cut) {
         s = cut_to(s, width - 1);
-        have = width;
+        have = width_of(s) + 1;
     }
     for (size_t i = have; right && i < width; i++)
         buf_char(out, ' ');

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tables of text: widths in code points, cells that are cut, numbers to the right, CSV quotes. */
+/* Tables of text: widths as a terminal shows them, cells that are cut, numbers to the right, CSV
+ * quotes. */
 #include "cli/cli.h"
 
 #include "test.h"
@@ -51,11 +52,19 @@ static void test_widths(void **state)
         "-----  -----  ----\n"
         "ann        5  x\n"
         "Ünïcö     12  \n"
-        "日本      1234  été\n",
+        "日本    1234  été\n",
         printed(list, "[{\"name\":\"ann\",\"count\":5,\"note\":\"x\"},"
                       "{\"name\":\"Ünïcö\",\"count\":12,\"note\":null},"
                       "{\"name\":\"日本\",\"count\":1234,\"note\":\"\\u00e9t\\u00e9\"}]"));
     assert_string_equal("NAME  COUNT  NOTE\n----  -----  ----\n", printed(list, "[]"));
+}
+
+static int count_of(const char *text, const char *part)
+{
+    int count = 0;
+    for (; (text = strstr(text, part)); text += strlen(part))
+        count++;
+    return count;
 }
 
 static void test_cut(void **state)
@@ -69,6 +78,14 @@ static void test_cut(void **state)
     const char *got = printed(list, text), *line = strrchr(strstr(got, "--\n"), '-') + 2;
     assert_int_equal(0, strncmp(line, want, strlen(want)));
     assert_int_equal(0, strncmp(line + strlen(want), "…      1  a b c\n", 20));
+    /* Wide ones leave a place free rather than stand over the edge. */
+    strcpy(text, "[{\"name\":\"x");
+    for (int i = 0; i < 40; i++)
+        strcat(text, "日");
+    strcat(text, "\",\"count\":1,\"note\":\"e\u0301\"}]");
+    got = printed(list, text);
+    assert_non_null(strstr(got, "日…      1  e"));
+    assert_int_equal(29, count_of(got, "日"));
 }
 
 static void test_json(void **state)
