@@ -288,6 +288,18 @@ static enum err take_ignore_nulls(struct binder *b, const struct ast_node *call,
     return OK;
 }
 
+static enum err bind_filter(struct binder *b, const struct ast_node *filter,
+                            struct expr **ret_filter)
+{
+    enum err err = bind_condition(b, filter, "FILTER", ret_filter);
+    const char *class = b->diag ? b->diag->error_class : "";
+    if (err == ERR_INVALID && strcmp(class, "NESTED_AGGREGATE_FUNCTION") == 0)
+        diag_class(b->diag, "INVALID_AGGREGATE_FILTER.CONTAINS_AGGREGATE", "42903");
+    else if (err == ERR_INVALID && strcmp(class, "DATATYPE_MISMATCH.FILTER_NOT_BOOLEAN") == 0)
+        diag_class(b->diag, "INVALID_AGGREGATE_FILTER.NOT_BOOLEAN", "42903");
+    return err;
+}
+
 static enum err bind_arguments(struct binder *b, const struct ast_node *call,
                                const struct ast_node *filter, struct expr ***ret_args,
                                size_t *ret_count, struct expr **ret_filter)
@@ -303,7 +315,7 @@ static enum err bind_arguments(struct binder *b, const struct ast_node *call,
     *ret_args = args;
     *ret_filter = NULL;
     if (filter)
-        TRY(bind_condition(b, filter, "FILTER", ret_filter));
+        TRY(bind_filter(b, filter, ret_filter));
     b->aggregate_depth--;
     return OK;
 }

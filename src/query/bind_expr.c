@@ -227,11 +227,26 @@ static enum err bind_cast(struct binder *b, const struct ast_node *node, struct 
     return OK;
 }
 
+/* a[0]: of what has parts. */
+static enum err check_base(struct binder *b, const struct ast_node *node, const struct type *type)
+{
+    if (type_is_nested(type) || type->kind == TYPE_NULL)
+        return OK;
+    struct buf text = {0};
+    type_print_sql(type, &text);
+    bind_error(b, node, "INVALID_EXTRACT_BASE_FIELD_TYPE", "42000",
+               "cannot take a part of a value of type %.*s", STR_ARG(buf_str(&text)));
+    buf_deinit(&text);
+    return ERR_INVALID;
+}
+
 static enum err bind_operator(struct binder *b, const struct ast_node *node, struct expr **ret_expr)
 {
     struct expr **kids;
     struct str name = node->text;
     TRY(bind_kids(b, node, 0, &kids));
+    if (node->kind == AST_INDEX)
+        TRY(check_base(b, node, kids[0]->type));
     if (node->kind == AST_UNARY && str_equal(name, STR("-")))
         name = STR("negative");
     else if (node->kind == AST_UNARY && str_equal(name, STR("+")))
@@ -241,25 +256,51 @@ static enum err bind_operator(struct binder *b, const struct ast_node *node, str
     return bind_function(b, name, kids, node->count, node, ret_expr);
 }
 
-/* (a, b) and struct(a, b AS c): named_struct with the names that Spark gives. */
-static enum err bind_row(struct binder *b, const struct ast_node *node, struct expr **ret_expr)
+/* Names and values of a row, one behind the other; a * is its columns. */
+static enum err row_parts(struct binder *b, const struct ast_node *node, struct expr ***ret_args,
+                          size_t *ret_count)
 {
-    struct expr **args = arena_array(b->arena, node->count * 2u + 1, sizeof(*args));
+    size_t room = node->count * 2u + 1, count = 0;
+    struct expr **args = arena_array(b->arena, room, sizeof(*args));
     for (uint32_t i = 0; i < node->count; i++) {
         const struct ast_node *kid = node->kids[i], *value = kid;
-        struct str name;
+        struct expr **columns;
+        struct str *names, name;
+        size_t more;
+        if (kid->kind == AST_STAR) {
+            TRY(bind_star(b, kid, &columns, &names, &more));
+            struct expr **wider = arena_array(b->arena, room += 2 * more, sizeof(*wider));
+            memcpy(wider, args, count * sizeof(*wider));
+            args = wider;
+            for (size_t k = 0; k < more; k++) {
+                args[count++] = expr_string(b->arena, names[k], kid->line, kid->column);
+                args[count++] = columns[k];
+            }
+            continue;
+        }
         if (kid->kind == AST_ALIAS) {
             name = kid->text;
             value = kid->kids[0];
         } else if (kid->kind == AST_NAME || kid->kind == AST_FIELD) {
             name = kid->text;
         } else {
-            name = str_of(arena_printf(b->arena, "col%u", i + 1));
+            name = str_of(arena_printf(b->arena, "col%zu", count / 2 + 1));
         }
-        args[2 * i] = expr_string(b->arena, name, kid->line, kid->column);
-        TRY(bind_expr(b, value, &args[2 * i + 1]));
+        args[count++] = expr_string(b->arena, name, kid->line, kid->column);
+        TRY(bind_expr(b, value, &args[count++]));
     }
-    return bind_function(b, STR("named_struct"), args, node->count * 2u, node, ret_expr);
+    *ret_args = args;
+    *ret_count = count;
+    return OK;
+}
+
+/* (a, b) and struct(a, b AS c): named_struct with the names that Spark gives. */
+static enum err bind_row(struct binder *b, const struct ast_node *node, struct expr **ret_expr)
+{
+    struct expr **args;
+    size_t count;
+    TRY(row_parts(b, node, &args, &count));
+    return bind_function(b, STR("named_struct"), args, count, node, ret_expr);
 }
 
 static enum err bind_refused(struct binder *b, const struct ast_node *node)

@@ -130,7 +130,7 @@ static enum err bind_fold(struct binder *b, const struct ast_node *node, struct 
             break;
         }
         const struct type *wider = type_common(b->arena, kids[1]->type, kids[2]->type, b->session);
-        if (!wider || attempt == 2)
+        if (!wider || type_is_nested(wider) || attempt == 2)
             return bind_error(b, node, "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", "42K09",
                               "the lambda of %.*s does not give the type of its start value",
                               STR_ARG(node->text));

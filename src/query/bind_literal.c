@@ -225,6 +225,8 @@ enum err bind_literal(struct binder *b, const struct ast_node *node, struct expr
         builder_str(builder, node->text);
         return finish(b, node, builder, ret_expr);
     case AST_INTERVAL:
+        if (b->session->legacy_interval)
+            return bind_refuse(b, node, "a calendar interval (spark.sql.legacy.interval.enabled)");
         builder = builder_new(node->type, 1, 0);
         builder_i64(builder, node->value);
         return finish(b, node, builder, ret_expr);

@@ -138,6 +138,8 @@ static enum err unresolved(struct binder *b, const struct str *parts, size_t cou
     if (str_equal_nocase(parts[0], STR("window")) ||
         str_equal_nocase(parts[0], STR("session_window")))
         return bind_refuse(b, node, "grouping by window() or session_window()");
+    if (count == 1 && str_equal_nocase(parts[0], STR("grouping__id")))
+        return bind_refuse(b, node, "grouping__id");
     struct buf name = {0};
     for (size_t i = 0; i < count; i++)
         buf_printf(&name, "%s%.*s", i ? "." : "", STR_ARG(parts[i]));
@@ -340,8 +342,13 @@ enum err bind_star(struct binder *b, const struct ast_node *star, struct expr **
         if (wanted && !is_excepted(b, ast_kid(star, 1), column->name))
             star_add(b, &list, column_expr(b, column, star), column->name);
     }
-    if (list.count == 0 && base)
-        TRY(star_of_struct(b, star, &list));
+    if (list.count == 0 && base) {
+        enum err err = star_of_struct(b, star, &list);
+        if (err == ERR_INVALID && b->diag &&
+            str_starts(str_of(b->diag->error_class), STR("UNRESOLVED_COLUMN")))
+            diag_class(b->diag, "CANNOT_RESOLVE_STAR_EXPAND", "42704");
+        TRY(err);
+    }
     *ret_exprs = list.exprs;
     *ret_names = list.names;
     *ret_count = list.count;

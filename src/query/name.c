@@ -128,11 +128,35 @@ static void put_typed(struct namer *n, const struct ast_node *node)
     buf_char(n->out, '\'');
 }
 
+/* Decimals below a millionth show as Java's BigDecimal does: 1.230E-26. */
+static bool put_small_decimal(struct buf *out, const struct expr *expr)
+{
+    char digits[64];
+    size_t count = 0;
+    __int128 value = expr->constant->i128[0];
+    bool negative = value < 0;
+    for (value = negative ? -value : value; value > 0; value /= 10)
+        digits[count++] = (char)('0' + (int)(value % 10));
+    if (count == 0)
+        digits[count++] = '0';
+    int exponent = (int)count - 1 - expr->type->scale;
+    if (exponent >= -6)
+        return false;
+    buf_printf(out, "%s%c%s", negative ? "-" : "", digits[count - 1], count > 1 ? "." : "");
+    for (size_t i = count - 1; i-- > 0;)
+        buf_char(out, digits[i]);
+    buf_printf(out, "E%d", exponent);
+    return true;
+}
+
 static void put_number(struct namer *n, const struct ast_node *node)
 {
     struct expr *expr;
-    if (bind_literal(n->b, node, &expr) == OK)
-        text_of_value(expr->constant, 0, zone_utc(), n->out);
+    if (bind_literal(n->b, node, &expr) != OK)
+        return;
+    if (expr->type->kind == TYPE_DECIMAL && put_small_decimal(n->out, expr))
+        return;
+    text_of_value(expr->constant, 0, zone_utc(), n->out);
 }
 
 static void put_pair(struct namer *n, const char *head, const struct ast_node *first,

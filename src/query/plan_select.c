@@ -218,6 +218,14 @@ static enum err bind_group_by(struct selecting *s, const struct ast_node *list)
     return OK;
 }
 
+static bool has_index(const struct ast_node *node)
+{
+    bool has = node->kind == AST_INDEX;
+    for (uint32_t i = 0; i < node->count && !has; i++)
+        has = node->kids[i] && has_index(node->kids[i]);
+    return has;
+}
+
 /* A name in HAVING or ORDER BY that is a column and an alias may be either: the one that fits. */
 static enum err bind_either(struct selecting *s, const struct ast_node *node, bool aliases_first,
                             struct expr **ret_expr)
@@ -229,7 +237,7 @@ static enum err bind_either(struct selecting *s, const struct ast_node *node, bo
         enum err err = bind_expr(b, node, ret_expr);
         saved.variables = b->variables;
         *b = saved;
-        if (err != ERR_INVALID)
+        if (err != ERR_INVALID || (attempt == 0 && !aliases_first && has_index(node)))
             return err;
         if (attempt == 0) {
             first = *b->diag;
@@ -270,6 +278,20 @@ static bool is_all(const struct selecting *s, const struct ast_node *node)
     return all;
 }
 
+/* How many columns ORDER BY names that are not selected: Spark's positions count those, too. */
+static int32_t count_hidden(const struct selecting *s, const struct ast_node *keys)
+{
+    int32_t count = 0;
+    for (uint32_t i = 0; i < keys->count; i++) {
+        const struct ast_node *node = keys->kids[i]->kids[0];
+        bool selected = node->kind != AST_NAME;
+        for (uint32_t k = 0; k < s->count; k++)
+            selected |= str_equal_nocase(s->items[k].name, node->text);
+        count += !selected;
+    }
+    return count;
+}
+
 static enum err bind_order(struct selecting *s)
 {
     struct binder *b = &s->p->binder;
@@ -294,8 +316,12 @@ static enum err bind_order(struct selecting *s)
             return OK;
         }
         TRY(bind_either(s, node, true, &sort.expr));
-        if (is_place(node, sort.expr))
+        if (is_place(node, sort.expr)) {
+            int32_t at = sort.expr->constant->i32[0], most = (int32_t)s->count;
+            if (at > most && at <= most + count_hidden(s, keys))
+                return bind_refuse(b, node, "a position behind the select list in ORDER BY");
             TRY(item_at(s, node, sort.expr, "ORDER_BY_POS_OUT_OF_RANGE", &sort.expr));
+        }
         s->sort[s->sort_count++] = sort;
     }
     return OK;

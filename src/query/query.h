@@ -77,6 +77,7 @@ struct query_session {
     bool ansi;               /* spark.sql.ansi.enabled; Spark 4: true */
     bool timestamp_ntz;      /* spark.sql.timestampType = TIMESTAMP_NTZ */
     bool case_sensitive;
+    bool legacy_interval; /* spark.sql.legacy.interval.enabled: refused where it matters */
     int64_t now_us;      /* current_timestamp() of this run or epoch */
     struct str database; /* current_database() */
 };

@@ -521,6 +521,7 @@ static enum err op_session(struct oracle *oracle, struct str request, struct dia
     oracle->session = (struct query_session){
         .ansi = !str_equal(json_member(request, "ansi"), STR("false")),
         .timestamp_ntz = str_equal(json_member(request, "ntz"), STR("true")),
+        .legacy_interval = str_equal(json_member(request, "legacy_interval"), STR("true")),
         .now_us = 1790000000LL * US_PER_SECOND,
         .database = STR("default"),
     };

@@ -196,7 +196,7 @@ static enum err format_bind(struct func_bind *bind)
 {
     enum type_kind kind = bind_kind(bind, 0);
     bool char_function = bind->info->variant;
-    if (char_function && !is_text_or_time(kind))
+    if (char_function && (!is_text_or_time(kind) || kind == TYPE_STRING))
         return bind_unsupported(bind, "%s of %s", bind->info->name,
                                 type_text(bind->arena, bind->args[0].type));
     return bind_signature(bind);

@@ -258,6 +258,9 @@ static bool is_days(const struct type *date, const struct type *days)
 
 static enum err bind_difference(struct func_bind *bind, arith_kernel **ret_kernel)
 {
+    if (bind->session->legacy_interval)
+        return bind_unsupported(bind, "%s of times with spark.sql.legacy.interval.enabled",
+                                bind->info->name);
     const struct type *a = bind->args[0].type, *b = bind->args[1].type;
     const struct type *common = is_time(a->kind) && is_time(b->kind)
                                     ? type_common(bind->arena, a, b, bind->session)

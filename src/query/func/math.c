@@ -360,6 +360,10 @@ static enum err constant_scale(struct func_bind *bind)
     if (bind->count < 2)
         return OK;
     const struct column *c = bind->args[1].constant;
+    bool whole = kind_is_integral(bind_kind(bind, 1)) && c && !column_is_null(c, 0);
+    if (!whole && (bind->info->variant == ROUND_UP || bind->info->variant == ROUND_DOWN))
+        return bind_fail(bind, "NON_FOLDABLE_ARGUMENT", "42K08",
+                         "%s: the number of digits must be a constant INT", bind->info->name);
     if (!kind_is_integral(bind_kind(bind, 1)) && bind_kind(bind, 1) != TYPE_NULL)
         return bind_bad_input(bind, 1, "INT");
     if (!c)

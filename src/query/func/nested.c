@@ -179,11 +179,11 @@ static enum err map_concat_bind(struct func_bind *bind)
     }
     for (size_t i = 0; i < bind->count; i++)
         if (bind_kind(bind, i) != TYPE_MAP)
-            return bind_fail(bind, "DATATYPE_MISMATCH.MAP_CONCAT_DIFF_TYPES", "42K09",
+            return bind_fail(bind, "DATATYPE_MISMATCH.DATA_DIFF_TYPES", "42K09",
                              "map_concat takes maps");
     if (bind_common(bind, 0, NULL) == OK)
         return OK;
-    diag_class(bind->diag, "DATATYPE_MISMATCH.MAP_CONCAT_DIFF_TYPES", "42K09");
+    diag_class(bind->diag, "DATATYPE_MISMATCH.DATA_DIFF_TYPES", "42K09");
     return ERR_INVALID;
 }
 

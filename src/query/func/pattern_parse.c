@@ -273,13 +273,14 @@ static enum err resolve_days(const struct parsed *parsed, int64_t *ret_days)
     if (year < -999999 || year > 999999 || day > civil_days_in_month(year, month))
         return ERR_SYNTAX;
     *ret_days = civil_days(year, month, day);
-    if (parsed->day_of_year != NONE) {
-        if (parsed->month == NONE && parsed->day == NONE)
-            *ret_days = civil_days(year, 1, 1) + parsed->day_of_year - 1;
+    if (parsed->day_of_year != NONE) { /* it decides; month and day must agree where they stand */
+        *ret_days = civil_days(year, 1, 1) + parsed->day_of_year - 1;
         struct civil c;
         civil_from_days(*ret_days, &c);
-        if (c.year != year || *ret_days - civil_days(year, 1, 1) + 1 != parsed->day_of_year)
+        if (c.year != year || or_else(parsed->month, c.month) != c.month ||
+            or_else(parsed->day, c.day) != c.day)
             return ERR_SYNTAX;
+        month = c.month;
     }
     if (parsed->weekday != NONE && (*ret_days % 7 + 10) % 7 != parsed->weekday)
         return ERR_SYNTAX;

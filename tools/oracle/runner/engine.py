@@ -73,8 +73,9 @@ class Engine:
         line, self.pending = self.pending.split(b'\n', 1)
         return json.loads(line.decode('utf-8', 'replace'))
 
-    def session(self, zone, ansi=True, ntz=False):
-        return self.ask(op='session', zone=zone, ansi=ansi, ntz=ntz)
+    def session(self, zone, ansi=True, ntz=False, legacy_interval=False):
+        return self.ask(op='session', zone=zone, ansi=ansi, ntz=ntz,
+                        legacy_interval=legacy_interval)
 
 
 def attempt(case_id, group, function):

@@ -154,7 +154,8 @@ def open_session(engine, fixtures, name, conf, sql_text):
                    conf.get('spark.sql.ansi.enabled', 'false' if name.startswith('nonansi/')
                             else 'true').lower() == 'true',
                    name.startswith('timestampNTZ/') or
-                   conf.get('spark.sql.timestampType') == 'TIMESTAMP_NTZ')
+                   conf.get('spark.sql.timestampType') == 'TIMESTAMP_NTZ',
+                   name.startswith('postgreSQL/'))
     for table, schema, rows in tables(fixtures):
         if table in sql_text.lower():
             engine.ask(op='table', name=table, schema=schema, rows=rows)
