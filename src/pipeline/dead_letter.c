@@ -15,7 +15,7 @@
 
 enum {
     READ_BYTES = 1 << 20,
-    BATCH_BYTES_MAX = 64 << 20,
+    BATCH_BYTES_MAX = 128 << 20, /* the largest record that a topic may take, and its headers */
     INFLATED_BYTES_MAX = 256 << 20,
     BATCH_BYTES = 4 << 20
 };

@@ -2,14 +2,22 @@
 /*
  * Dead letters for commands: list, show, replay. A letter's number is its offset in the topic
  * SOURCE.dead_letters. How far letters were replayed is a consumer offset of the group
- * millrace.replay, committed after the replayed records are durable: a crash in between may replay
- * a letter again, which its table then stores by key or appends as a record of its own.
+ * millrace.replay, committed after the replayed records are durable, piece by piece: a crash in
+ * between may replay a piece again, which its table then stores by key or appends as records of
+ * their own. A replay that begins behind that place does not move it, so none is passed over.
  */
 #include "format/json.h"
 #include "pipeline/dead_letter.h"
 #include "pipeline/operate.h"
 
-enum { READ_BYTES = 4 << 20, INFLATED_BYTES_MAX = 256 << 20, BATCH_BYTES_MAX = 64 << 20 };
+enum {
+    READ_BYTES = 4 << 20,
+    PIECE_BYTES = 1 << 20,
+    INFLATED_BYTES_MAX = 256 << 20,
+    BATCH_BYTES_MAX = 128 << 20,
+    AGAIN_TIMES = 6000,
+    AGAIN_MS = 10
+};
 
 static const struct str REPLAY_GROUP = {"millrace.replay", 15};
 
@@ -151,10 +159,45 @@ struct replaying {
     const struct operate *op;
     struct log_topic *topic;
     struct record_batch_builder *builders; /* one a partition */
+    struct str letters;                    /* name of their topic */
     int64_t now_ms;
     int64_t next;
+    int64_t done; /* all in front of it are replayed */
+    bool marks;   /* it goes on where the last replay ended, or before */
+    size_t bytes; /* in the builders */
     uint64_t count;
+    enum err err;
 };
+
+/* The log may be busy with what was replayed before: it gets a moment. */
+static enum err append_waiting(struct replaying *r, int32_t partition, const struct buf *batch)
+{
+    int64_t base;
+    enum err err = ERR_AGAIN;
+    for (int i = 0; i < AGAIN_TIMES && err == ERR_AGAIN; i++) {
+        if (i)
+            io_sleep_ns(r->op->io, AGAIN_MS * 1000000LL);
+        err = log_append_wait(log_topic_partition(r->topic, partition), batch->ptr, batch->bytes,
+                              &base);
+    }
+    return err;
+}
+
+static enum err append_replayed(struct replaying *r)
+{
+    for (int32_t i = 0; i < log_topic_partitions(r->topic); i++) {
+        CLEAN(buf_deinit) struct buf batch = {0};
+        if (!r->builders[i].count)
+            continue;
+        TRY(record_batch_builder_finish(&r->builders[i], &batch));
+        TRY(append_waiting(r, i, &batch));
+    }
+    r->bytes = 0;
+    if (!r->marks || r->next <= r->done)
+        return OK;
+    r->done = r->next;
+    return log_offset_commit(r->op->log, REPLAY_GROUP, r->letters, 0, r->done, STR(""));
+}
 
 static bool replay_letter(void *owner, int64_t number, const struct dead_letter *letter)
 {
@@ -163,24 +206,18 @@ static bool replay_letter(void *owner, int64_t number, const struct dead_letter 
     struct record_header headers[2];
     size_t header_count = replay_mark_headers(letter, &text, headers);
     int32_t partition = letter->partition < log_topic_partitions(r->topic) ? letter->partition : 0;
+    size_t bytes = letter->key.bytes + letter->value.bytes;
+    if (r->bytes && r->bytes + bytes > PIECE_BYTES) {
+        r->err = append_replayed(r);
+        if (r->err != OK)
+            return false;
+    }
     record_batch_builder_add(&r->builders[partition], r->now_ms, letter->key, letter->value,
                              headers, header_count);
+    r->bytes += bytes;
     r->next = number + 1;
     r->count++;
     return true;
-}
-
-static enum err append_replayed(struct replaying *r)
-{
-    for (int32_t i = 0; i < log_topic_partitions(r->topic); i++) {
-        CLEAN(buf_deinit) struct buf batch = {0};
-        int64_t base;
-        if (!r->builders[i].count)
-            continue;
-        TRY(record_batch_builder_finish(&r->builders[i], &batch));
-        TRY(log_append_wait(log_topic_partition(r->topic, i), batch.ptr, batch.bytes, &base));
-    }
-    return OK;
 }
 
 static struct log_topic *source_topic(const struct operate *op, struct str source)
@@ -195,12 +232,14 @@ enum err operate_dead_letter_replay(const struct operate *op, struct str source,
     CLEAN(buf_deinit) struct buf name = {0};
     struct log_partition *partition;
     TRY(find_partition(op, source, &name, diag, &partition));
-    struct replaying r = {.op = op, .topic = source_topic(op, source), .next = from};
+    struct replaying r = {.op = op, .topic = source_topic(op, source), .letters = buf_str(&name)};
     if (!r.topic)
         return diag_set(diag, ERR_NOT_FOUND, 0, 0, "there is no stream '%.*s'", STR_ARG(source));
-    int64_t done = log_offset_fetch(op->log, REPLAY_GROUP, buf_str(&name), 0);
+    int64_t done = log_offset_fetch(op->log, REPLAY_GROUP, r.letters, 0);
+    r.done = done > 0 ? done : 0;
     if (from < 0)
-        from = done > 0 ? done : 0;
+        from = r.done;
+    r.marks = from <= r.done || from <= log_partition_start(partition);
     size_t partitions = (size_t)log_topic_partitions(r.topic);
     r.builders = mem_zero(partitions * sizeof *r.builders);
     r.now_ms = io_wall_us(op->io) / 1000;
@@ -209,9 +248,9 @@ enum err operate_dead_letter_replay(const struct operate *op, struct str source,
         record_batch_builder_init(&r.builders[i], CODEC_NONE, BATCH_BYTES_MAX);
     enum err err = each_letter(partition, from, to, replay_letter, &r);
     if (err == OK)
+        err = r.err;
+    if (err == OK)
         err = append_replayed(&r);
-    if (err == OK && r.next > done)
-        err = log_offset_commit(op->log, REPLAY_GROUP, buf_str(&name), 0, r.next, STR(""));
     for (size_t i = 0; i < partitions; i++)
         record_batch_builder_deinit(&r.builders[i]);
     mem_free(r.builders);

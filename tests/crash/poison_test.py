@@ -12,7 +12,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-from millrace import Project, command, main, request, until, wrong_books  # noqa: E402
+from millrace import TIMEOUT, Project, command, main, request, until, wrong_books  # noqa: E402
 
 SCHEMA = 'id BIGINT, name STRING, price DOUBLE, count INT, tags ARRAY<STRING>, place STRUCT<x: INT>'
 SQL = '''
@@ -208,6 +208,26 @@ def replayed(tap):
     tap.equal(code, 0, 'doctor finds nothing')
 
 
+def large(tap):
+    """A poison record as large as a topic may take, and more letters than a batch holds."""
+    project = Project(f'sources:\n  raw:\n    topic: {{name: raw, max_message_bytes: 100MB}}\n    schema: >\n      {SCHEMA}\n'
+                      f'    from:\n      webhook: {{path: /hooks/raw, max_body: 100MB}}\n{TARGETS}', SQL)
+    run = project.start()
+    post = lambda body: request('POST', project.url('/hooks/raw'), body).status
+    tap.equal((post(b'{"id": "' + b'x' * 70000000 + b'"}'), post(good(1))), (200, 200), 'a poison record of 70 MB is taken')
+    until(lambda: project.table('items')['read'] == 2, run.err, TIMEOUT / 4)
+    tap.equal(project.table('items')['dead_lettered'], 1, 'it is a dead letter, and the stream goes on')
+    for _ in range(3):
+        post(b'\n'.join([b'{"id": "' + b'y' * 9000000 + b'"}'] * 3))
+    until(lambda: project.table('items')['dead_lettered'] == 10, project.status)
+    tap.equal(project.must('dlq', 'replay', 'raw', '--from', '3', '--to', '3', '-o', 'json').json()['replayed'], 1, 'one by its number')
+    tap.equal(project.must('dlq', 'list', '-o', 'json').json()[0]['replayed'], 0, 'passes over none of those before it')
+    tap.equal(project.must('dlq', 'replay', 'raw', '--to', '9', '-o', 'json').json()['replayed'], 10, 'all of them, 151 MB')
+    until(lambda: project.table('items')['dead_lettered'] == 21, project.status)
+    tap.equal(project.must('dlq', 'list', '-o', 'json').json()[0]['replayed'], 10, 'are counted as replayed')
+    tap.equal((wrong_books(project.status()), run.stop()), (None, 0), 'the books balance, Ctrl-C')
+
+
 def failing(tap):
     """on_error: fail stops at the first bad record and names it; what came before is stored."""
     project = Project(f'sources:\n  raw:\n    {TOPIC}\n    on_error: fail\n    schema: >\n      {SCHEMA}\n{TARGETS}', SQL)
@@ -233,4 +253,4 @@ def kept(tap):
     tap.equal(project.letters('raw'), [], 'and there are no dead letters')
 
 
-main(from_file, from_produce, replayed, failing, kept)
+main(from_file, from_produce, replayed, large, failing, kept)
