@@ -181,6 +181,8 @@ enum err engine_call_status(struct engine *engine, const char *method, const cha
 
 static enum err code_of(int status)
 {
+    if (status == 503)
+        return ERR_AGAIN; /* later, whatever the reason: exit code 75 */
     for (int i = OK; i < ERR_COUNT_; i++)
         if (err_info((enum err)i)->http == status)
             return (enum err)i;
