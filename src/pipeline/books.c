@@ -356,6 +356,11 @@ static void table_json(struct json_writer *w, const struct pipeline_table_status
     json_close(w, '}');
 }
 
+static const char *health_word(enum err health)
+{
+    return health == OK ? "ok" : err_text(health);
+}
+
 void pipeline_status_json(const struct pipeline_status *status, struct buf *out)
 {
     struct json_writer w = {.out = out};
@@ -367,9 +372,9 @@ void pipeline_status_json(const struct pipeline_status *status, struct buf *out)
     json_key(&w, "imbalance");
     json_str(&w, status->balanced ? STR_NONE : str_of(status->imbalance));
     json_key(&w, "log");
-    json_str(&w, str_of(err_text(status->log_health)));
+    json_str(&w, str_of(health_word(status->log_health)));
     json_key(&w, "tables_store");
-    json_str(&w, str_of(err_text(status->table_health)));
+    json_str(&w, str_of(health_word(status->table_health)));
     json_key(&w, "rss_bytes");
     json_i64(&w, (int64_t)status->usage.rss_bytes);
     json_key(&w, "cpu_us");
