@@ -83,6 +83,8 @@ static bool at_stream(const struct parser *p)
         return false;
     if (parse_is_symbol(p, 1, "("))
         return parse_at_name(p, 2) && (parse_is_symbol(p, 3, ")") || parse_is_symbol(p, 3, "."));
+    if (parse_is(p, 1, "CHANGES")) /* of a table named stream, or a stream of that name */
+        return !parse_is(p, 2, "FROM");
     return parse_at_name(p, 1) && !parse_is_any(p, 1, not_aliases) && !parse_is(p, 1, "AS") &&
            !parse_is(p, 1, "WATERMARK");
 }
