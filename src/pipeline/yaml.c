@@ -28,6 +28,7 @@ struct loader {
     struct map anchors; /* struct setting * */
     size_t values;
     size_t position_behind; /* the last event ended there */
+    char printed[100];      /* an error of libfyaml without a place */
     /* the innermost [ or { that is open, for "not closed" */
     uint32_t open_line, open_column;
     char open;
@@ -447,16 +448,23 @@ static void syntax_error(struct loader *loader, struct fy_diag *diag)
         {"wrongly indented", "the lines of this quoted text stand too far left",
          "close the quote where the text ends, or indent its lines"},
         {"invalid escape", NULL, "in double quotes write \\\\ for a backslash, or use single ones"},
-        {"indentation in", "this line is indented like none above it",
+        {"indentation in ", "this line is indented like none above it",
          "lines that belong together begin in the same column"},
         {"missing comma", NULL, "part the members by commas, and close with }"},
         {"extra closing", NULL, "take it away, or open it in front"},
     };
     void *state = NULL;
     struct fy_diag_error *error = fy_diag_errors_iterate(diag, &state);
-    uint32_t line = error && error->line >= 0 ? (uint32_t)error->line : 1;
-    uint32_t column = error && error->column > 0 ? (uint32_t)error->column : 1;
-    const char *message = error ? error->msg : "it cannot be read", *hint = NULL;
+    uint32_t line, column;
+    place_at(loader->text, loader->position_behind, &line, &column);
+    if (error && error->line >= 0 && error->column > 0) {
+        line = (uint32_t)error->line;
+        column = (uint32_t)error->column;
+    }
+    const char *message = error                ? error->msg
+                          : loader->printed[0] ? loader->printed
+                                               : "it cannot be read from here on";
+    const char *hint = NULL;
     uint32_t tab_line = line, tab_column = find_tab(loader, &tab_line);
     if (tab_column) {
         mistake(loader, tab_line, tab_column, "use blanks", "a tab in the indentation");
@@ -485,6 +493,16 @@ static void syntax_error(struct loader *loader, struct fy_diag *diag)
 static void destroy_parser(struct fy_parser **parser)
 {
     fy_parser_destroy(*parser);
+}
+
+/* Some errors of libfyaml have no place and are only printed: "[ERR]: why". */
+static void take_output(struct fy_diag *diag, void *user, const char *text, size_t bytes)
+{
+    struct loader *loader = user;
+    struct str why = str_trim(str_from(text, bytes));
+    if (str_starts(why, STR("[ERR]:")))
+        why = str_trim(str_slice(why, 6, why.bytes));
+    snprintf(loader->printed, sizeof loader->printed, "%.*s", STR_ARG(str_slice(why, 0, 90)));
 }
 
 static void destroy_diag(struct fy_diag **diag)
@@ -554,6 +572,9 @@ enum err yaml_load(struct arena *arena, struct str text, const char *file,
         return ERR_SYNTAX;
     struct fy_diag_cfg diag_config;
     fy_diag_cfg_default(&diag_config);
+    diag_config.fp = NULL;
+    diag_config.output_fn = take_output;
+    diag_config.user = &loader;
     CLEAN(destroy_diag) struct fy_diag *diag = fy_diag_create(&diag_config);
     fy_diag_set_collect_errors(diag, true);
     struct fy_parse_cfg config = {.flags = FYPCF_COLLECT_DIAG | FYPCF_ALLOW_DUPLICATE_KEYS,

@@ -215,6 +215,7 @@ static void test_mistakes(void **state)
         {"a: *none\n", 1, 4, "no anchor 'none'"},
         {"a: &x {b: *x}\n", 1, 11, "no anchor 'x'"},
         {"a: &x {b: 1}\nc:\n  <<: *x\n", 3, 3, "merge keys"},
+        {"a: |0\n  x\n", 1, 2, "indentation indicator 0"},
         {"[a]: 1\n", 1, 1, "a key has to be a text"},
         {"{a: 1}: 2\nb: 1\n", 1, 1, "a key has to be a text"},
         {"a: 1\nb: \xff\n", 2, 4, "not UTF-8"},
