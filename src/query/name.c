@@ -657,6 +657,8 @@ struct str name_of(struct binder *b, const struct ast_node *node)
     enum { NAME_BYTES_MAX = 4096 };
     if (node->kind == AST_ALIAS || is_name_chain(node) || is_bare_column(b, node))
         return node->text;
+    if (node->kind == AST_CAST && node->kids[0]->kind == AST_NAME)
+        return node->kids[0]->text; /* a cast column keeps its name */
     struct buf out;
     buf_init(&out, NAME_BYTES_MAX);
     struct namer namer = {.b = b, .out = &out};
