@@ -9,7 +9,9 @@
 
 static const struct key_info basic_keys[] = {
     {.name = "user", .type = KEY_TEXT, .required = true, .help = "user name"},
-    {.name = "password", .type = KEY_TEXT, .required = true, .help = "password, best ${NAME}"},
+    {.name = "password",
+     .type = KEY_TEXT,
+     .help = "password, best ${NAME}; none by default, as APIs want that take the key as the user"},
     {.name = NULL}};
 static const struct key_info api_key_keys[] = {
     {.name = "header", .type = KEY_TEXT, .help = "name of the header that carries the key"},
