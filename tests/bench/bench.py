@@ -154,6 +154,7 @@ class Bench:
         self.millrace = str(self.build / "src/cli/millrace")
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="millrace-bench-", dir=options.dir))
         self.lines = []
+        self.load = os.getloadavg()[0]
 
     def line(self, *args, **named):
         line = Line(*args, **named)
@@ -376,10 +377,13 @@ def machine(directory):
 def report(bench, command):
     out = ["# Benchmarks", "",
            "Written by `make bench` (`tests/bench/bench.py`); do not edit. Medians of "
-           f"{bench.runs} runs; a peer is measured in turn with it, in the same run. Figures of other "
-           "machines differ; the ratios to the peers should not, much.", "",
+           f"{bench.runs} runs; a peer is",
+           "measured in turn with it, in the same run. Figures of other machines differ; the ratios to the",
+           "peers should not, much.", "",
            "| machine | |", "|---|---|"]
     out += [f"| {name} | {value} |" for name, value in machine(bench.dir)]
+    busy = ": busy with something else, so compare with the peers only" if bench.load > 1 else ""
+    out += [f"| load before | {bench.load:.1f}{busy} |"]
     out += [f"| date | {datetime.date.today().isoformat()} |", f"| command | `{command}` |", "",
             "| what | target | median | met | least .. greatest | peer | how |",
             "|---|---|---|---|---|---|---|"]
@@ -414,7 +418,7 @@ def main():
             for line in bench.lines[first:]:
                 line.print()
         if not (options.no_write or options.only or options.quick or failed):
-            (ROOT / "docs/benchmarks.md").write_text(report(bench, "make bench"))
+            (ROOT / "docs/benchmarks.md").write_text(report(bench, " ".join(["tests/bench/bench.py"] + sys.argv[1:])))
     finally:
         shutil.rmtree(bench.dir, ignore_errors=True)
     return failed
