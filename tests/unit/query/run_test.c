@@ -174,6 +174,35 @@ static void test_plain_columns_are_shared(void **state)
     arena_deinit(&arena);
 }
 
+/* A run keeps its compiled patterns: the batch that they were made with is gone by the next one,
+ * and a pattern that comes from a column changes from row to row and from batch to batch. */
+static void test_patterns_outlive_batches(void **state)
+{
+    setup_schema();
+    const struct query_plan *plan =
+        plan_of("SELECT a LIKE 'a%', a RLIKE '^.b', 'abc' LIKE a, 'abc' RLIKE a, "
+                "date_format(TIMESTAMP '2024-05-06 07:08:09', 'yyyy') FROM s");
+    const char *const batches[2][2] = {{"ab", "a_c"}, {"%c", "abc"}};
+    const bool want[2][2][4] = {{{true, true, false, true}, {true, false, true, false}},
+                                {{false, false, true, false}, {true, true, true, true}}};
+    struct query_run *run;
+    assert_ok(query_run_new(plan, false, 0, &run));
+    for (size_t i = 0; i < 2; i++) {
+        struct batch *batch = strings(plan, batches[i], 2);
+        struct query_output output;
+        assert_ok(query_run_push(run, 0, batch, NULL, &output));
+        batch_unref(batch);
+        for (uint32_t row = 0; row < 2; row++) {
+            for (size_t c = 0; c < 4; c++)
+                assert_int_equal(bit_get(output.batch->columns[c]->bits, row), want[i][row][c]);
+            assert_true(str_equal(column_str(output.batch->columns[4], row), STR("2024")));
+        }
+        query_output_deinit(&output);
+    }
+    query_run_free(run);
+    arena_deinit(&arena);
+}
+
 static void test_limit_ends(void **state)
 {
     setup_schema();
@@ -309,6 +338,7 @@ int main(void)
         cmocka_unit_test(test_errors_are_collected),
         cmocka_unit_test(test_branches_hide_errors),
         cmocka_unit_test(test_plain_columns_are_shared),
+        cmocka_unit_test(test_patterns_outlive_batches),
         cmocka_unit_test(test_limit_ends),
         cmocka_unit_test(test_memory_is_bounded),
         cmocka_unit_test(test_groups_over_batches),
