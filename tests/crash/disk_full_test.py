@@ -114,7 +114,7 @@ def log_full(tap):
     tap.ok('full' in answer.body.decode(), 'and says why', answer)
     disk.leave(0)
     tap.ok(all(client.post() in (503, 507) for _ in range(5)), 'it goes on refusing')
-    status = until(lambda: next((s for s in [project.status()] if s['log'] != 'done'), None), 'no word in the status')
+    status = until(lambda: next((s for s in [project.status()] if s['log'] != 'ok'), None), 'no word in the status')
     tap.equal(status['log'], 'the disk is full', '/api/status says so')
     tap.equal(wrong_books(status), None, 'the books balance')
     health = request('GET', project.url('/health'))
@@ -132,7 +132,7 @@ def log_full(tap):
     tap.equal(client.acked[-20:], list(range(client.next - 20, client.next)), 'as before')
     until(lambda: project.table('events_by_id')['lag'] == 0, project.status, TIMEOUT / 4)
     status = project.status()
-    tap.equal((status['log'], wrong_books(status)), ('done', None), 'the status is well again')
+    tap.equal((status['log'], wrong_books(status)), ('ok', None), 'the status is well again')
     tap.equal(request('GET', project.url('/health')).status, 200, '/health too')
     verify(tap, project, client, 'after room was made')
 

@@ -9,6 +9,7 @@ import http.client
 import http.server
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -104,10 +105,16 @@ def folder():
 
 
 def free_port():
-    with socket.socket() as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
+    """By chance, outside the range that the system gives to others before it is used."""
+    while True:
+        port = random.SystemRandom().randint(10000, 32000)
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                s.bind(('127.0.0.1', port))
+                return port
+            except OSError:
+                pass
 
 
 def until(look, what, timeout=TIMEOUT, pause=0.01):
