@@ -208,6 +208,9 @@ bool pipeline_is_idle(struct pipeline *pipeline, int64_t quiet_ms)
         source_status(&pipeline->sources[i], &status);
         sum += (uint64_t)status.topic_records + status.fetched;
         all_done &= !status.connector || status.source.state == SOURCE_DONE;
+        /* A source that fails has not given what it has: that is no rest. */
+        if (status.connector && status.source.failures_in_a_row)
+            pipeline->idle_since_ns = 0;
         if (status.fetched != status.appended + status.repeated)
             all_done = false;
     }
