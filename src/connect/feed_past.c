@@ -7,8 +7,9 @@
  * several partitions, and a partition may not have got any for a while; so each partition is walked
  * back from its end to its newest position of that source, and the highest sequence number wins.
  *
- * Repetitions are recognised by a 64-bit hash of key and value. Half a million hashes are at hand,
- * so the chance that a new record is taken for an old one is about 1 in 10^13.
+ * A record is a repetition when its value is the newest one of its key: what an API shows again and
+ * again is taken once, and a value that comes back after another one is taken anew. Keys and values
+ * are compared by 64-bit hashes of the newest half million keys.
  */
 #include "connect/feed_private.h"
 
@@ -126,31 +127,33 @@ void feed_repeats_free(struct feed_repeats *repeats)
     mem_free(repeats);
 }
 
-/* The place of the hash, or the free place where it belongs. */
-static uint64_t *place_of(uint64_t *table, uint64_t hash)
+/* The place of the key, or the free place where it belongs. */
+static struct feed_repeat *place_of(struct feed_repeat *table, uint64_t key)
 {
-    size_t at = (size_t)(hash % TABLE_PLACES);
-    while (table[at] && table[at] != hash)
+    size_t at = (size_t)(key % TABLE_PLACES);
+    while (table[at].key && table[at].key != key)
         at = (at + 1) % TABLE_PLACES;
     return &table[at];
 }
 
 bool feed_repeats_seen(struct feed_repeats *repeats, struct str key, struct str value)
 {
-    uint64_t hash = hash_bytes(value.ptr, value.bytes, hash_bytes(key.ptr, key.bytes, 0)) | 1;
-    uint64_t *young = place_of(repeats->young, hash);
-    if (*young == hash || *place_of(repeats->old, hash) == hash)
+    struct feed_repeat now = {.key = hash_bytes(key.ptr, key.bytes, 0) | 1,
+                              .value = hash_bytes(value.ptr, value.bytes, 1)};
+    struct feed_repeat *young = place_of(repeats->young, now.key);
+    const struct feed_repeat *newest = young->key ? young : place_of(repeats->old, now.key);
+    if (newest->key && newest->value == now.value)
         return true;
-    if (repeats->young_count == REPEATS_GENERATION) {
-        uint64_t *forgotten = repeats->old;
+    if (!young->key && repeats->young_count == REPEATS_GENERATION) {
+        struct feed_repeat *forgotten = repeats->old;
         repeats->old = repeats->young;
         repeats->young = forgotten;
         memset(forgotten, 0, TABLE_PLACES * sizeof *forgotten);
         repeats->young_count = 0;
-        young = place_of(repeats->young, hash);
+        young = place_of(repeats->young, now.key);
     }
-    *young = hash;
-    repeats->young_count++;
+    repeats->young_count += !young->key;
+    *young = now;
     return false;
 }
 

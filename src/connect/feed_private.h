@@ -11,13 +11,17 @@
 
 /* Hashes of (key, value), two generations: when the young one is full, the old one is forgotten. */
 enum { REPEATS_GENERATION = 1 << 18 };
+struct feed_repeat {
+    uint64_t key;   /* hash; 0 = free */
+    uint64_t value; /* hash of the newest value of that key */
+};
 struct feed_repeats {
-    uint64_t *young, *old; /* tables of twice that many places; 0 = free */
+    struct feed_repeat *young, *old; /* tables of twice that many places */
     size_t young_count;
 };
 struct feed_repeats *feed_repeats_new(void);
 void feed_repeats_free(struct feed_repeats *repeats);
-/* True when it was there; else it is added. */
+/* True when the value is the newest of its key; else it becomes that. */
 bool feed_repeats_seen(struct feed_repeats *repeats, struct str key, struct str value);
 /* Adds the newest records of the topic. */
 enum err feed_repeats_load(struct feed_repeats *repeats, struct log_topic *topic);

@@ -232,6 +232,30 @@ static void test_repeated(void **state)
     world_close(&w);
 }
 
+/* A value that comes back after another one is news: the table must not stay at the other. */
+static void test_value_returns(void **state)
+{
+    struct world w;
+    struct feed_counters counters;
+    world_open(&w, 1, 0);
+    assert_ok(feed_leave_out_repeated(w.feed));
+    const char *const values[] = {"A", "A", "B", "B", "A", "A"};
+    for (size_t i = 0; i < 6; i++) {
+        put(&w, "key", values[i]);
+        flush_wait(&w, STR_NONE);
+    }
+    feed_counters(w.feed, &counters);
+    assert_int_equal(3, counters.repeated);
+    assert_int_equal(3, world_count(&w));
+    world_restart(&w);
+    assert_ok(feed_leave_out_repeated(w.feed));
+    put(&w, "key", "A");
+    put(&w, "key", "B");
+    flush_wait(&w, STR_NONE);
+    assert_int_equal(4, world_count(&w));
+    world_close(&w);
+}
+
 /* Freed with a flush under way: the records still arrive. */
 static void test_free_in_flight(void **state)
 {
@@ -250,10 +274,10 @@ static void test_free_in_flight(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_partitions),     cmocka_unit_test(test_position_survives),
-        cmocka_unit_test(test_discard),        cmocka_unit_test(test_large_discard),
-        cmocka_unit_test(test_bound),          cmocka_unit_test(test_repeated),
-        cmocka_unit_test(test_free_in_flight),
+        cmocka_unit_test(test_partitions),    cmocka_unit_test(test_position_survives),
+        cmocka_unit_test(test_discard),       cmocka_unit_test(test_large_discard),
+        cmocka_unit_test(test_bound),         cmocka_unit_test(test_repeated),
+        cmocka_unit_test(test_value_returns), cmocka_unit_test(test_free_in_flight),
     };
     return RUN_TESTS(tests);
 }
