@@ -371,6 +371,9 @@ enum err bind_call(struct binder *b, const struct ast_node *node, struct expr **
         return bind_refuse(b, node, "array_sort by a lambda");
     struct expr **args;
     size_t count;
+    if (!func_find(node->text) && !func_is_absent(node->text) &&
+        !str_equal_nocase(node->text, STR("typeof")))
+        return bind_function(b, node->text, NULL, 0, node, ret_expr); /* says that there is none */
     TRY(bind_args(b, node, &args, &count));
     if (count == 1 && str_equal_nocase(node->text, STR("typeof")) && !func_find(node->text))
         return bind_typeof(b, args[0], node, ret_expr);

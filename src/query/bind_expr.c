@@ -217,7 +217,10 @@ static enum err bind_cast(struct binder *b, const struct ast_node *node, struct 
         return ERR_INVALID;
     }
     if (type_equal(kid->type, node->type)) {
-        *ret_expr = kid;
+        struct expr *same = arena_alloc(b->arena, sizeof(*same));
+        *same = *kid;
+        same->is_literal = false;
+        *ret_expr = same;
         return OK;
     }
     struct expr *cast = expr_new(b->arena, EXPR_CAST, node->type, node->line, node->column);

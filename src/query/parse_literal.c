@@ -214,6 +214,8 @@ static void sum_range(struct sum *sum, const struct unit *from, const struct uni
         sum_add(sum, &units[i], negative, number);
         if (sum->error_class)
             sum_fail(sum, sum->error, "INVALID_INTERVAL_FORMAT.INTERVAL_PARSING", "22006");
+        else if (sum->error)
+            sum_misfit(sum, from);
         if (&units[i] != from && !sum->error)
             sum_check(sum, &units[i], number);
         if (&units[i] == to)

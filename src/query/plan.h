@@ -61,6 +61,7 @@ struct cte_frame {
     struct cte_frame *outer;
     const struct ast_node *cte;
     struct cte_frame *visible; /* what its own query may name */
+    bool used;
 };
 
 /* A relation while it is planned: operators and what they may be called by. */

@@ -149,8 +149,10 @@ static enum err plan_named(struct planner *p, const struct ast_node *node,
     bool stream = node->flags & AST_STREAM;
     for (struct cte_frame *frame = p->ctes; !stream && node->count == 1 && frame;
          frame = frame->outer) {
-        if (str_equal_nocase(frame->cte->text, node->kids[0]->text))
-            return plan_cte(p, node, frame, ret_relation);
+        if (!str_equal_nocase(frame->cte->text, node->kids[0]->text))
+            continue;
+        frame->used = true;
+        return plan_cte(p, node, frame, ret_relation);
     }
     struct str parts[NAME_PARTS_MAX];
     if (node->count > NAME_PARTS_MAX)
@@ -247,9 +249,9 @@ static enum err plan_range(struct planner *p, const struct ast_node *call,
     for (uint32_t i = 0; i < call->count; i++) {
         struct expr *expr;
         TRY(plan_bind(p, call->kids[i], "range()", &expr));
-        if (expr->type->kind < TYPE_TINYINT || expr->type->kind > TYPE_BIGINT)
-            return bind_error(b, call, "UNEXPECTED_INPUT_TYPE", "42K09",
-                              "range() takes whole numbers");
+        bool number = expr->type->kind >= TYPE_TINYINT && expr->type->kind <= TYPE_DECIMAL;
+        if (!number)
+            return bind_error(b, call, "UNEXPECTED_INPUT_TYPE", "42K09", "range() takes numbers");
         expr = expr_cast(b->arena, b->session, expr, type_simple(TYPE_BIGINT));
         if (expr->kind != EXPR_CONSTANT || column_is_null(expr->constant, 0))
             return bind_error(b, call, "UNEXPECTED_INPUT_TYPE", "42K09",

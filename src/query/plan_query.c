@@ -305,6 +305,23 @@ static enum err plan_body(struct planner *p, const struct ast_node *query,
     return query ? plan_order(p, ast_kid(query, 2), ret_relation) : OK;
 }
 
+/* A common table expression that nobody names must be right, too. It reads nothing. */
+static enum err check_unused(struct planner *p, const struct cte_frame *outer)
+{
+    struct relation unused;
+    for (struct cte_frame *frame = p->ctes; frame != outer; frame = frame->outer) {
+        struct cte_frame *saved = p->ctes;
+        size_t inputs = p->plan->input_count;
+        if (frame->used)
+            continue;
+        p->ctes = frame->visible;
+        TRY(plan_query_node(p, frame->cte->kids[0], &unused));
+        p->ctes = saved;
+        p->plan->input_count = inputs;
+    }
+    return OK;
+}
+
 enum err plan_query_node(struct planner *p, const struct ast_node *query,
                          struct relation *ret_relation)
 {
@@ -327,6 +344,7 @@ enum err plan_query_node(struct planner *p, const struct ast_node *query,
     TRY(plan_body(p, query, query->kids[0], ret_relation));
     TRY(plan_limit(p, query, ret_relation));
     p->binder.scope = scope;
+    TRY(check_unused(p, outer));
     p->ctes = outer;
     p->depth--;
     return OK;

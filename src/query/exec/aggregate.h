@@ -41,7 +41,7 @@ struct cell {
     int64_t count;
     union {
         __int128 sum;
-        double moment[3]; /* sum; or mean, m2 */
+        double moment[3]; /* sum; or mean and m2 of the distances from the first value, it */
         struct {
             uint32_t first, last; /* COLLECT_LIST: places of values, 0 = none, else + 1 */
         };

@@ -4,7 +4,8 @@
  *
  *   count           rows without a null argument
  *   sum, avg        count and the sum: 128 bits for integers, decimals and intervals, else double
- *   stddev, var     count, mean and the sum of squared distances, updated row by row (Welford)
+ *   stddev, var     count, mean and the sum of squared distances, updated row by row (Welford), of
+ *                  the distances from the first value: large values lose no digits
  *   min, max ..     the value: fixed-width ones in the cell, others as a column of one row
  *   collect_list    a chain through the values of all groups, which lie in one builder
  *
@@ -141,6 +142,9 @@ static void update_sum(struct cell *cell, const struct column *column, uint32_t 
 static void update_moments(struct cell *cell, double value)
 {
     cell->count++;
+    if (cell->count == 1)
+        cell->moment[2] = value;
+    value -= cell->moment[2];
     double delta = value - cell->moment[0], part = delta / (double)cell->count;
     cell->moment[0] += part;
     cell->moment[1] += delta * (delta - part);

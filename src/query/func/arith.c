@@ -16,6 +16,14 @@
 void arith_overflow(struct eval *eval, const struct func_binding *binding, uint32_t row)
 {
     bool small = type_width(binding->result) < 4 && kind_is_integral(binding->result->kind);
+    bool span =
+        binding->result->kind == TYPE_INTERVAL_YM || binding->result->kind == TYPE_INTERVAL_DT;
+    if (span) {
+        if (!(binding->info->variant & ARITH_TRY))
+            eval_fail(eval, row, "INTERVAL_ARITHMETIC_OVERFLOW.WITHOUT_SUGGESTION", "22015",
+                      "%s: the interval overflows", binding->info->name);
+        return;
+    }
     if (!arith_is_quiet(eval, binding))
         eval_fail(eval, row, small ? "BINARY_ARITHMETIC_OVERFLOW" : "ARITHMETIC_OVERFLOW",
                   STATE_NUMERIC, "%s: the result does not fit %s; try_%s gives NULL instead",

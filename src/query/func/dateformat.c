@@ -199,6 +199,14 @@ static enum err format_bind(struct func_bind *bind)
     if (char_function && (!is_text_or_time(kind) || kind == TYPE_STRING))
         return bind_unsupported(bind, "%s of %s", bind->info->name,
                                 type_text(bind->arena, bind->args[0].type));
+    struct pattern pattern;
+    struct str text = bind_text(bind, 1);
+    bool known = text.ptr && pattern_compile(text, &pattern) == OK;
+    for (size_t i = 0; known && i < pattern.count; i++) {
+        if (pattern.items[i].letter == 'z' && pattern.items[i].count > 3)
+            return bind_unsupported(bind, "%s: the long names of time zones (zzzz)",
+                                    bind->info->name);
+    }
     return bind_signature(bind);
 }
 

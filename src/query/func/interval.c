@@ -397,9 +397,8 @@ enum err interval_bind(struct func_bind *bind, enum arith_op op)
         return OK;
     }
     if (!sum && (is_time(a) || is_time(b) || (op != ARITH_MULTIPLY && op != ARITH_DIVIDE))) {
-        bool common = bind->session->ansi ? type_common(bind->arena, bind->args[0].type,
-                                                        bind->args[1].type, bind->session) != NULL
-                                          : type_equal(bind->args[0].type, bind->args[1].type);
+        bool text = bind->session->ansi && (a == TYPE_STRING || b == TYPE_STRING);
+        bool common = text || type_equal(bind->args[0].type, bind->args[1].type);
         return common ? bind_wrong_type(bind) : bind_diff_types(bind);
     }
     if (is_time(a) || is_time(b))

@@ -206,11 +206,15 @@ static void constant_row(struct func_call *call)
 
 /* ---- sign of any number ---- */
 
+/* always: of an interval, which never wraps round. */
 static void negate_overflow(struct func_call *call, bool always)
 {
+    const char *name = call->binding->info->name;
+    bool span = always && strcmp(name, "abs") != 0; /* abs() has no class of its own */
     if (call->eval->session->ansi || always)
-        call_fail(call, "ARITHMETIC_OVERFLOW", STATE_NUMERIC, "%s: the result does not fit",
-                  call->binding->info->name);
+        call_fail(call,
+                  span ? "INTERVAL_ARITHMETIC_OVERFLOW.WITHOUT_SUGGESTION" : "ARITHMETIC_OVERFLOW",
+                  span ? "22015" : STATE_NUMERIC, "%s: the result does not fit", name);
     else
         builder_copy(call->out, call->args[0], call->row);
 }
