@@ -160,6 +160,7 @@ static inline const struct zone *eval_zone(const struct eval *eval)
 
 extern const struct func_info func_arith[], func_compare[], func_like[], func_string[], func_cond[],
     func_regexp[], func_datetime[], func_datestep[], func_dateformat[], func_math[], func_nested[],
-    func_array[], func_hash[], func_json[], func_strings[], func_sequence[], func_typecast[];
+    func_array[], func_hash[], func_json[], func_strings[], func_sequence[], func_typecast[],
+    func_url[];
 
 #endif
