@@ -197,6 +197,8 @@ static enum err bind_group_by(struct selecting *s, const struct ast_node *list)
                str_equal_nocase(list->kids[0]->text, STR("all"));
     for (uint32_t i = 0; i < b->scope->count; i++)
         all = all && !str_equal_nocase(b->scope->items[i].name, STR("all"));
+    for (uint32_t i = 0; i < s->count; i++)
+        all = all && !str_equal_nocase(s->items[i].name, STR("all"));
     if (all)
         return group_by_all(s);
     s->keys = arena_array(b->arena, list->count + 1u, sizeof(*s->keys));
