@@ -44,6 +44,13 @@ static const char *const absent[] = {
     "regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy row_number skewness stack "
     "variant_explode variant_explode_outer zip_with map_filter map_zip_with transform_keys "
     "transform_values session_window window window_time",
+    "tuple_sketch_estimate_double tuple_sketch_summary_double tuple_sketch_theta_double "
+    "tuple_difference_double tuple_difference_theta_double tuple_intersection_double "
+    "tuple_intersection_theta_double tuple_union_double tuple_union_theta_double "
+    "tuple_sketch_estimate_integer tuple_sketch_summary_integer tuple_sketch_theta_integer "
+    "tuple_difference_integer tuple_difference_theta_integer tuple_intersection_integer "
+    "tuple_intersection_theta_integer tuple_union_integer tuple_union_theta_integer "
+    "is_valid_variant",
 };
 
 bool func_is_absent(struct str name)

@@ -196,6 +196,8 @@ static enum err format_bind(struct func_bind *bind)
 {
     enum type_kind kind = bind_kind(bind, 0);
     bool char_function = bind->info->variant;
+    if (char_function && (kind_is_numeric(kind) || kind == TYPE_STRING))
+        return number_format_bind(bind);
     if (char_function && (!is_text_or_time(kind) || kind == TYPE_STRING))
         return bind_unsupported(bind, "%s of %s", bind->info->name,
                                 type_text(bind->arena, bind->args[0].type));
@@ -225,6 +227,10 @@ static void put_formatted(struct func_call *call, const struct pattern *pattern,
 
 static void format_row(struct func_call *call)
 {
+    if (call->args[0]->type->kind == TYPE_DECIMAL) {
+        number_format_row(call);
+        return;
+    }
     const struct pattern *pattern = pattern_of(call, call_str(call, 1));
     bool instant = call->args[0]->type->kind == TYPE_TIMESTAMP;
     if (pattern && instant)

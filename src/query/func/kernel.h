@@ -156,11 +156,15 @@ static inline const struct zone *eval_zone(const struct eval *eval)
 #define STATE_NUMERIC "22003"
 #define STATE_DATETIME "22008"
 
+/* to_char of numbers (func/numberformat.c). */
+enum err number_format_bind(struct func_bind *bind) MUST_USE;
+void number_format_row(struct func_call *call);
+
 /* ---- families: func/table.c gathers them ---- */
 
 extern const struct func_info func_arith[], func_compare[], func_like[], func_string[], func_cond[],
     func_regexp[], func_datetime[], func_datestep[], func_dateformat[], func_math[], func_nested[],
     func_array[], func_hash[], func_json[], func_strings[], func_sequence[], func_typecast[],
-    func_url[];
+    func_url[], func_numberformat[];
 
 #endif

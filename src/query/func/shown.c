@@ -32,6 +32,7 @@ static const struct shown calls[] = {
     {"bround", NULL, 1, "0"},
     {"overlay", NULL, 3, "-1"},
     {"array_agg", "collect_list", 0, NULL},
+    {"to_varchar", "to_char", 0, NULL},
     {"make_dt_interval", NULL, 0, "0"},
     {"make_dt_interval", NULL, 1, "0"},
     {"make_dt_interval", NULL, 2, "0"},

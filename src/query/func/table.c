@@ -6,9 +6,10 @@
 #include "query/func/kernel.h"
 
 static const struct func_info *const families[] = {
-    func_arith,    func_compare,  func_like,       func_string,   func_cond,     func_regexp,
-    func_datetime, func_datestep, func_dateformat, func_math,     func_nested,   func_array,
-    func_hash,     func_json,     func_strings,    func_sequence, func_typecast, func_url,
+    func_arith,    func_compare,  func_like,     func_string,       func_cond,
+    func_regexp,   func_datetime, func_datestep, func_dateformat,   func_math,
+    func_nested,   func_array,    func_hash,     func_json,         func_strings,
+    func_sequence, func_typecast, func_url,      func_numberformat,
 };
 
 enum { FUNC_MAX = 1024 };
