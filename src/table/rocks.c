@@ -186,7 +186,10 @@ static void set_layout(rocksdb_options_t *options, const struct backend_options 
     rocksdb_options_set_block_based_table_factory(options, table);
     rocksdb_block_based_options_destroy(table);
     rocksdb_cache_destroy(cache);
+    /* The newest files live shortly: compressing them would be work on the way of each row. */
+    const int compression[] = {rocksdb_no_compression, rocksdb_lz4_compression};
     rocksdb_options_set_compression(options, rocksdb_lz4_compression);
+    rocksdb_options_set_compression_per_level(options, compression, 2);
     rocksdb_options_set_compaction_style(options, rocksdb_universal_compaction);
     rocksdb_universal_compaction_options_t *universal =
         rocksdb_universal_compaction_options_create();
