@@ -36,6 +36,7 @@ def environment(extra):
     env = dict(os.environ)
     env.setdefault('ASAN_OPTIONS', 'detect_leaks=1:abort_on_error=0:exitcode=99')
     env.setdefault('UBSAN_OPTIONS', 'halt_on_error=1:print_stacktrace=1')
+    env.setdefault('LSAN_OPTIONS', f'suppressions={os.path.dirname(os.path.abspath(__file__))}/lib/lsan.supp:print_suppressions=0')
     env['MILLRACE_BUILD'] = os.path.abspath(options.build)
     env['MILLRACE_RELEASE'] = os.path.abspath(options.release) if options.release else ''
     env['MILLRACE_SOURCE'] = os.path.abspath(os.path.join(os.path.dirname(__file__), '..'))
@@ -79,7 +80,7 @@ def main():
         total[1] += failed
         total[2] += skipped
         word = 'FAIL' if failed else 'ok'
-        if failed or options.verbose or seconds > 20:
+        if failed or skipped or options.verbose or seconds > 20:
             print(f'{word:4} {name}: {passed} passed, {failed} failed, {skipped} skipped ({seconds:.1f} s)', flush=True)
         if failed:
             lines = text.splitlines()

@@ -43,7 +43,8 @@ def run(target):
     folders += folders_of(room, name)
     command = [path, f'-max_total_time={options.seconds}', '-timeout=20', '-rss_limit_mb=4096', '-print_final_stats=1', f'-seed={options.seed}',
                f'-artifact_prefix={work}/', *folders]
-    result = subprocess.run(command, capture_output=True, text=True, errors='replace')
+    env = dict(os.environ, LSAN_OPTIONS=f'suppressions={here}/../lib/lsan.supp:print_suppressions=0')
+    result = subprocess.run(command, capture_output=True, text=True, errors='replace', env=env)
     text = result.stderr
     runs = re.search(r'stat::number_of_executed_units:\s*(\d+)', text)
     crashes = glob.glob(f'{work}/crash-*') + glob.glob(f'{work}/timeout-*') + glob.glob(f'{work}/oom-*') + glob.glob(f'{work}/leak-*')
