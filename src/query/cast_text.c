@@ -184,3 +184,25 @@ enum err cast_text_decimal(struct str text, unsigned precision, unsigned scale, 
 {
     return decimal_parse(cast_text_trim(text), precision, scale, ret_value);
 }
+
+bool cast_text_is_clock(struct str text, struct str *ret_time, struct str *ret_zone)
+{
+    text = cast_text_trim(text);
+    bool marked = text.bytes && text.ptr[0] == 'T';
+    if (marked)
+        text = str_slice(text, 1, text.bytes);
+    size_t digits = 0, end;
+    while (digits < text.bytes && text.ptr[digits] >= '0' && text.ptr[digits] <= '9')
+        digits++;
+    bool colon = digits < text.bytes && text.ptr[digits] == ':';
+    if (digits < 1 || digits > 2 || (!marked && !colon))
+        return false;
+    for (end = digits; end < text.bytes; end++) {
+        char c = text.ptr[end];
+        if ((c < '0' || c > '9') && c != ':' && c != '.')
+            break;
+    }
+    *ret_time = text;
+    *ret_zone = cast_text_trim(str_slice(text, end, text.bytes));
+    return true;
+}

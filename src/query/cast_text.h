@@ -15,5 +15,9 @@ enum err cast_text_boolean(struct str text, bool *ret_value) MUST_USE;
 enum err cast_text_decimal(struct str text, unsigned precision, unsigned scale,
                            __int128 *ret_value) MUST_USE;
 struct str cast_text_trim(struct str text);
+/* A time of day without a date: "10:11", "T10", "10:11:12.5 UTC"; *ret_time is the text without T
+ * and blanks around it, *ret_zone what follows the digits in it. Whether the parts are in range is
+ * for the parser of timestamps to say. */
+bool cast_text_is_clock(struct str text, struct str *ret_time, struct str *ret_zone);
 
 #endif

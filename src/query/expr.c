@@ -209,7 +209,9 @@ struct expr *expr_fold(struct arena *arena, const struct query_session *session,
     CLEAN(arena_deinit) struct arena scratch;
     arena_init(&scratch, FOLD_SCRATCH_MAX);
     bool failed = false;
-    struct eval eval = {.session = session,
+    struct query_session planning = *session;
+    planning.now_us = EVAL_NO_CLOCK; /* what needs the clock is left to the run */
+    struct eval eval = {.session = &planning,
                         .scratch = &scratch,
                         .failed = note_failure,
                         .owner = &failed,

@@ -27,6 +27,7 @@ struct func_memos {
 void func_memos_deinit(struct func_memos *memos);
 
 /* One evaluation of an expression over a batch. */
+#define EVAL_NO_CLOCK INT64_MIN /* session->now_us while constants are folded */
 struct eval {
     const struct query_session *session;
     struct arena *scratch; /* reset after each batch */

@@ -91,6 +91,10 @@ static enum err to_time_bind(struct func_bind *bind)
         bind->out.args[1] = type_implicit(bind, 1, type_simple(TYPE_STRING));
         return bind->out.args[1] ? OK : bind_bad_input(bind, 1, "STRING");
     }
+    if (bind->out.result->kind == TYPE_TIMESTAMP_NTZ && kind_is_numeric(kind)) {
+        bind->out.args[0] = type_simple(TYPE_STRING); /* seconds are only those of an instant */
+        return OK;
+    }
     struct diag diag = {0};
     if (cast_check(bind->args[0].type, bind->out.result, bind->session, quiet, &diag) != OK)
         return bind_fail(bind, "DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION", "42K09", "%s",
@@ -184,7 +188,9 @@ static enum err seconds_bind(struct func_bind *bind)
 
 static void seconds_row(struct func_call *call)
 {
-    if (call->count == 0)
+    if (call->count == 0 && call->eval->session->now_us == EVAL_NO_CLOCK)
+        call_fail(call, "UNSUPPORTED_FEATURE", "0A000", "no clock while planning");
+    else if (call->count == 0)
         builder_i64(call->out, when_floor(call->eval->session->now_us, US_PER_SECOND));
     else
         to_time_row(call);
