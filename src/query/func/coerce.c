@@ -95,6 +95,13 @@ static const struct type *text_common(const struct type *other, bool ansi)
     return other;
 }
 
+/* A text that is cast may become NULL, which no key of a map may be. */
+static bool keeps_keys(const struct type *map, const struct field *common)
+{
+    return map->fields[0].type->kind != TYPE_STRING || common->type->kind == TYPE_STRING ||
+           common->type->kind == TYPE_BINARY;
+}
+
 static const struct type *struct_common(struct arena *arena, const struct type *a,
                                         const struct type *b, const struct query_session *session)
 {
@@ -108,6 +115,8 @@ static const struct type *struct_common(struct arena *arena, const struct type *
         fields[i].not_null = a->fields[i].not_null && b->fields[i].not_null;
         fields[i].type = type_common(arena, a->fields[i].type, b->fields[i].type, session);
         if (!fields[i].type)
+            return NULL;
+        if (a->kind == TYPE_MAP && i == 0 && !(keeps_keys(a, fields) && keeps_keys(b, fields)))
             return NULL;
     }
     if (a->kind == TYPE_ARRAY)
