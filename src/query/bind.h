@@ -28,6 +28,8 @@ struct scope {
 struct bound_alias {
     struct str name;
     struct expr *expr;
+    bool is_new;  /* made by this select list: not a column of FROM under its own name */
+    bool lateral; /* names an earlier item */
 };
 
 struct lambda_frame {
@@ -46,6 +48,9 @@ struct binder {
     const struct bound_alias *aliases;
     size_t alias_count;
     bool aliases_first; /* ORDER BY: an alias hides a column */
+    bool in_items;      /* the select list is being bound: an alias is a lateral one */
+    bool in_group_by;   /* GROUP BY: the first alias of the name counts, no lateral one may */
+    bool used_lateral;  /* set when an alias of an earlier item was named */
     struct lambda_frame *lambda;
     uint32_t variables;       /* lambda variables in use so far in this plan */
     const char *clause;       /* where aggregates are refused: "WHERE"; NULL = allowed */
@@ -95,6 +100,9 @@ enum err bind_refuse(struct binder *b, const struct ast_node *node, const char *
 enum err bind_error(struct binder *b, const struct ast_node *node, const char *error_class,
                    const char *sqlstate, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+
+/* Refuses a key of GROUP BY whose item names an earlier item. */
+enum err bind_lateral_key(struct binder *b, const struct ast_node *node);
 
 /* The columns that a STAR stands for. */
 enum err bind_star(struct binder *b, const struct ast_node *star, struct expr ***ret_exprs,

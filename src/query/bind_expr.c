@@ -143,6 +143,27 @@ static struct expr *rename_fields(struct binder *b, const struct type *names, st
     return expr_cast(b->arena, b->session, row, type_struct(b->arena, fields, names->field_count));
 }
 
+/* IN stops at its first match: where a later value could fail it becomes x = a OR x = b, and not
+ * even that when x is NULL. */
+static enum err in_order(struct binder *b, const struct ast_node *node, struct expr *in,
+                         struct expr **ret_expr)
+{
+    bool can_fail = false;
+    for (uint32_t i = 1; i < in->count; i++)
+        can_fail |= expr_can_fail(in->kids[i]);
+    *ret_expr = in;
+    if (!can_fail || in->kids[0]->is_volatile)
+        return OK;
+    struct expr **parts = arena_array(b->arena, in->count, sizeof(*parts));
+    for (uint32_t i = 1; i < in->count; i++)
+        TRY(call2(b, "=", in->kids[0], in->kids[i], node, &parts[i - 1]));
+    struct expr *any = in->count == 2 ? parts[0] : logical(b, EXPR_OR, node, parts, in->count - 1);
+    struct expr *kids[2] = {NULL, any};
+    TRY(bind_function(b, STR("isnotnull"), &in->kids[0], 1, node, &kids[0]));
+    *ret_expr = logical(b, EXPR_CASE, node, kids, 2);
+    return OK;
+}
+
 static enum err bind_in(struct binder *b, const struct ast_node *node, struct expr **ret_expr)
 {
     struct expr **kids, *expr;
@@ -150,6 +171,8 @@ static enum err bind_in(struct binder *b, const struct ast_node *node, struct ex
     for (size_t i = 1; i < node->count; i++)
         kids[i] = rename_fields(b, kids[0]->type, kids[i]);
     TRY(bind_function(b, STR("in"), kids, node->count, node, &expr));
+    if (expr->kind == EXPR_CALL)
+        TRY(in_order(b, node, expr, &expr));
     *ret_expr = negate_if(b, node, expr);
     return OK;
 }

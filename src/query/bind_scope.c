@@ -192,13 +192,52 @@ static struct expr *find_variable(struct binder *b, struct str name, const struc
     return NULL;
 }
 
-static struct expr *find_alias(struct binder *b, struct str name)
+static const struct bound_alias *find_alias(const struct binder *b, struct str name)
 {
     for (size_t i = 0; i < b->alias_count; i++) {
         if (same_name(b, b->aliases[i].name, name))
-            return b->aliases[i].expr;
+            return &b->aliases[i];
     }
     return NULL;
+}
+
+/* Whether two items have the name; a column that is selected twice is one. */
+static bool is_ambiguous(const struct binder *b, const struct bound_alias *first)
+{
+    for (size_t i = (size_t)(first - b->aliases) + 1; i < b->alias_count; i++) {
+        const struct bound_alias *other = &b->aliases[i];
+        if (same_name(b, other->name, first->name) &&
+            (first->is_new || other->is_new || !expr_equal(first->expr, other->expr)))
+            return true;
+    }
+    return false;
+}
+
+/* *ret_expr is NULL when no item has the name. */
+static enum err bind_alias(struct binder *b, struct str name, const struct ast_node *node,
+                           struct expr **ret_expr)
+{
+    const struct bound_alias *alias = find_alias(b, name);
+    *ret_expr = NULL;
+    if (!alias)
+        return OK;
+    if (b->in_group_by && alias->lateral)
+        return bind_lateral_key(b, node);
+    if (!b->in_group_by && is_ambiguous(b, alias))
+        return bind_error(
+            b, node, b->in_items ? "AMBIGUOUS_LATERAL_COLUMN_ALIAS" : "AMBIGUOUS_REFERENCE",
+            b->in_items ? "42702" : "42704",
+            "%.*s is the name of more than one item of the select list", STR_ARG(name));
+    b->used_lateral |= b->in_items;
+    *ret_expr = alias->expr;
+    return OK;
+}
+
+enum err bind_lateral_key(struct binder *b, const struct ast_node *node)
+{
+    bind_refuse(b, node, "grouping by an item that names an earlier one");
+    diag_class(b->diag, "UNSUPPORTED_FEATURE.LATERAL_COLUMN_ALIAS_IN_GROUP_BY", "0A000");
+    return ERR_UNSUPPORTED;
 }
 
 /* What the chain starts with, and how many parts that takes. */
@@ -208,8 +247,11 @@ static enum err find_start(struct binder *b, const struct str *parts, size_t cou
     *ret_used = 1;
     if ((*ret_expr = find_variable(b, parts[0], node)))
         return OK;
-    if (b->aliases_first && (*ret_expr = find_alias(b, parts[0])))
-        return OK;
+    if (b->aliases_first) {
+        TRY(bind_alias(b, parts[0], node, ret_expr));
+        if (*ret_expr)
+            return OK;
+    }
     size_t most = count - 1 < 3 ? count - 1 : 3;
     for (size_t qualifiers = most + 1; qualifiers-- > 0;) {
         struct match match = find_column(b, parts, qualifiers);
@@ -223,9 +265,8 @@ static enum err find_start(struct binder *b, const struct str *parts, size_t cou
             return OK;
         }
     }
-    if ((*ret_expr = find_alias(b, parts[0])))
-        return OK;
-    return unresolved(b, parts, count, node);
+    TRY(bind_alias(b, parts[0], node, ret_expr));
+    return *ret_expr ? OK : unresolved(b, parts, count, node);
 }
 
 enum err bind_bare(struct binder *b, const struct ast_node *node, struct expr **ret_expr)
@@ -267,9 +308,16 @@ enum err bind_name(struct binder *b, const struct ast_node *node, struct expr **
         TRY(bind_expr(b, node->kids[0], &expr));
         return bind_field(b, expr, node->text, node, ret_expr);
     }
-    TRY(find_start(b, parts, count, node, &expr, &used));
-    for (; used < count; used++)
-        TRY(bind_field(b, expr, parts[used], node, &expr));
+    const struct ast_node *first = node;
+    while (first->kind == AST_FIELD)
+        first = first->kids[0];
+    TRY(find_start(b, parts, count, first, &expr, &used));
+    for (; used < count; used++) {
+        const struct ast_node *field = node;
+        for (size_t i = used + 1; i < count; i++)
+            field = field->kids[0];
+        TRY(bind_field(b, expr, parts[used], field, &expr));
+    }
     *ret_expr = expr;
     return OK;
 }

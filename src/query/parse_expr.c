@@ -258,6 +258,19 @@ struct ast_node *parse_exprs(struct parser *p)
 
 /* ---- names given to expressions ---- */
 
+/* "FROM from t": the name is FROM; but "FROM from" and "FROM from WHERE" read a table from. */
+static bool is_named_from(const struct parser *p)
+{
+    static const char *const clauses[] = {
+        "WHERE", "GROUP",   "HAVING",    "ORDER", "LIMIT",  "OFFSET",  "UNION", "EXCEPT",
+        "MINUS", "LATERAL", "INTERSECT", "SORT",  "AS",     "CLUSTER", "JOIN",  "LEFT",
+        "RIGHT", "FULL",    "INNER",     "CROSS", "WINDOW", NULL,
+    };
+    return parse_is(p, 0, "FROM") && parse_is(p, 1, "FROM") &&
+           parse_peek(p, 1)->kind == TOKEN_WORD && parse_at_name(p, 2) &&
+           !parse_is_any(p, 2, clauses);
+}
+
 static bool at_alias(const struct parser *p)
 {
     static const char *const stops[] = {
@@ -266,7 +279,7 @@ static bool at_alias(const struct parser *p)
         "DISTRIBUTE", "AND",   "OR",       "INSERT",    "SELECT", "QUALIFY", NULL,
     };
     bool delay = parse_is(p, 0, "DELAY") && parse_is(p, 1, "OF"); /* of WATERMARK */
-    return parse_at_name(p, 0) && !parse_is_any(p, 0, stops) && !delay;
+    return parse_at_name(p, 0) && (!parse_is_any(p, 0, stops) || is_named_from(p)) && !delay;
 }
 
 struct ast_node *parse_named_expr(struct parser *p)

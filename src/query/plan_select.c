@@ -33,7 +33,7 @@ struct selecting {
 };
 
 static void add_item(struct selecting *s, const struct ast_node *node, struct expr *expr,
-                     struct str name)
+                     struct str name, bool renamed)
 {
     struct arena *arena = s->p->binder.arena;
     if (s->count == s->room) {
@@ -49,7 +49,10 @@ static void add_item(struct selecting *s, const struct ast_node *node, struct ex
         s->room = room;
     }
     s->items[s->count] = (struct item){node, expr, name};
-    s->aliases[s->count] = (struct bound_alias){name, expr};
+    bool lateral = s->p->binder.used_lateral;
+    bool is_new = expr->kind != EXPR_COLUMN || renamed;
+    s->aliases[s->count] = (struct bound_alias){name, expr, is_new, lateral};
+    s->p->binder.used_lateral = false;
     s->count++;
     s->p->binder.aliases = s->aliases;
     s->p->binder.alias_count = s->count;
@@ -104,7 +107,7 @@ static enum err add_generated(struct selecting *s, const struct ast_node *node)
                           : made->inlined ? made->exprs[0]->type->fields[0].type->fields[i].name
                           : count - with_position > 1 ? str_of(map_names[value])
                                                       : STR("col");
-        add_item(s, call, expr, name);
+        add_item(s, call, expr, name, false);
     }
     return OK;
 }
@@ -119,7 +122,7 @@ static enum err add_star(struct selecting *s, const struct ast_node *star)
         return bind_error(&s->p->binder, star, "INVALID_USAGE_OF_STAR_OR_REGEX", "42000",
                           "* needs a FROM");
     for (size_t i = 0; i < count; i++)
-        add_item(s, star, exprs[i], names[i]);
+        add_item(s, star, exprs[i], names[i], false);
     return OK;
 }
 
@@ -138,7 +141,7 @@ static enum err bind_items(struct selecting *s, const struct ast_node *list)
                               "many names are for functions that make many columns");
         } else {
             TRY(bind_expr(b, node, &expr));
-            add_item(s, without_alias(node), expr, name_of(b, node));
+            add_item(s, without_alias(node), expr, name_of(b, node), node->kind == AST_ALIAS);
         }
     }
     return OK;
@@ -164,8 +167,7 @@ static enum err item_at(struct selecting *s, const struct ast_node *node, const 
 }
 
 /* GROUP BY 1 may name neither what * stands for nor an aggregate. */
-static enum err check_place(struct selecting *s, const struct ast_node *node,
-                            const struct expr *item)
+static enum err check_place(struct selecting *s, const struct ast_node *node, int32_t place)
 {
     const struct ast_node *list = s->select->kids[0];
     for (uint32_t i = 0; i < list->count; i++) {
@@ -173,7 +175,9 @@ static enum err check_place(struct selecting *s, const struct ast_node *node,
             return bind_error(&s->p->binder, node, "STAR_GROUP_BY_POS", "0A000",
                               "a position in GROUP BY does not go together with *");
     }
-    if (item->has_aggregate)
+    if (s->aliases[place - 1].lateral)
+        return bind_lateral_key(&s->p->binder, node);
+    if (s->items[place - 1].expr->has_aggregate)
         return bind_error(&s->p->binder, node, "GROUP_BY_POS_AGGREGATE", "42903",
                           "the item at this position of GROUP BY is an aggregate");
     return OK;
@@ -184,8 +188,11 @@ static enum err group_by_all(struct selecting *s)
     s->group_all = true;
     s->keys = arena_array(s->p->binder.arena, s->count + 1u, sizeof(*s->keys));
     for (uint32_t i = 0; i < s->count; i++) {
-        if (!s->items[i].expr->has_aggregate)
-            s->keys[s->key_count++] = s->items[i].expr;
+        if (s->items[i].expr->has_aggregate)
+            continue;
+        if (s->aliases[i].lateral)
+            return bind_lateral_key(&s->p->binder, s->items[i].node);
+        s->keys[s->key_count++] = s->items[i].expr;
     }
     return OK;
 }
@@ -202,6 +209,7 @@ static enum err bind_group_by(struct selecting *s, const struct ast_node *list)
     if (all)
         return group_by_all(s);
     s->keys = arena_array(b->arena, list->count + 1u, sizeof(*s->keys));
+    b->in_group_by = true;
     for (uint32_t i = 0; i < list->count; i++) {
         const struct ast_node *node = list->kids[i];
         struct expr *expr;
@@ -209,14 +217,16 @@ static enum err bind_group_by(struct selecting *s, const struct ast_node *list)
             return bind_refuse(b, node, "ROLLUP, CUBE or GROUPING SETS");
         TRY(bind_expr(b, node, &expr));
         if (is_place(node, expr)) {
+            int32_t place = expr->constant->i32[0];
             TRY(item_at(s, node, expr, "GROUP_BY_POS_OUT_OF_RANGE", &expr));
-            TRY(check_place(s, node, expr));
+            TRY(check_place(s, node, place));
         }
         if (expr->has_aggregate)
             return bind_error(b, node, "GROUP_BY_AGGREGATE", "42903",
                               "an aggregate may not stand in GROUP BY");
         s->keys[s->key_count++] = expr;
     }
+    b->in_group_by = false;
     return OK;
 }
 
@@ -490,7 +500,9 @@ static enum err bind_all(struct selecting *s)
         add_filter(s->p, &s->relation, condition);
     }
     TRY(plan_generator(s, list));
+    b->in_items = true;
     TRY(bind_items(s, list));
+    b->in_items = false;
     if (ast_kid(s->select, 3))
         TRY(bind_group_by(s, ast_kid(s->select, 3)));
     if (having)
@@ -510,6 +522,7 @@ enum err plan_select(struct planner *p, const struct ast_node *query, const stru
     b->aliases = NULL;
     b->alias_count = 0;
     b->clause = NULL;
+    b->in_items = b->in_group_by = b->used_lateral = false;
     TRY(bind_all(&s));
     if (needs_aggregate(&s)) {
         if (s.generator)
