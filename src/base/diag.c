@@ -78,7 +78,11 @@ void diag_print(const struct diag *diag, struct str source, struct buf *out)
     buf_char(out, '\n');
     struct str line = diag->line ? line_of(source, diag->line) : STR_NONE;
     if (line.bytes && line.bytes < 400) {
-        buf_printf(out, "  %.*s\n  ", STR_ARG(line));
+        buf_text(out, "  ");
+        for (size_t i = 0; i < line.bytes; i++)
+            buf_char(out,
+                     (unsigned char)line.ptr[i] < ' ' && line.ptr[i] != '\t' ? ' ' : line.ptr[i]);
+        buf_text(out, "\n  ");
         uint32_t column = 1;
         for (size_t i = 0; i < line.bytes && column < diag->column; i++) {
             if (((unsigned char)line.ptr[i] & 0xC0) == 0x80)

@@ -533,6 +533,24 @@ static void load_root(struct loader *loader, struct fy_event *event, struct sett
                 "this file has to be a map of keys and values");
 }
 
+/* YAML takes a lone CR for a line end, editors do not: places would be off from there on. */
+static bool check_line_ends(struct loader *loader)
+{
+    uint32_t line = 1;
+    for (struct str rest = loader->text, part; str_cut(&rest, '\n', &part); line++) {
+        const char *cr = part.bytes ? memchr(part.ptr, '\r', part.bytes) : NULL;
+        if (!cr || (cr + 1 == part.ptr + part.bytes && rest.ptr))
+            continue;
+        uint32_t column = 1;
+        for (const char *c = part.ptr; c < cr; c++)
+            column += ((unsigned char)*c & 0xC0) != 0x80;
+        mistake(loader, line, column, "save the file with LF line ends",
+                "a carriage return without a line feed");
+        return false;
+    }
+    return true;
+}
+
 /* The encoding and the size; a byte that is not UTF-8 is shown. */
 static bool check_text(struct loader *loader)
 {
@@ -557,7 +575,7 @@ static bool check_text(struct loader *loader)
         mistake(loader, line, column, "save the file as UTF-8", "not UTF-8 text");
         return false;
     }
-    return true;
+    return check_line_ends(loader);
 }
 
 enum err yaml_load(struct arena *arena, struct str text, const char *file,
