@@ -8,8 +8,4 @@ extern const struct connector connector_http;
 extern const struct connector connector_webhook;
 extern const struct connector connector_file;
 extern const struct connector connector_generator;
-
-/* With padding, as Authorization: Basic wants it. */
-void base64_append(struct str text, struct buf *out);
-
 #endif

@@ -5,6 +5,8 @@
  */
 #include "connect/http_source.h"
 
+#include "base/base64.h"
+
 #include <stdio.h>
 
 static const struct key_info basic_keys[] = {
@@ -189,7 +191,7 @@ static void add_headers(struct http_fetch *fetch, const struct setting *settings
         buf_char(&pair, ':');
         buf_str_append(&pair, setting_text(basic, "password", ""));
         buf_text(&value, "Basic ");
-        base64_append(buf_str(&pair), &value);
+        base64_encode(buf_str(&pair), &value);
         add_header(fetch, STR("Authorization"), buf_str(&value));
         buf_deinit(&pair);
     } else if (setting_get(auth, "api_key")) {

@@ -12,6 +12,7 @@
  */
 #include "connect/webhook.h"
 
+#include "base/base64.h"
 #include "base/check.h"
 #include "base/mem.h"
 #include "connect/connect_private.h"
@@ -340,7 +341,7 @@ static void read_auth(struct webhook *w, const struct setting *auth)
         buf_str_append(&pair, setting_text(basic, "user", ""));
         buf_char(&pair, ':');
         buf_str_append(&pair, setting_text(basic, "password", ""));
-        base64_append(buf_str(&pair), &w->basic);
+        base64_encode(buf_str(&pair), &w->basic);
         buf_deinit(&pair);
     }
 }

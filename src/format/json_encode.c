@@ -14,6 +14,7 @@
  *   STRUCT               an object; null fields as null or, with skip_nulls, left out
  *   MAP                  an object with the keys as text, null values always written
  */
+#include "base/base64.h"
 #include "base/zone.h"
 #include "data/column.h"
 #include "format/json.h"
@@ -102,19 +103,8 @@ static void timestamp(int64_t us, bool zoned, const struct json_encode_options *
 
 static void base64(struct str data, struct buf *out)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const uint8_t *p = (const uint8_t *)data.ptr;
     buf_char(out, '"');
-    for (size_t at = 0; at < data.bytes; at += 3) {
-        size_t left = data.bytes - at;
-        uint32_t bits = (uint32_t)p[at] << 16;
-        bits |= left > 1 ? (uint32_t)p[at + 1] << 8 : 0;
-        bits |= left > 2 ? p[at + 2] : 0;
-        char text[4] = {digits[bits >> 18], digits[bits >> 12 & 63],
-                        left > 1 ? digits[bits >> 6 & 63] : '=',
-                        left > 2 ? digits[bits & 63] : '='};
-        buf_append(out, text, 4);
-    }
+    base64_encode(data, out);
     buf_char(out, '"');
 }
 
