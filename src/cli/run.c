@@ -30,7 +30,7 @@ struct run {
     bool stopping;
     bool failed;
     int lines_drawn;
-    uint64_t fetched_before, rows_before; /* for rates */
+    uint64_t *counts; /* one a line, of the time it was drawn before */
     int64_t looked_ns;
     struct pipeline_status first; /* books at the start */
     struct arena first_arena;
@@ -107,8 +107,8 @@ static void source_line(struct buf *out, const struct pipeline_source_status *s,
 {
     buf_printf(out, "  %-18.*s %-9s", STR_ARG(s->name), s->connector ? s->connector : "topic");
     if (s->connector)
-        buf_printf(out, " fetched %-10llu appended %-10llu %8.0f/s  %s",
-                   (unsigned long long)s->fetched, (unsigned long long)s->appended, rate,
+        buf_printf(out, " fetched %-10llu %8.0f/s  appended %-10llu %s",
+                   (unsigned long long)s->fetched, rate, (unsigned long long)s->appended,
                    source_word(&s->source));
     else
         buf_printf(out, " records %-10lld", (long long)s->topic_records);
@@ -119,49 +119,76 @@ static void source_line(struct buf *out, const struct pipeline_source_status *s,
 
 static void table_line(struct buf *out, const struct pipeline_table_status *t, double rate)
 {
+    buf_printf(out, "  %-18.*s %-9s", STR_ARG(t->name), t->state);
     if (t->view) {
-        buf_printf(out, "  %-18.*s %-9s rows    %-10llu refreshed %llu times%s%s\n",
-                   STR_ARG(t->name), t->state, (unsigned long long)t->rows,
-                   (unsigned long long)t->epoch, t->detail[0] ? "  " : "", t->detail);
-        return;
+        buf_printf(out, " rows    %-10llu refreshed %llu times", (unsigned long long)t->rows,
+                   (unsigned long long)t->epoch);
+    } else {
+        buf_printf(out, " stored  %-10llu %8.0f/s  p50 ", (unsigned long long)t->stored, rate);
+        print_ms(out, t->p50_us);
+        buf_text(out, " p99 ");
+        print_ms(out, t->p99_us);
+        buf_printf(out, "  lag %lld  dead %llu  filtered %llu", (long long)t->lag,
+                   (unsigned long long)t->dead, (unsigned long long)t->filtered);
     }
-    buf_printf(
-        out, "  %-18.*s %-9s stored  %-10llu filtered %-10llu %8.0f/s  dead %llu  lag %lld  p50 ",
-        STR_ARG(t->name), t->state, (unsigned long long)t->stored, (unsigned long long)t->filtered,
-        rate, (unsigned long long)t->dead, (long long)t->lag);
-    print_ms(out, t->p50_us);
-    buf_text(out, " p99 ");
-    print_ms(out, t->p99_us);
     if (t->detail[0])
         buf_printf(out, "  %s", t->detail);
     buf_char(out, '\n');
 }
 
+/* Lines that wrapped could not be drawn over: they are cut at the terminal's edge. */
+static void cut_lines(struct str text, uint32_t columns, struct buf *out)
+{
+    for (struct str line; str_cut(&text, '\n', &line);) {
+        uint32_t column = 0;
+        size_t bytes = 0;
+        for (; bytes < line.bytes; bytes++) {
+            column += ((unsigned char)line.ptr[bytes] & 0xC0) != 0x80;
+            if (column >= columns)
+                break;
+        }
+        buf_str_append(out, str_slice(line, 0, bytes));
+        if (text.ptr)
+            buf_char(out, '\n');
+    }
+}
+
+/* What a line's counter grew by since the line was drawn before, a second. */
+static double rate(struct run *run, size_t line, uint64_t count, double seconds)
+{
+    uint64_t grown = count - run->counts[line];
+    run->counts[line] = count;
+    return seconds > 0 ? (double)grown / seconds : 0;
+}
+
+static void status_lines(struct run *run, const struct pipeline_status *status, double seconds,
+                         struct buf *out)
+{
+    size_t line = 0;
+    for (size_t i = 0; i < status->source_count; i++, line++)
+        source_line(out, &status->sources[i], rate(run, line, status->sources[i].fetched, seconds));
+    for (size_t i = 0; i < status->table_count; i++, line++)
+        table_line(out, &status->tables[i], rate(run, line, status->tables[i].rows, seconds));
+    if (status->log_health != OK)
+        buf_printf(out, "  intake has stopped: %s\n", err_text(status->log_health));
+}
+
 static void draw(struct run *run)
 {
     CLEAN(arena_deinit) struct arena arena = {.bytes_max = 16 << 20};
-    CLEAN(buf_deinit) struct buf out = {0};
+    CLEAN(buf_deinit) struct buf lines = {0}, out = {0};
     struct pipeline_status status;
-    uint64_t fetched = 0, rows = 0;
-    pipeline_status(run->pipeline, &arena, &status);
-    for (size_t i = 0; i < status.source_count; i++)
-        fetched += status.sources[i].fetched;
-    for (size_t i = 0; i < status.table_count; i++)
-        rows += status.tables[i].view ? 0 : status.tables[i].rows;
     int64_t now_ns = io_now_ns(run->io);
-    double seconds = (double)(now_ns - run->looked_ns) / 1e9;
+    pipeline_status(run->pipeline, &arena, &status);
+    status_lines(run, &status, (double)(now_ns - run->looked_ns) / 1e9, &lines);
+    run->looked_ns = now_ns;
     if (run->live && run->lines_drawn)
         buf_printf(&out, "\033[%dA\033[J", run->lines_drawn);
-    for (size_t i = 0; i < status.source_count; i++)
-        source_line(&out, &status.sources[i], (double)(fetched - run->fetched_before) / seconds);
-    for (size_t i = 0; i < status.table_count; i++)
-        table_line(&out, &status.tables[i], (double)(rows - run->rows_before) / seconds);
-    if (status.log_health != OK)
-        buf_printf(&out, "  intake has stopped: %s\n", err_text(status.log_health));
+    if (run->live)
+        cut_lines(buf_str(&lines), io_terminal_columns(run->io), &out);
+    else
+        buf_str_append(&out, buf_str(&lines));
     run->lines_drawn = (int)(status.source_count + status.table_count) + (status.log_health != OK);
-    run->fetched_before = fetched;
-    run->rows_before = rows;
-    run->looked_ns = now_ns;
     cli_write(run->cli, buf_str(&out));
 }
 
@@ -311,8 +338,10 @@ static void start(struct run *run, int64_t for_ms)
     arena_init(&run->first_arena, 16 << 20);
     pipeline_start(run->pipeline);
     pipeline_status(run->pipeline, &run->first_arena, &run->first);
+    run->counts =
+        mem_zero((run->first.source_count + run->first.table_count + 1) * sizeof *run->counts);
     for (size_t i = 0; i < run->first.table_count; i++)
-        run->rows_before += run->first.tables[i].rows;
+        run->counts[run->first.source_count + i] = run->first.tables[i].rows;
     run->looked_ns = io_now_ns(run->io);
     run->end_timer = (struct io_timer){.fire = time_is_up, .owner = run};
     run->status_timer = (struct io_timer){.fire = status_due, .owner = run};
@@ -335,6 +364,7 @@ static void close_run(struct run *run)
     pipeline_close(run->pipeline);
     project_free(run->project);
     arena_deinit(&run->first_arena);
+    mem_free(run->counts);
 }
 
 static int finish(struct run *run)
