@@ -50,7 +50,7 @@ def run(test):
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                                env=environment(extra), cwd=workdir, start_new_session=True)
     try:
-        out, _ = process.communicate(timeout=timeout * 5)
+        out, _ = process.communicate(timeout=timeout * 3)
         code = process.returncode
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
