@@ -30,6 +30,9 @@ static const struct err_info table[ERR_COUNT_] = {
     [ERR_DISK_FULL] = {"DISK_FULL", "the disk is full", 56, 507, 0x1001, "53100"},
     [ERR_NETWORK] = {"NETWORK", "the connection failed", 13, 502, 0x1000, "08006"},
     [ERR_AGAIN] = {"AGAIN", "try again later", 14, 503, 0x1001, "55P03"},
+    [ERR_FENCED] = {"FENCED", "a newer owner took over", 47, 409, 0x2200, "40001"},
+    [ERR_DISORDER] = {"DISORDER", "out of order", 45, 409, 0x2200, "40001"},
+    [ERR_STATE] = {"STATE", "not possible in this state", 48, 409, 0x2200, "55000"},
 };
 
 const struct err_info *err_info(enum err err)

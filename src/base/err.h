@@ -27,6 +27,9 @@ enum err {
     ERR_DISK_FULL,    /* no room; may be tried again when there is */
     ERR_NETWORK,      /* a connection could not be made or broke */
     ERR_AGAIN,        /* nothing now; try later */
+    ERR_FENCED,       /* a newer owner of the same name took over */
+    ERR_DISORDER,     /* a number of a sequence was left out */
+    ERR_STATE,        /* not in a state that allows it */
     ERR_COUNT_
 };
 

@@ -49,15 +49,22 @@ enum err log_health(struct log *log);
 /* ---- topics ---- */
 
 struct log_topic_config {
-    int32_t partitions;        /* 1.. */
-    int64_t retention_ms;      /* -1 = for ever */
-    int64_t retention_bytes;   /* of a partition; -1 = unlimited */
-    int64_t segment_bytes;     /* 0 = 128 MiB */
-    int64_t segment_ms;        /* 0 = 7 days */
-    int32_t message_bytes_max; /* of a batch; 0 = 16 MiB */
-    enum codec compression;    /* of batches that we build */
-    bool compact;              /* cleanup.policy=compact: newest of each key is kept */
-    bool log_append_time;      /* message.timestamp.type=LogAppendTime */
+    int32_t partitions;          /* 1.. */
+    int64_t retention_ms;        /* -1 = for ever */
+    int64_t retention_bytes;     /* of a partition; -1 = unlimited */
+    int64_t segment_bytes;       /* 0 = 128 MiB */
+    int64_t segment_ms;          /* 0 = 7 days */
+    int32_t message_bytes_max;   /* of a batch; 0 = 16 MiB */
+    enum codec compression;      /* of batches that we build */
+    bool compact;                /* cleanup.policy=compact: newest of each key is kept */
+    bool log_append_time;        /* message.timestamp.type=LogAppendTime */
+    bool compact_and_delete;     /* with compact: retention applies too */
+    bool sync_each;              /* flush.messages=1: as LOG_SYNC, whatever the log's durability */
+    int64_t delete_retention_ms; /* tombstones and markers stay that long after the first clean;
+                                    0 = 24 h */
+    int64_t compaction_lag_min_ms; /* newer records are not compacted; 0 = none */
+    int64_t compaction_lag_max_ms; /* compacted at the latest; 0 = no limit */
+    double dirty_ratio_min;        /* share of not yet compacted bytes; 0 = 0.5 */
 };
 /* 1 partition, 7 days, unlimited bytes, no compression. */
 void log_topic_config_default(struct log_topic_config *config);
@@ -77,6 +84,20 @@ struct log_topic_config log_topic_config(const struct log_topic *topic);
 enum err
 log_topic_configure(struct log_topic *topic,
                     const struct log_topic_config *config) MUST_USE; /* may add partitions */
+/* Text that a protocol keeps with the topic: the settings that were given, by their own names.
+ * Durable when it returns; replaces all. The getter gives a copy in the arena, sorted by name. */
+struct log_topic_setting {
+    struct str name, value;
+};
+enum err log_topic_settings_set(struct log_topic *topic, const struct log_topic_setting *settings,
+                                size_t count) MUST_USE;
+size_t log_topic_settings(const struct log_topic *topic, struct arena *arena,
+                          struct log_topic_setting **ret_settings);
+/* By its 16 bytes; NULL when missing. */
+struct log_topic *log_topic_find_id(struct log *log, const uint8_t *id);
+/* Internal topics (__consumer_offsets, __transaction_state) begin with two underscores and are
+ * flagged to clients. */
+bool log_topic_is_internal(const struct log_topic *topic);
 int32_t log_topic_partitions(const struct log_topic *topic);
 /* NULL when out of range. */
 struct log_partition *log_topic_partition(struct log_topic *topic, int32_t index);
@@ -106,17 +127,22 @@ struct log_append {
     int64_t base_offset;
     int64_t append_time_ms; /* -1 unless LogAppendTime */
     int64_t log_start_offset;
+    bool duplicate; /* an idempotent producer sent it before: base_offset is the old one */
     /* the log's own */
     struct io_post post;
     struct log_append *next;
     struct log_append_group *group;
     uint32_t batch_count;
     struct log_partition *partition; /* set by the caller for log_append_together() only */
+    bool control; /* set by the caller: the batches are markers made by log_marker_encode() */
 };
 /* Checks (Kafka's own set, reference: produce checks): ERR_CORRUPT, ERR_TOO_LARGE = ERR_LIMIT,
  * ERR_INVALID; ERR_AGAIN when the queue is full; ERR_DISK_FULL, ERR_IO while intake is stopped.
  * When it answers an error at once, done is not called. */
 enum err log_append(struct log_partition *partition, struct log_append *append) MUST_USE;
+/* Batches with a producer id are checked in the order of the queue, when their turn comes:
+ * ERR_DISORDER (sequence), ERR_FENCED (older epoch), ERR_STATE (outside of its transaction, or a
+ * transactional batch without one) are then the result of that append alone. */
 /* The same, waiting for the disk; not from a loop's thread. */
 enum err log_append_wait(struct log_partition *partition, const uint8_t *batches, size_t bytes,
                          int64_t *ret_base_offset) MUST_USE;
@@ -136,18 +162,75 @@ struct log_append_group {
 };
 enum err log_append_together(struct log *log, struct log_append_group *group) MUST_USE;
 
+/* ---- producers and transactions (Kafka's KIP-98) ----
+ * Of each partition and producer id: epoch, the last five batches, the first offset of an open
+ * transaction. Rebuilt from snapshots beside finished segments and the headers behind them; idle
+ * producers are forgotten after 24 h of wall time. */
+struct log_producer {
+    int64_t producer_id;
+    int16_t epoch;
+    int32_t last_sequence; /* -1 = none */
+    int64_t last_timestamp_ms;
+    int32_t coordinator_epoch;
+    int64_t txn_first_offset; /* -1 = no open transaction */
+};
+/* Sorted by id; lives in the arena. */
+size_t log_producers(struct log_partition *partition, struct arena *arena,
+                     struct log_producer **ret_producers);
+/* Appends the control batch that ends a transaction in a partition: for an append with control. */
+void log_marker_encode(int64_t producer_id, int16_t producer_epoch, bool commit,
+                       int32_t coordinator_epoch, int64_t timestamp_ms, struct buf *out);
+/* The last stable offset: the first of any open transaction, else the high watermark. */
+int64_t log_partition_stable_end(const struct log_partition *partition);
+struct log_aborted {
+    int64_t producer_id;
+    int64_t first_offset, last_offset; /* last is that of the marker */
+};
+/* Aborted transactions that have offsets in from..to (to is not included), by first offset. */
+size_t log_aborted(struct log_partition *partition, int64_t from, int64_t to, struct arena *arena,
+                   struct log_aborted **ret_aborted);
+
+/* ---- leader epochs: 0, and one more after each opening that had to cut acknowledged-looking bytes
+ * or could not know (unclean end in a durability other than LOG_SYNC). Batches carry the epoch that
+ * they were appended in. ---- */
+int32_t log_partition_epoch(const struct log_partition *partition);
+/* The largest epoch <= epoch that the partition has, and where it ends (the first offset of the
+ * next one, or the end). ERR_NOT_FOUND: epoch is below all, or above the current one. */
+enum err log_epoch_end(struct log_partition *partition, int32_t epoch, int32_t *ret_epoch,
+                       int64_t *ret_end_offset) MUST_USE;
+
 /* ---- reading ---- */
 
 struct log_read {
     int64_t offset_next; /* where to go on */
     int64_t high_watermark;
     int64_t log_start;
+    int64_t stable_end;
 };
 /* Appends whole batches to out, beginning with the one that contains offset, up to bytes_max (the
  * first is always given whole), ending at the high watermark. offset == end gives nothing.
  * ERR_OUT_OF_RANGE below the start or above the end. */
 enum err log_read(struct log_partition *partition, int64_t offset, size_t bytes_max,
                   struct buf *out, struct log_read *ret_read) MUST_USE;
+/* The same up to the last stable offset only. */
+enum err log_read_stable(struct log_partition *partition, int64_t offset, size_t bytes_max,
+                         struct buf *out, struct log_read *ret_read) MUST_USE;
+/* The same as a range of an open file, for sendfile: whole batches of one segment. stable as above.
+ * ERR_AGAIN: there is nothing from offset on, or it is in memory (log_read gives it cheaper). The
+ * slice holds the file until released, also when the segment is removed meanwhile; any thread. */
+struct log_slice {
+    struct io_file *file;
+    uint64_t position;
+    size_t bytes;
+    struct log_segment *segment; /* the log's own */
+};
+enum err log_slice_open(struct log_partition *partition, int64_t offset, size_t bytes_max,
+                        bool stable, struct log_slice *ret_slice,
+                        struct log_read *ret_read) MUST_USE;
+void log_slice_release(struct log_slice *slice);
+/* Of all records the one with the greatest timestamp; -1, -1 when there is none. */
+enum err log_offset_of_max_time(struct log_partition *partition, int64_t *ret_offset,
+                                int64_t *ret_timestamp_ms) MUST_USE;
 /* First offset whose record has at least that timestamp; -1 when there is none. */
 enum err log_offset_for_time(struct log_partition *partition, int64_t timestamp_ms,
                              int64_t *ret_offset, int64_t *ret_timestamp_ms) MUST_USE;
@@ -157,6 +240,7 @@ enum err log_offset_for_time(struct log_partition *partition, int64_t timestamp_
  * it uncalled. A loop given here lives until log_close(). */
 struct log_watch {
     int64_t offset;
+    bool stable; /* the end is the last stable offset */
     void (*moved)(struct log_watch *watch);
     void *owner;
     struct io_loop *loop;
@@ -168,24 +252,36 @@ void log_watch_start(struct log_partition *partition, struct log_watch *watch);
 void log_watch_stop(struct log_watch *watch);
 
 /* ---- consumer offsets: durable with the log's level; kept in the compacted topic
- *      __consumer_offsets ---- */
-enum err log_offset_commit(struct log *log, struct str group, struct str topic, int32_t partition,
-                           int64_t offset, struct str metadata) MUST_USE;
-/* The same in two steps, for a commit that shall be one with other appends or not wait: the batch
- * that says it, for log_append() or a part of log_append_together(), and where it goes. An offset
- * of -1 takes the commit back. The group of each entry counts. */
+ *      __consumer_offsets, in Kafka's own record format ---- */
+
 struct log_group_offset {
     struct str group, topic;
     int32_t partition;
-    int64_t offset;
+    int64_t offset;       /* -1 takes the commit back */
+    int32_t leader_epoch; /* -1 = not given */
+    struct str metadata;
+    int64_t commit_ms; /* wall time; 0 = now */
 };
+enum err log_offset_commit(struct log *log, struct str group, struct str topic, int32_t partition,
+                           int64_t offset, struct str metadata) MUST_USE;
+/* The same in two steps, for a commit that shall be one with other appends or not wait: the batch
+ * that says it, for log_append() or a part of log_append_together(), and where it goes. */
 enum err log_offset_encode(struct log *log, const struct log_group_offset *offsets, size_t count,
-                           struct str metadata, struct buf *out) MUST_USE;
+                           struct buf *out) MUST_USE;
+/* Inside a transaction: pending until the marker of that producer is in the offsets topic. */
+enum err log_offset_encode_txn(struct log *log, const struct log_group_offset *offsets,
+                               size_t count, int64_t producer_id, int16_t producer_epoch,
+                               struct buf *out) MUST_USE;
 /* Makes the topic when it is not there yet. */
 enum err log_offsets_partition(struct log *log, struct log_partition **ret_partition) MUST_USE;
 /* -1 when there is none. */
 int64_t log_offset_fetch(struct log *log, struct str group, struct str topic, int32_t partition);
-/* All commits, sorted; lives in the arena. */
-size_t log_offsets(struct log *log, struct arena *arena, struct log_group_offset **ret_offsets);
+/* The whole entry in the arena; ERR_NOT_FOUND. *ret_pending: an open transaction may change it. */
+enum err log_offset_get(struct log *log, struct str group, struct str topic, int32_t partition,
+                        struct arena *arena, struct log_group_offset *ret_offset,
+                        bool *ret_pending) MUST_USE;
+/* All commits, or those of one group (ptr NULL = all), sorted; lives in the arena. */
+size_t log_offsets(struct log *log, struct str group, struct arena *arena,
+                   struct log_group_offset **ret_offsets);
 
 #endif
