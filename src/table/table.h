@@ -40,12 +40,18 @@ enum table_column_role {
     TABLE_CLUSTERING_DESC,
     TABLE_STATIC,
 };
+enum table_column_cells {
+    TABLE_ONE_CELL,
+    TABLE_MANY_CELLS, /* a collection whose elements are cells of their own: table/cells.h */
+    TABLE_COUNTER,    /* one cell, a BIGINT that is only added to */
+};
 struct table_column {
     struct str name;
     const struct type *type;
     struct str declared; /* the type's name where it says more than type: "uuid", "timeuuid"; may be
                           * empty. docs/formats/table.md lists what is known */
     enum table_column_role role;
+    enum table_column_cells cells;
 };
 struct table_definition {
     struct str keyspace; /* "spark_streams" */
