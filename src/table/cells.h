@@ -67,7 +67,7 @@ enum err table_batch_delete_range(struct table_batch *batch, struct table *table
                                   const struct str *partition, const struct table_bound *from,
                                   const struct table_bound *to, int64_t timestamp_us) MUST_USE;
 /* Copies all of another batch behind this one. */
-void table_batch_append(struct table_batch *batch, const struct table_batch *other);
+void table_batch_merge(struct table_batch *batch, const struct table_batch *other);
 
 /* ---- jobs: group commit, and reading before writing ----
  *

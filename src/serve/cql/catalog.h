@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SERVE_CQL_CATALOG_H
+#define SERVE_CQL_CATALOG_H
+
+#include "serve/cql/ast.h"
+#include "table/cells.h"
+
+/*
+ * What is defined: keyspaces, tables, user types, indexes, roles, and the system tables. The truth
+ * is the store: tables are table/'s own definitions (column texts in `declared`), the rest is state
+ * under "cql/". Tables that the pipeline makes appear by themselves. Any change gives a new
+ * schema_version. Loop's thread; a snapshot of a table that a plan holds stays valid until unref.
+ */
+struct cql_catalog;
+
+enum cql_column_kind { CQL_PARTITION_KEY, CQL_CLUSTERING, CQL_STATIC, CQL_REGULAR };
+struct cql_table_column {
+    struct str name;
+    enum cql_column_kind kind;
+    uint32_t position; /* among its kind, keys only */
+    bool descending;
+    const struct cql_type *type;
+    uint32_t index; /* in table/'s definition */
+};
+struct cql_index {
+    struct str name;
+    struct str column;
+    struct str target; /* "values", "keys", "entries", "full" */
+    struct str custom_class;
+    struct cql_option *options;
+    size_t option_count;
+    struct table *entries; /* the hidden table that holds it */
+    bool built;
+};
+/* Gives the rows of a system table: one value a column, in the order of the columns. */
+struct cql_virtual_rows {
+    void (*row)(struct cql_virtual_rows *rows, const struct str *values);
+    void *owner;
+    struct arena *arena; /* for the values, until the statement ends */
+};
+struct cql_table {
+    unsigned refs;
+    struct arena arena; /* of all below */
+    struct cql_catalog *catalog;
+    struct str keyspace, name;
+    uint8_t id[16];
+    struct cql_table_column *columns; /* partition, clustering, then static and regular by name */
+    uint32_t column_count, partition_count, clustering_count;
+    bool has_static, is_counter;
+    int64_t ttl_default_s;
+    struct cql_option *options; /* as given, for DESCRIBE */
+    size_t option_count;
+    struct cql_index *indexes;
+    size_t index_count;
+    struct table *table; /* NULL: a system table */
+    void (*fill)(struct cql_catalog *catalog, struct cql_virtual_rows *rows); /* system tables */
+    bool dropped;
+};
+struct cql_keyspace {
+    struct str name;
+    struct cql_option *replication; /* class, replication_factor .. as texts */
+    size_t replication_count;
+    bool durable_writes;
+    bool system; /* cannot be changed */
+};
+
+struct cql_node { /* what system.local says */
+    struct str cluster_name, data_center, rack, release_version, cql_version;
+    struct str address; /* "127.0.0.1" */
+    uint16_t port;
+    uint8_t host_id[16];
+};
+enum err cql_catalog_open(struct io *io, struct table_store *store, const struct cql_node *node,
+                          struct diag *diag, struct cql_catalog **ret_catalog) MUST_USE;
+void cql_catalog_free(struct cql_catalog *catalog);
+const uint8_t *cql_catalog_version(const struct cql_catalog *catalog); /* 16 bytes */
+const struct cql_node *cql_catalog_node(const struct cql_catalog *catalog);
+struct table_store *cql_catalog_store(const struct cql_catalog *catalog);
+struct io *cql_catalog_io(const struct cql_catalog *catalog);
+
+const struct cql_keyspace *cql_keyspace_find(const struct cql_catalog *catalog, struct str name);
+/* A new reference, or NULL with INVALID and Cassandra's words in the error: "keyspace x does not
+ * exist", "table x does not exist", "No keyspace has been specified. .." */
+struct cql_table *cql_table_find(struct cql_catalog *catalog, struct str session_keyspace,
+                                 const struct cql_name *name, struct cql_error *error,
+                                 struct arena *arena);
+struct cql_table *cql_table_ref(struct cql_table *table);
+void cql_table_unref(struct cql_table *table);
+/* NULL when missing. */
+const struct cql_table_column *cql_column_find(const struct cql_table *table, struct str name);
+/* A user type, not frozen; NULL. Lives as long as the catalogue's version. */
+const struct cql_type *cql_udt_find(const struct cql_catalog *catalog, struct str keyspace,
+                                    struct str name);
+/* The type of a text like "frozen<list<address>>" seen from a keyspace. */
+enum err cql_catalog_type(const struct cql_catalog *catalog, struct str keyspace, struct str text,
+                          struct arena *arena, struct cql_error *error,
+                          const struct cql_type **ret_type) MUST_USE;
+
+/* ---- changes: durable when it returns OK (worker's or loop's thread; one at a time) ---- */
+struct cql_change {
+    const char *change; /* "CREATED", "UPDATED", "DROPPED"; NULL = nothing was changed */
+    const char *target; /* "KEYSPACE", "TABLE", "TYPE" */
+    struct str keyspace, name;
+};
+/* Any statement of kinds CREATE_ .. DROP_INDEX, roles, TRUNCATE. On an error *error is filled, in
+ * the arena. */
+enum err cql_catalog_apply(struct cql_catalog *catalog, struct str session_keyspace,
+                           const struct cql_statement *statement, struct arena *arena,
+                           struct cql_error *error, struct cql_change *ret_change) MUST_USE;
+
+/* ---- DESCRIBE ---- */
+/* Columns and all rows (the caller pages). */
+struct cql_described {
+    const struct cql_column *columns;
+    size_t column_count;
+    struct str **rows; /* row -> values, in the arena */
+    size_t row_count;
+};
+enum err cql_catalog_describe(struct cql_catalog *catalog, struct str session_keyspace,
+                              const struct cql_describe *describe, struct arena *arena,
+                              struct cql_error *error, struct cql_described *ret) MUST_USE;
+
+/* Fills error with printf words; gives back ERR_INVALID or what fits the code. */
+enum err cql_fail(struct cql_error *error, struct arena *arena, enum cql_error_code code,
+                  const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+#endif
