@@ -15,7 +15,9 @@
  * that the codec below walks. Fields keep the specification's names in snake case.
  *
  * In structs: strings and bytes are struct str (ptr NULL = null), records too; arrays are a pointer
- * and NAME_count (int32_t; -1 = null); uuids uint8_t[16]; tagged fields are ordinary fields.
+ * and NAME_count (int32_t; -1 = null); uuids uint8_t[16]; tagged fields are ordinary fields; structs
+ * lie inline, nullable ones are a pointer (NULL = null). Where a string may not be null, a struct
+ * that is only zeroed does not encode: take structs from KAFKA_NEW() or kafka_defaults().
  */
 
 /* One message in one direction. */
@@ -26,6 +28,9 @@ struct kafka_message {
     size_t bytes;          /* of the struct */
     const struct kafka_field *fields;
     size_t field_count;
+    const void *defaults; /* a struct that has them */
+    uint16_t bytes_min;   /* on the wire, of any version */
+    bool tagged;          /* has tagged fields */
 };
 
 enum kafka_type {
@@ -49,10 +54,7 @@ struct kafka_field {
     int16_t version_min, version_max;
     int16_t nullable_from; /* INT16_MAX = never null */
     int32_t tag;           /* -1 = not tagged */
-    int16_t tag_from;      /* the version from which on it is tagged */
     bool ignorable;        /* left out silently by versions that have it not */
-    int64_t fallback;      /* the default of numbers; of strings -1 = null */
-    double fallback_float;
     size_t offset;                  /* in the struct; of an array that of its pointer */
     size_t count_offset;            /* arrays */
     const struct kafka_message *of; /* KAFKA_STRUCT */
@@ -64,7 +66,7 @@ struct kafka_api {
     const char *name; /* "Fetch" */
     const struct kafka_message *request, *response;
 };
-extern const struct kafka_api kafka_apis[]; /* by key; ended by name NULL */
+extern const struct kafka_api kafka_apis[]; /* by key; KAFKA_APIS of them, ended by name NULL */
 /* NULL when unknown. */
 const struct kafka_api *kafka_api_find(int16_t key);
 
@@ -72,6 +74,10 @@ const struct kafka_api *kafka_api_find(int16_t key);
 
 /* Fills the struct with defaults. */
 void kafka_defaults(const struct kafka_message *message, void *value);
+/* Count structs with defaults, NULL for count 0. Sets arena->over when it is used up. */
+void *kafka_structs(const struct kafka_message *message, struct arena *arena, size_t count);
+/* The same by name: KAFKA_NEW(&call->arena, kafka_metadata_response_topic, 3). */
+#define KAFKA_NEW(arena, name, count) ((struct name *)kafka_structs(&name##_message, arena, count))
 /* Decodes a body. Strings and records are borrowed from the bytes; arrays live in the arena.
  * ERR_TRUNCATED, ERR_CORRUPT (lengths, null where it may not be, bytes left over), ERR_LIMIT (more
  * elements than the bytes can hold, or the arena is used up). Unknown tagged fields are passed. */
