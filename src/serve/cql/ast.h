@@ -298,7 +298,7 @@ struct cql_statement {
     };
     struct cql_name name; /* TRUNCATE, USE (keyspace in name), DROP .. */
     bool if_exists;       /* DROP .. */
-    bool alter;           /* CREATE_ROLE: it is ALTER ROLE */
+    bool alter_role;      /* CREATE_ROLE: it is ALTER ROLE */
     struct str refused_message;
     uint32_t marker_count;
     struct str *marker_names; /* ptr NULL = positional */
