@@ -201,7 +201,9 @@ struct log {
     struct log_group group;
     struct log_cache cache;
     struct log_port *ports;
-    struct map offsets; /* key of an offset record -> struct log_offset_value */
+    struct map offsets;                          /* key of an offset record -> its newest entry */
+    struct log_offsets_pending *offsets_pending; /* of open transactions, by producer */
+    struct map offsets_pending_keys;
 
     uint64_t bytes_since_checkpoint;
     int64_t upkeep_ns; /* next retention */
@@ -325,6 +327,11 @@ void log_ports_free(struct log *log);
 /* ---- retention.c, compact.c: in a turn ---- */
 bool log_retention(struct log *log);
 enum err log_compact(struct log_partition *partition) MUST_USE;
+
+/* ---- transaction.c ---- */
+/* What a marker says; ERR_CORRUPT when it is none. ret_coordinator_epoch may be NULL. */
+enum err log_marker_decode(const struct record_batch *batch, bool *ret_commit,
+                           int32_t *ret_coordinator_epoch) MUST_USE;
 
 /* ---- offsets.c ---- */
 enum err log_offsets_load(struct log *log) MUST_USE;

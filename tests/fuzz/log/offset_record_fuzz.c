@@ -14,7 +14,7 @@ static size_t count_commits(struct log *log, int64_t *ret_sum)
     struct arena arena;
     struct log_group_offset *offsets;
     arena_init(&arena, 1 << 20);
-    size_t count = log_offsets(log, &arena, &offsets);
+    size_t count = log_offsets(log, STR_NONE, &arena, &offsets);
     *ret_sum = 0;
     for (size_t i = 0; i < count; i++) {
         int64_t offset =

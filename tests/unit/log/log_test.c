@@ -139,7 +139,7 @@ static void offsets_are_kept(void **state)
         assert_int_equal(log_offset_fetch(t->log, STR("g"), STR("t"), 0), 18);
         assert_int_equal(log_offset_fetch(t->log, STR("g"), STR("t"), 1), -1);
         arena_init(&arena, 1 << 20);
-        assert_int_equal(log_offsets(t->log, &arena, &offsets), 2);
+        assert_int_equal(log_offsets(t->log, STR_NONE, &arena, &offsets), 2);
         assert_str("a", offsets[0].group);
         assert_int_equal(offsets[1].offset, 18);
         arena_deinit(&arena);
