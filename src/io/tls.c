@@ -12,10 +12,13 @@
 #include "base/mem.h"
 #include "io/core.h"
 
+/* The library has a type of the name of one of our errors. */
+#define ERR_STATE OPENSSL_ERR_STATE
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#undef ERR_STATE
 
 enum { PEM_BYTES_MAX = 4 << 20 };
 

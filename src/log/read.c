@@ -165,7 +165,7 @@ enum err log_read(struct log_partition *partition, int64_t offset, size_t bytes_
         bytes_max = INT32_MAX;
     for (int look = 0; look < LOOKS_MAX; look++) {
         io_mutex_lock(&log->lock);
-        struct log_read read = {offset, partition->end, partition->start};
+        struct log_read read = {offset, partition->end, partition->start, partition->end};
         enum err err = OK;
         if (partition->topic->deleted)
             err = ERR_CLOSED;

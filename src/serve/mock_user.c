@@ -18,7 +18,10 @@
 #include "base/mem.h"
 #include "base/prng.h"
 
+/* The library has a type of the name of one of our errors. */
+#define ERR_STATE OPENSSL_ERR_STATE
 #include <openssl/evp.h>
+#undef ERR_STATE
 #include <stdatomic.h>
 
 enum { LIST_MAX = 32, LOGIN_COUNT = 1024, USER_BYTES_MAX = 4096 };

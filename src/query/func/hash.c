@@ -10,7 +10,10 @@
 #include "base/endian.h"
 #include "query/func/kernel.h"
 
+/* The library has a type of the name of one of our errors. */
+#define ERR_STATE OPENSSL_ERR_STATE
 #include <openssl/evp.h>
+#undef ERR_STATE
 #include <zlib.h>
 
 /* ---- digests ---- */

@@ -7,9 +7,12 @@
 #include "io/loop.h"
 #include "io/sim.h"
 
+/* The library has a type of the name of one of our errors. */
+#define ERR_STATE OPENSSL_ERR_STATE
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#undef ERR_STATE
 
 enum { MS = 1000000, MEGABYTE = 1 << 20 };
 

@@ -4,7 +4,10 @@
 #include "http_client.h"
 #include "serve/mock_api.h"
 
+/* The library has a type of the name of one of our errors. */
+#define ERR_STATE OPENSSL_ERR_STATE
 #include <openssl/evp.h>
+#undef ERR_STATE
 
 static struct str at(struct str json, const char *path)
 {
