@@ -43,6 +43,7 @@ enum key_type {
     KEY_DDL,
     KEY_TEXT_MAP,
     KEY_TEXT_LIST,
+    KEY_TEXT_OR_LIST, /* one text, or a list of texts */
     KEY_KEY_LIST,       /* list of names, or list of lists */
     KEY_DURATION_RANGE, /* 500ms..60s */
     KEY_MAP,            /* members below */

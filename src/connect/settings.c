@@ -283,6 +283,12 @@ static void check_value(struct check *c, const struct setting *value, const stru
                          key->name, STR_ARG(item->key));
         }
         return;
+    case KEY_TEXT_OR_LIST:
+        if (value->kind == SETTING_LIST)
+            check_list(c, value, key, false);
+        else if (value->kind != SETTING_TEXT)
+            complain_value(c, value, key, "one text, or a list of them");
+        return;
     case KEY_TEXT_LIST:
     case KEY_KEY_LIST:
         if (value->kind != SETTING_LIST || (value->count == 0 && key->required))

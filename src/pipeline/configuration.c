@@ -18,6 +18,7 @@ static const char *type_word(const struct key_info *key)
         [KEY_DDL] = "Spark DDL",
         [KEY_TEXT_MAP] = "map of texts",
         [KEY_TEXT_LIST] = "list of texts",
+        [KEY_TEXT_OR_LIST] = "text or list of texts",
         [KEY_KEY_LIST] = "list of columns",
         [KEY_DURATION_RANGE] = "times (500ms..60s)",
         [KEY_MAP] = "map",

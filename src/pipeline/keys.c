@@ -107,6 +107,18 @@ const struct key_info target_keys[] = {
 const struct key_info listener_keys[] = {
     {"http", KEY_TEXT, false, "127.0.0.1:8080", "HTTP API and webhooks, HOST:PORT; `off` for none.",
      NULL, NULL, 0, 0},
+    {"kafka", KEY_TEXT_OR_LIST, false, "[127.0.0.1:9092, 127.0.0.1:29092]",
+     "Kafka's protocol, HOST:PORT or HOST:PORT=ADVERTISED with the address that clients of this "
+     "listener are told; `off` for none. A port that is not named here and not free is left shut, "
+     "with a warning.",
+     NULL, NULL, 0, 0},
+    {"cql", KEY_TEXT, false, "127.0.0.1:9042",
+     "Cassandra's native protocol, HOST:PORT or HOST:PORT=ADVERTISED; `off` for none.", NULL, NULL,
+     0, 0},
+    {"cql_login", KEY_TEXT, false, NULL,
+     "USER:PASSWORD that CQL clients must give; without it any are let in.", NULL, NULL, 0, 0},
+    {"open", KEY_BOOL, false, "false",
+     "Listen beyond loopback although a door asks for no password.", NULL, NULL, 0, 0},
     {0},
 };
 

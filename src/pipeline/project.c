@@ -108,42 +108,13 @@ static void load_durability(struct loading *loading, const struct setting *engin
                         STR_ARG(text));
 }
 
-/* "127.0.0.1:8080", "[::1]:8080", "off"; beyond loopback only later, with authentication. */
-static struct str load_listener(struct loading *loading, const struct setting *listeners,
-                                const char *name, const char *fallback)
-{
-    struct str text = setting_text(listeners, name, fallback);
-    const struct setting *s = setting_get(listeners, name);
-    if (str_equal(text, STR("off")))
-        return STR_NONE;
-    size_t colon = text.bytes;
-    while (colon && text.ptr[colon - 1] != ':')
-        colon--;
-    uint64_t port;
-    if (!colon || str_to_u64(str_slice(text, colon, text.bytes), &port) != OK || port > 65535) {
-        loading_mistake(loading, "millrace.yml", s ? s->line : 0, s ? s->column : 0,
-                        "write HOST:PORT, as 127.0.0.1:8080, or off",
-                        "'%.*s' is not an address to listen on", STR_ARG(text));
-        return STR_NONE;
-    }
-    struct str host = str_slice(text, 0, colon - 1);
-    if (!str_equal(host, STR("127.0.0.1")) && !str_equal(host, STR("localhost")) &&
-        !str_equal(host, STR("[::1]")) && !str_starts(host, STR("127.")))
-        loading_mistake(loading, "millrace.yml", s ? s->line : 0, s ? s->column : 0,
-                        "use 127.0.0.1 and a proxy that authenticates its callers",
-                        "'%.*s' is open to others: without authentication millrace listens on "
-                        "loopback only",
-                        STR_ARG(text));
-    return text;
-}
-
 static void load_settings(struct loading *loading)
 {
     struct project *project = loading->project;
     struct yaml_environment environment = {environment_get, loading};
     loading->sources_unknown = true;
     const struct setting *root;
-    project->listen_http = STR("127.0.0.1:8080");
+    load_listeners(loading, NULL);
     project->data_directory = arena_printf(loading->arena, "%s/data", project->directory);
     enum err err = loading_read(loading, "millrace.yml", &project->settings_text);
     if (err != OK) {
@@ -163,8 +134,7 @@ static void load_settings(struct loading *loading)
     loading->sources_unknown = false;
     (void)!settings_check(root, project_keys, "millrace.yml", loading->diags);
     load_durability(loading, setting_get(root, "engines"));
-    project->listen_http =
-        load_listener(loading, setting_get(root, "listeners"), "http", "127.0.0.1:8080");
+    load_listeners(loading, setting_get(root, "listeners"));
     struct str data = setting_text(root, "data_dir", "data");
     const struct setting *data_setting = setting_get(root, "data_dir");
     if (!data.bytes)

@@ -57,6 +57,18 @@ struct project_table {
     struct project_table *reads; /* while it is planned: the table that it is reading */
 };
 
+/* Where a protocol is served. */
+enum { PROJECT_DOOR_ADDRESSES_MAX = 8 };
+struct project_address {
+    struct str listen;     /* "127.0.0.1:9092" */
+    struct str advertised; /* what clients are told; ptr NULL = the same */
+};
+struct project_door {
+    bool given;   /* in millrace.yml: not to have the port is a mistake then */
+    size_t count; /* 0 = off */
+    struct project_address addresses[PROJECT_DOOR_ADDRESSES_MAX];
+};
+
 struct project {
     struct arena arena;
     struct io *io;
@@ -68,11 +80,10 @@ struct project {
 
     enum log_durability durability;
     int64_t durability_interval_ms;
-    struct str listen_http; /* "127.0.0.1:8080" */
-    struct str listen_kafka;
-    struct str listen_cql;
-    struct str listen_registry;
-    char *data_directory; /* absolute or relative to the working directory */
+    struct project_door http, kafka, cql;
+    struct str listen_http;            /* that of http; ptr NULL = off */
+    struct str cql_user, cql_password; /* ptr NULL = any are let in */
+    char *data_directory;              /* absolute or relative to the working directory */
 
     struct project_source *sources;
     size_t source_count;

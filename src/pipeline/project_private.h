@@ -32,7 +32,9 @@ enum err loading_read(struct loading *loading, const char *relative, struct str 
 /* ** any folders, * within a name, ? one character of a name. */
 bool project_glob_match(const char *pattern, const char *path); /* project_sql.c */
 
-void load_spec(struct loading *loading);                                /* project_spec.c */
+void load_spec(struct loading *loading);     /* project_spec.c */
+void load_listeners(struct loading *loading, /* project_listen.c */
+                    const struct setting *listeners);
 void load_sources(struct loading *loading, const struct setting *root); /* project_source.c */
 void load_targets(struct loading *loading, const struct setting *root); /* project_target.c */
 void load_sql(struct loading *loading);                                 /* project_sql.c */
