@@ -15,9 +15,9 @@
  * that the codec below walks. Fields keep the specification's names in snake case.
  *
  * In structs: strings and bytes are struct str (ptr NULL = null), records too; arrays are a pointer
- * and NAME_count (int32_t; -1 = null); uuids uint8_t[16]; tagged fields are ordinary fields; structs
- * lie inline, nullable ones are a pointer (NULL = null). Where a string may not be null, a struct
- * that is only zeroed does not encode: take structs from KAFKA_NEW() or kafka_defaults().
+ * and NAME_count (int32_t; -1 = null); uuids uint8_t[16]; tagged fields are ordinary fields;
+ * structs lie inline, nullable ones are a pointer (NULL = null). Where a string may not be null, a
+ * struct that is only zeroed does not encode: take structs from KAFKA_NEW() or kafka_defaults().
  */
 
 /* One message in one direction. */
