@@ -6,9 +6,10 @@
 #include <string.h>
 
 const struct cli_command *const cli_commands[] = {
-    &command_init,    &command_run,     &command_check,  &command_sql,        &command_topics,
-    &command_consume, &command_produce, &command_tables, &command_dlq,        &command_doctor,
-    &command_inspect, &command_mock,    &command_bench,  &command_completion, NULL,
+    &command_init,   &command_run,    &command_check,      &command_sql,
+    &command_topics, &command_groups, &command_consume,    &command_produce,
+    &command_tables, &command_dlq,    &command_doctor,     &command_inspect,
+    &command_mock,   &command_bench,  &command_completion, NULL,
 };
 
 static int version(struct cli *cli)

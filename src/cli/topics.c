@@ -3,6 +3,7 @@
 #include "base/civil.h"
 #include "base/mem.h"
 #include "cli/commands.h"
+#include "cli/kafka.h"
 #include "format/json.h"
 #include "wire/http.h"
 
@@ -106,6 +107,8 @@ static int run_topics(struct cli *cli)
         cli_error(cli, "usage: millrace topics [list | describe NAME | create NAME | delete NAME]");
         return EXIT_USAGE;
     }
+    if (kafka_bootstrap(cli))
+        return kafka_topics_run(cli, kafka_bootstrap(cli));
     enum err err = engine_open(cli, &engine);
     if (err != OK)
         return cli_exit(err);
@@ -115,6 +118,8 @@ static int run_topics(struct cli *cli)
 }
 
 static const struct cli_option topic_options[] = {
+    KAFKA_BOOTSTRAP_OPTION,
+    KAFKA_PROPERTY_OPTION,
     {"partitions", 'p', "N", "with create: number of partitions (1)"},
     {"retention", 0, "TIME", "with create: how long records are kept (7d)"},
     {"compact", 0, NULL, "with create: keep the newest record of each key"},
@@ -192,6 +197,8 @@ static void first_offsets(struct consuming *c, const char *text)
 
 static int run_consume(struct cli *cli)
 {
+    if (kafka_bootstrap(cli))
+        return kafka_consume_run(cli, kafka_bootstrap(cli));
     struct consuming c = {.cli = cli, .topic = cli_argument(cli, 0, "")};
     bool until_end = cli_option(cli, "until-end");
     const char *from = cli_option(cli, "from");
@@ -214,6 +221,8 @@ static int run_consume(struct cli *cli)
 }
 
 static const struct cli_option consume_options[] = {
+    KAFKA_BOOTSTRAP_OPTION,
+    KAFKA_PROPERTY_OPTION,
     {"from-beginning", 'b', NULL, "start with the oldest record instead of new ones"},
     {"from", 0, "OFFSET", "start at that offset"},
     {"until-end", 'e', NULL, "end when there are no more records"},
@@ -265,8 +274,9 @@ static enum err send_page(struct producing *p)
     return OK;
 }
 
-static enum err produce_line(struct producing *p, struct str line)
+static enum err produce_line(void *owner, struct str line)
 {
+    struct producing *p = owner;
     if (!p->count) {
         p->w = (struct json_writer){.out = &p->body};
         json_open(&p->w, '{');
@@ -291,39 +301,41 @@ static enum err produce_line(struct producing *p, struct str line)
     return p->count >= PRODUCE_PAGE || p->body.bytes > 8 << 20 ? send_page(p) : OK;
 }
 
-static enum err produce_input(struct producing *p)
+enum err cli_each_line(struct cli *cli, enum err (*line)(void *owner, struct str line), void *owner)
 {
     CLEAN(buf_deinit) struct buf input = {.bytes_max = LINE_MAX_BYTES};
     for (;;) {
         size_t got = 0, start = 0;
         uint8_t *to = buf_reserve(&input, 65536);
         if (!to) {
-            cli_error(p->cli, "a line is over %d MB", LINE_MAX_BYTES >> 20);
+            cli_error(cli, "a line is over %d MB", LINE_MAX_BYTES >> 20);
             return ERR_LIMIT;
         }
-        TRY(io_stdin_read(p->cli->io, to, 65536, &got));
+        TRY(io_stdin_read(cli->io, to, 65536, &got));
         buf_advance(&input, got);
         for (size_t end; (end = str_find(buf_str(&input), STR("\n"), start)) != SIZE_MAX;
              start = end + 1)
-            TRY(produce_line(p, str_slice(buf_str(&input), start, end)));
+            TRY(line(owner, str_slice(buf_str(&input), start, end)));
         buf_consume(&input, start);
         if (got == 0)
             break;
     }
-    if (input.bytes)
-        TRY(produce_line(p, buf_str(&input)));
-    return send_page(p);
+    return input.bytes ? line(owner, buf_str(&input)) : OK;
 }
 
 static int run_produce(struct cli *cli)
 {
+    if (kafka_bootstrap(cli))
+        return kafka_produce_run(cli, kafka_bootstrap(cli));
     struct producing p = {.cli = cli, .topic = cli_argument(cli, 0, "")};
     p.separator = cli_option(cli, "key-separator");
     if (!cli_number(cli, "partition", -1, &p.partition))
         return EXIT_USAGE;
     enum err err = engine_open(cli, &p.engine);
     if (err == OK)
-        err = produce_input(&p);
+        err = cli_each_line(cli, produce_line, &p);
+    if (err == OK)
+        err = send_page(&p);
     if (err == OK)
         cli_print(cli, "%zu record%s durable\n", p.sent, p.sent == 1 ? "" : "s");
     engine_close(p.engine);
@@ -332,6 +344,8 @@ static int run_produce(struct cli *cli)
 }
 
 static const struct cli_option produce_options[] = {
+    KAFKA_BOOTSTRAP_OPTION,
+    KAFKA_PROPERTY_OPTION,
     {"key-separator", 'K', "TEXT", "a line is KEY TEXT VALUE"},
     {"partition", 'p', "N", "into that partition instead of by key"},
     {0},
