@@ -212,9 +212,9 @@ static enum err bench_table(struct bench *b)
     struct diag diag = {0};
     struct table_store_options options = {0};
     struct table_column columns[] = {
-        {STR("id"), type_simple(TYPE_BIGINT), STR_NONE, TABLE_PARTITION_KEY},
-        {STR("name"), type_simple(TYPE_STRING), STR_NONE, TABLE_REGULAR},
-        {STR("amount"), type_simple(TYPE_DOUBLE), STR_NONE, TABLE_REGULAR}};
+        {STR("id"), type_simple(TYPE_BIGINT), STR_NONE, TABLE_PARTITION_KEY, TABLE_ONE_CELL},
+        {STR("name"), type_simple(TYPE_STRING), STR_NONE, TABLE_REGULAR, TABLE_ONE_CELL},
+        {STR("amount"), type_simple(TYPE_DOUBLE), STR_NONE, TABLE_REGULAR, TABLE_ONE_CELL}};
     struct table_definition definition = {
         .keyspace = STR("bench"), .name = STR("rows"), .columns = columns, .column_count = 3};
     buf_printf(&path, "%s/tables", b->directory);

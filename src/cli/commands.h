@@ -14,6 +14,7 @@ extern const struct cli_command command_groups;
 extern const struct cli_command command_consume;
 extern const struct cli_command command_produce;
 extern const struct cli_command command_tables;
+extern const struct cli_command command_nodetool;
 extern const struct cli_command command_dlq;
 extern const struct cli_command command_doctor;
 extern const struct cli_command command_inspect;

@@ -6,10 +6,23 @@
 #include <string.h>
 
 const struct cli_command *const cli_commands[] = {
-    &command_init,   &command_run,    &command_check,      &command_sql,
-    &command_topics, &command_groups, &command_consume,    &command_produce,
-    &command_tables, &command_dlq,    &command_doctor,     &command_inspect,
-    &command_mock,   &command_bench,  &command_completion, NULL,
+    &command_init,
+    &command_run,
+    &command_check,
+    &command_sql,
+    &command_topics,
+    &command_groups,
+    &command_consume,
+    &command_produce,
+    &command_tables,
+    &command_nodetool,
+    &command_dlq,
+    &command_doctor,
+    &command_inspect,
+    &command_mock,
+    &command_bench,
+    &command_completion,
+    NULL,
 };
 
 static int version(struct cli *cli)
@@ -45,11 +58,16 @@ int main(int argc, char **argv)
 {
     struct cli cli = {.io = io_kernel_new(), .output = "table"};
     int code = EXIT_USAGE;
+    const char *slash = strrchr(argv[0], '/');
+    bool as_nodetool = strcmp(slash ? slash + 1 : argv[0], "nodetool") == 0;
     const char *word = argc > 1 ? argv[1] : "--help";
     for (size_t i = 0; cli_commands[i]; i++)
         if (strcmp(word, cli_commands[i]->name) == 0)
             cli.command = cli_commands[i];
-    if (cli.command)
+    if (as_nodetool) {
+        cli.command = &command_nodetool;
+        code = run_command(&cli, argc - 1, argv + 1);
+    } else if (cli.command)
         code = run_command(&cli, argc - 2, argv + 2);
     else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
         help_overview(&cli);

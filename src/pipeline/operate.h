@@ -50,6 +50,14 @@ enum err operate_produce(const struct operate *op, struct str topic,
 /* quick. [{"keyspace","name","rows","bytes","key":[..],"columns":[{"name","type","role"}]}] */
 enum err operate_tables(const struct operate *op, struct buf *out) MUST_USE;
 
+/* Writes memory to files, or folds the files of all tables into one level. {"tables":n} */
+enum err operate_tables_flush(const struct operate *op, struct buf *out) MUST_USE;
+enum err operate_tables_compact(const struct operate *op, struct buf *out) MUST_USE;
+/* quick. {"host_id","address","data_center","rack","version","load_bytes","uptime_ms","rss_bytes",
+ * "cpu_us"}: this node as nodetool shows it. status may be NULL. */
+enum err operate_node(const struct operate *op, const struct pipeline_status *status,
+                      struct buf *out) MUST_USE;
+
 /* {"columns":[{"name","type"}],"rows":[[..]],"truncated":bool}: cells as text (what CAST AS STRING
  * gives), null for NULL. */
 enum err operate_sql(const struct operate *op, struct str text, uint32_t rows_max, struct buf *out,

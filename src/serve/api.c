@@ -200,6 +200,23 @@ static enum err post_sql(struct call *call)
     return operate_sql(&call->engine->operate, text, (uint32_t)rows, call->out, call->diag);
 }
 
+static enum err get_node(struct call *call)
+{
+    struct pipeline_status status;
+    TRY(call->engine->status(call->engine->owner, call->arena, &status));
+    return operate_node(&call->engine->operate, &status, call->out);
+}
+
+static enum err post_flush(struct call *call)
+{
+    return operate_tables_flush(&call->engine->operate, call->out);
+}
+
+static enum err post_compact(struct call *call)
+{
+    return operate_tables_compact(&call->engine->operate, call->out);
+}
+
 static enum err get_dead_letters(struct call *call)
 {
     return operate_dead_letters(&call->engine->operate, call->out);
@@ -243,6 +260,9 @@ static const struct {
      "Appends: {\"records\": [{\"key\", \"value\", \"partition\"}]}; text, or {\"base64\"} for "
      "other bytes. Answered when durable."},
     {"GET", "/api/tables", get_tables, "All tables with their columns."},
+    {"POST", "/api/tables/flush", post_flush, "Writes what tables hold in memory to files."},
+    {"POST", "/api/tables/compact", post_compact, "Folds the files of all tables."},
+    {"GET", "/api/node", get_node, "This node as nodetool shows it."},
     {"POST", "/api/sql", post_sql, "Runs a query: {\"query\", \"rows_max\", \"explain\"}."},
     {"GET", "/api/dead-letters", get_dead_letters, "Streams that have dead letters."},
     {"GET", "/api/dead-letters/{}", get_dead_letter_list, "Letters: ?from=NUMBER &count=N."},
