@@ -78,7 +78,8 @@ bool cql_type_uses(const struct cql_type *type, struct str keyspace, struct str 
 
 /* "map<text, frozen<list<int>>>", "frozen<tuple<int, text>>", "my_type": as system_schema.columns
  * and DESCRIBE print it. udt finds a user type by name (quoted names unquoted), NULL = none; its
- * answer is not frozen. ERR_SYNTAX, ERR_NOT_FOUND (unknown type). */
+ * answer is not frozen. ERR_SYNTAX, ERR_NOT_FOUND (unknown type), ERR_INVALID (what CQL forbids
+ * inside collections, frozen<int>; Cassandra's words). */
 enum err cql_type_parse(struct arena *arena, struct str text,
                         const struct cql_type *(*udt)(void *owner, struct str name), void *owner,
                         struct diag *diag, const struct cql_type **ret_type) MUST_USE;
@@ -98,11 +99,11 @@ enum err cql_value_check(const struct cql_type *type, struct str value, struct d
 /* The order of values of one type (clustering order, set elements, map keys): <0, 0, >0. Null is
  * the smallest. */
 int cql_value_compare(const struct cql_type *type, struct str a, struct str b);
-/* As a CQL literal: 'it''s', 0xCAFE, {'a': 1}, 2011-02-03 04:05:00.000+0000 in quotes. */
+/* As a CQL literal: 'it''s', 0xcafe, {'a': 1}, '2011-02-03T04:05:00.000Z'. */
 void cql_value_print(const struct cql_type *type, struct str value, struct buf *out);
 /* As JSON in Cassandra's form (toJson). */
 void cql_value_print_json(const struct cql_type *type, struct str value, struct buf *out);
-/* Text of a simple type as literals and fromJson have it: "2011-02-03", "12:30", "1d2h", "::1",
+/* Text of a simple type as literals and fromJson have it: "2011-02-03", "12:30:00", "1d2h", "::1",
  * "550e8400-...", "1e-3", "true": appends the value's bytes. diag in Cassandra's words. */
 enum err cql_value_from_text(const struct cql_type *type, struct str text, struct buf *out,
                              struct diag *diag) MUST_USE;
