@@ -170,6 +170,16 @@ void io_loop_turn_end(struct io_loop *loop, struct io_turn_end *hook)
     loop->hooks_end = &hook->next;
 }
 
+void io_loop_turn_end_stop(struct io_loop *loop, struct io_turn_end *hook)
+{
+    struct io_turn_end **link = &loop->hooks;
+    while (*link != hook)
+        link = &(*link)->next;
+    *link = hook->next;
+    if (!*link)
+        loop->hooks_end = link;
+}
+
 enum err io_watch_set(struct io_loop *loop, struct io_watch *watch, unsigned events)
 {
     return loop->net->watch_set(loop, watch, events);

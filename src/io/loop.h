@@ -50,6 +50,8 @@ struct io_turn_end {
     struct io_turn_end *next;
 };
 void io_loop_turn_end(struct io_loop *loop, struct io_turn_end *hook);
+/* Not from inside another hook. */
+void io_loop_turn_end_stop(struct io_loop *loop, struct io_turn_end *hook);
 
 /* ---- descriptors of libraries that bring their own sockets (libcurl, librdkafka); kernel only --
  */

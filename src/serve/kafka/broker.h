@@ -36,16 +36,33 @@ struct kafka_call {
     /* The connection ended while the handler waits: it shall let go and call kafka_answer() soon
      * (nothing is sent). NULL: it answers by itself shortly. */
     void (*gone)(struct kafka_call *call);
+    /* The call is freed: what the handler holds outside of the arena goes. NULL: nothing. */
+    void (*release)(struct kafka_call *call);
     /* Bytes behind what the encoder writes, for Fetch: see fetch.c. */
     struct kafka_fetch_out *fetch_out;
     /* connection.c's own */
     struct kafka_call *next;
-    bool answered;
-    struct buf frame; /* the request's bytes */
-    struct buf out;   /* the answer's */
+    const struct kafka_api *api;
+    uint32_t pins;
+    bool begun, answered, gone_told, released;
+    size_t charged_bytes; /* of the broker's memory */
+    size_t body_at;       /* in the frame */
+    struct buf frame;     /* the request's bytes */
 };
-/* Encodes and sends when its turn in the connection's order comes; frees the call. */
+/* Encodes and sends when its turn in the connection's order comes; frees the call, unless it is
+ * pinned. no_answer only leaves the order. */
 void kafka_answer(struct kafka_call *call);
+/* A pinned call and its frame stay after the answer (an append under way borrows them). */
+void kafka_call_pin(struct kafka_call *call);
+void kafka_call_unpin(struct kafka_call *call);
+/* Requests behind this one are not begun meanwhile, also those that otherwise may overlap. */
+void kafka_call_hold(struct kafka_call *call, bool hold);
+/* Ends the connection now: an error that acks=0 cannot be told otherwise. */
+void kafka_call_abort(struct kafka_call *call, enum err why);
+/* How much more memory calls may take: a handler asks before it fills big answers. */
+size_t kafka_memory_left(const struct kafka_broker *broker);
+/* Charges the call for bytes that its handler keeps until it is freed. */
+void kafka_call_charge(struct kafka_call *call, size_t bytes);
 
 struct kafka_handler {
     int16_t api_key;
@@ -54,13 +71,27 @@ struct kafka_handler {
     void (*handle)(struct kafka_call *call);
 };
 extern const struct kafka_handler kafka_handlers[]; /* dispatch.c; ended by handle NULL */
+/* Fills the broker's index of it. */
+void kafka_dispatch_init(struct kafka_broker *broker);
+/* Reads the header of call->frame. OK: the call can be begun. ERR_UNSUPPORTED, ERR_CORRUPT: the
+ * connection has to end, *ret_why says why. */
+enum err kafka_call_open(struct kafka_call *call, const char **ret_why) MUST_USE;
+/* Decodes and hands over. An error is as above, and nothing was handed over. */
+enum err kafka_call_begin(struct kafka_call *call, const char **ret_why) MUST_USE;
 
 struct kafka_endpoint {
     char host[256];
     uint16_t port;
 };
 
+enum { KAFKA_API_KEYS = 128 };
+
 struct kafka_broker {
+    /* By API key; NULL = not offered. */
+    struct kafka_api_index {
+        const struct kafka_handler *handler;
+        const struct kafka_api *api;
+    } index[KAFKA_API_KEYS];
     struct io_loop *loop;
     struct io *io;
     struct log *log;
@@ -69,8 +100,10 @@ struct kafka_broker {
     struct kafka_groups *groups;           /* group_api.c */
     struct kafka_transactions *txns;       /* txn_api.c */
     struct kafka_fetch_sessions *sessions; /* fetch_session.c */
+    struct kafka_produces *produces;       /* produce.c */
     struct kafka_worker *worker;           /* worker.c */
     struct kafka_net *net;                 /* connection.c: listeners, connections, counters */
+    size_t writes_under_way;               /* coordinator.c */
 };
 
 /* ---- for every handler ---- */
@@ -90,12 +123,29 @@ struct kafka_job {
     void (*run)(struct kafka_job *job);  /* worker's thread */
     void (*done)(struct kafka_job *job); /* loop's thread */
     void *owner;
+    /* the worker's own */
+    struct kafka_broker *broker;
     struct io_post post;
     struct kafka_job *next;
 };
 void kafka_worker_do(struct kafka_broker *broker, struct kafka_job *job);
 
+enum err kafka_worker_new(struct kafka_broker *broker) MUST_USE;
+/* Runs what waits, then ends the thread; done of all jobs is called before the return. */
+void kafka_worker_free(struct kafka_broker *broker);
+bool kafka_worker_has_thread(const struct kafka_broker *broker);
+
 /* ---- life of the parts ---- */
+void kafka_net_new(struct kafka_broker *broker);
+/* Ends all connections; returns when every call is freed. Turns the loop. */
+void kafka_net_end(struct kafka_broker *broker);
+void kafka_net_free(struct kafka_broker *broker);
+void kafka_produces_new(struct kafka_broker *broker);
+void kafka_produces_free(struct kafka_broker *broker);
+void kafka_fetch_sessions_new(struct kafka_broker *broker);
+void kafka_fetch_sessions_free(struct kafka_broker *broker);
+uint32_t kafka_fetch_sessions_count(const struct kafka_broker *broker);
+uint32_t kafka_fetches_waiting(const struct kafka_broker *broker);
 enum err kafka_groups_new(struct kafka_broker *broker, struct diag *diag) MUST_USE;
 void kafka_groups_free(struct kafka_broker *broker);
 uint32_t kafka_groups_count(const struct kafka_broker *broker);

@@ -311,6 +311,8 @@ struct encoder {
     int16_t version;
     bool flexible;
     enum err err;
+    size_t *places; /* of records that the caller puts in; NULL = they are copied */
+    size_t place_count, place_max;
 };
 
 static void encode_struct(struct encoder *e, const struct kafka_message *message,
@@ -368,6 +370,11 @@ static void encode_str(struct encoder *e, const struct kafka_field *field, struc
         return;
     }
     encode_length(e, (int64_t)s.bytes, string);
+    if (field->type == KAFKA_RECORDS && e->places) {
+        check(e->place_count < e->place_max);
+        e->places[e->place_count++] = e->out->bytes;
+        return;
+    }
     buf_append(e->out, s.ptr, s.bytes);
 }
 
@@ -499,8 +506,20 @@ enum err kafka_encode(const struct kafka_message *message, int16_t version, cons
                       struct buf *out)
 {
     check(version >= message->version_min && version <= message->version_max);
-    struct encoder e = {out, version, version >= message->flexible_from, OK};
+    struct encoder e = {out, version, version >= message->flexible_from, OK, NULL, 0, 0};
     encode_struct(&e, message, value);
     TRY(e.err);
+    return buf_error(out);
+}
+
+enum err kafka_encode_apart(const struct kafka_message *message, int16_t version, const void *value,
+                            struct buf *out, size_t *places, size_t place_max,
+                            size_t *ret_place_count)
+{
+    check(version >= message->version_min && version <= message->version_max);
+    struct encoder e = {out, version, version >= message->flexible_from, OK, places, 0, place_max};
+    encode_struct(&e, message, value);
+    TRY(e.err);
+    *ret_place_count = e.place_count;
     return buf_error(out);
 }

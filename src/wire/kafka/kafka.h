@@ -87,6 +87,12 @@ enum err kafka_decode(const struct kafka_message *message, int16_t version, stru
  * differs from its default, or a null where the version has none. */
 enum err kafka_encode(const struct kafka_message *message, int16_t version, const void *value,
                       struct buf *out) MUST_USE;
+/* The same, but of records only the length is appended; where their bytes belong in out is told in
+ * places, in the order of the message (null ones have no place). For answers that are sent from
+ * files. */
+enum err kafka_encode_apart(const struct kafka_message *message, int16_t version, const void *value,
+                            struct buf *out, size_t *places, size_t place_max,
+                            size_t *ret_place_count) MUST_USE;
 /* Readable text of a decoded message, one field a line, nested ones indented: for inspect. */
 void kafka_print(const struct kafka_message *message, int16_t version, const void *value,
                  struct buf *out);

@@ -1,0 +1,636 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fetch: batches from the log as they lie there.
+ *
+ * A call runs over the ready parts of its set (fetch_session.c) and reads from each what its limits
+ * allow. With enough bytes, an error or no time to wait it is answered at once; else what was read
+ * is kept, every part gets a watch behind what was read, and the call sleeps. What moves wakes it
+ * at the end of that turn of the loop, once, and it goes on reading where it stopped: min_bytes is
+ * exact, and nothing is read twice.
+ *
+ * Limits: the first batch is given whole, whatever its size (KIP-74); then a partition's limit and
+ * that of the whole answer hold, and a batch that does not fit is left for the next call. Memory
+ * that is short makes answers smaller.
+ *
+ * Runs of FILE_BYTES_MIN and more that are in a segment's file go out by sendfile; what is smaller
+ * or in the log's memory is copied. So the answer is encoded without its records
+ * (kafka_encode_apart), and the pieces are put between while it is sent.
+ *
+ * Invariants: 1. A part has a result only while a call runs on its set. 2. A waiting call has no
+ * ready part that was not read. 3. An answer lists parts without records only if the whole set was
+ * asked for, or if their bounds changed since the client was told.
+ */
+#include "serve/kafka/fetch.h"
+
+#include "base/check.h"
+#include "log/record_batch.h"
+
+enum {
+    FILE_BYTES_MIN = 64 << 10,
+    ANSWER_BYTES_MAX = 55 << 20, /* fetch.max.bytes of a broker */
+    SPARE_BYTES_MAX = 4 << 20,
+    SMALL_MEMORY = 64 << 10,
+    PARTS_BYTES_MAX = 128 << 20,
+};
+
+struct fetch_piece {
+    size_t at, bytes; /* in the call's buffer */
+    struct fetch_piece *next;
+};
+
+struct fetch_slice {
+    struct log_slice slice;
+};
+
+struct kafka_fetch_out {
+    struct kafka_call *call;
+    struct fetch_set *set;
+    struct fetch_set own; /* of a request that stands alone */
+    struct fetch_part *own_parts;
+    int32_t session_id;
+    bool full;
+    bool now; /* an error: nothing is waited for */
+    bool waiting, woken, finished;
+    size_t min_bytes, bytes_max, bytes;
+    struct io_timer timer;
+    struct kafka_fetch_out *next_woken;
+    struct fetch_result *results, **results_end;
+    struct buf records;
+};
+
+/* ---- reading one part ---- */
+
+static struct fetch_result *result_of(struct kafka_fetch_out *fetch, struct fetch_part *part)
+{
+    if (part->result)
+        return part->result;
+    struct fetch_result *result = arena_zero(&fetch->call->arena, sizeof *result);
+    result->part = part;
+    result->pieces_end = &result->pieces;
+    part->result = result;
+    *fetch->results_end = result;
+    fetch->results_end = &result->next;
+    return result;
+}
+
+static bool fail(struct kafka_fetch_out *fetch, struct fetch_result *result, int16_t code)
+{
+    if (result->slice) {
+        log_slice_release(&result->slice->slice);
+        mem_free(result->slice);
+        result->slice = NULL;
+    }
+    fetch->bytes -= result->bytes;
+    result->bytes = 0;
+    result->pieces = NULL;
+    result->pieces_end = &result->pieces;
+    result->code = code;
+    fetch->now = true;
+    return true;
+}
+
+/* Epochs that the client has of us (KIP-320). False: the result is told. */
+static bool check_epochs(struct kafka_fetch_out *fetch, struct fetch_part *part,
+                         struct fetch_result *result)
+{
+    int32_t epoch;
+    int64_t end;
+    int32_t current = log_partition_epoch(part->partition);
+    if (part->leader_epoch >= 0 && part->leader_epoch != current)
+        return !fail(fetch, result,
+                     part->leader_epoch < current ? KAFKA_FENCED_LEADER_EPOCH
+                                                  : KAFKA_UNKNOWN_LEADER_EPOCH);
+    if (part->last_fetched_epoch < 0)
+        return true;
+    enum err err = log_epoch_end(part->partition, part->last_fetched_epoch, &epoch, &end);
+    if (err == ERR_NOT_FOUND)
+        return !fail(fetch, result, KAFKA_OFFSET_OUT_OF_RANGE);
+    if (err != OK)
+        return !fail(fetch, result, kafka_code(err));
+    if (epoch >= part->last_fetched_epoch && end >= part->offset)
+        return true;
+    result->diverging = true;
+    result->diverging_epoch = epoch;
+    result->diverging_end = end;
+    fetch->now = true;
+    return false;
+}
+
+/* Clients before version 10 do not know zstd. */
+static bool has_zstd(const uint8_t *data, size_t bytes)
+{
+    struct record_batch batch;
+    for (size_t at = 0; at < bytes; at += batch.bytes_count) {
+        if (record_batch_parse(data + at, bytes - at, false, &batch) != OK)
+            return false;
+        if (record_batch_codec(&batch) == CODEC_ZSTD)
+            return true;
+    }
+    return false;
+}
+
+/* A run of the file, if it is worth it. */
+static bool read_file(struct kafka_fetch_out *fetch, struct fetch_part *part,
+                      struct fetch_result *result, size_t limit)
+{
+    struct log_slice slice;
+    struct log_read read;
+    if (limit < FILE_BYTES_MIN || result->bytes || fetch->call->version < 10)
+        return false;
+    if (log_slice_open(part->partition, part->offset, limit, fetch->set->stable, &slice, &read) !=
+        OK)
+        return false; /* log_read() says why */
+    if (slice.bytes < FILE_BYTES_MIN || (fetch->bytes && slice.bytes > limit)) {
+        log_slice_release(&slice);
+        return false;
+    }
+    result->slice = mem_alloc(sizeof *result->slice);
+    result->slice->slice = slice;
+    result->full = true;
+    result->read = read;
+    result->read_done = true;
+    result->bytes = slice.bytes;
+    fetch->bytes += slice.bytes;
+    return true;
+}
+
+static enum err read_memory(struct kafka_fetch_out *fetch, struct fetch_part *part,
+                            struct fetch_result *result, size_t limit, size_t *ret_bytes)
+{
+    struct buf *out = &fetch->records;
+    struct log_read read;
+    size_t at = out->bytes;
+    int64_t from = result->read_done ? result->read.offset_next : part->offset;
+    *ret_bytes = 0;
+    TRY(fetch->set->stable ? log_read_stable(part->partition, from, limit, out, &read)
+                           : log_read(part->partition, from, limit, out, &read));
+    size_t bytes = out->bytes - at;
+    if (bytes > limit && fetch->bytes) {
+        buf_truncate(out, at);
+        result->full = true;
+        return OK;
+    }
+    if (bytes && fetch->call->version < 10 && has_zstd(out->ptr + at, bytes)) {
+        buf_truncate(out, at);
+        return ERR_UNSUPPORTED;
+    }
+    result->read = read;
+    result->read_done = true;
+    if (bytes) {
+        struct fetch_piece *piece = arena_alloc(&fetch->call->arena, sizeof *piece);
+        *piece = (struct fetch_piece){.at = at, .bytes = bytes};
+        *result->pieces_end = piece;
+        result->pieces_end = &piece->next;
+    }
+    result->bytes += bytes;
+    fetch->bytes += bytes;
+    *ret_bytes = bytes;
+    return OK;
+}
+
+static int16_t read_code(const struct kafka_fetch_out *fetch, enum err err)
+{
+    if (err == ERR_UNSUPPORTED)
+        return KAFKA_UNSUPPORTED_COMPRESSION_TYPE;
+    if (err == ERR_CLOSED && fetch->set->by_id)
+        return KAFKA_UNKNOWN_TOPIC_ID;
+    if (err == ERR_LIMIT) /* no memory for a batch of that size now */
+        return KAFKA_UNKNOWN_SERVER_ERROR;
+    return kafka_code(err);
+}
+
+static int16_t missing_code(const struct fetch_part *part)
+{
+    struct fetch_set *set = part->set;
+    return set->by_id && !log_topic_find_id(set->broker->log, part->topic_id)
+               ? KAFKA_UNKNOWN_TOPIC_ID
+               : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+}
+
+/* True: it told something new and may have more. False: nothing from here on, for now or for this
+ * call. */
+static bool read_part(struct kafka_fetch_out *fetch, struct fetch_part *part)
+{
+    struct fetch_result *result = result_of(fetch, part);
+    if (result->code || result->diverging || result->full)
+        return false;
+    if (!part->partition)
+        fetch_part_resolve(part);
+    if (!part->partition)
+        return fail(fetch, result, missing_code(part));
+    if (!result->read_done && !check_epochs(fetch, part, result))
+        return true;
+    size_t limit = fetch->bytes_max - fetch->bytes, bytes = 0;
+    size_t mine = part->bytes_max > 0 ? (size_t)part->bytes_max : 0;
+    result->full = result->bytes > 0 && result->bytes >= mine;
+    if (result->full)
+        return false;
+    if (mine - result->bytes < limit)
+        limit = mine - result->bytes;
+    if (read_file(fetch, part, result, limit))
+        return true;
+    enum err err = read_memory(fetch, part, result, limit, &bytes);
+    if (err == ERR_CLOSED && !fetch->set->by_id && result->bytes == 0) {
+        /* Deleted; another topic may have its name now. */
+        fetch_part_resolve(part);
+        err = part->partition ? read_memory(fetch, part, result, limit, &bytes) : ERR_CLOSED;
+    }
+    if (err != OK) {
+        if (err == ERR_CLOSED)
+            part->partition = NULL;
+        return fail(fetch, result, read_code(fetch, err));
+    }
+    return bytes > 0;
+}
+
+/* ---- running over the set ---- */
+
+static void watch(struct fetch_part *part)
+{
+    /* One that is full is ready again when the call is over. */
+    if (part->watch.partition || !part->partition || (part->result && part->result->full))
+        return;
+    part->watch.offset = part->offset;
+    if (part->result && part->result->read_done)
+        part->watch.offset = part->result->read.offset_next;
+    log_watch_start(part->partition, &part->watch);
+}
+
+static bool has_enough(const struct kafka_fetch_out *fetch)
+{
+    return fetch->now || fetch->bytes >= fetch->min_bytes || fetch->bytes >= fetch->bytes_max ||
+           fetch->set->count == 0;
+}
+
+/* Each part that is ready now is looked at once; true when one had something. */
+static bool pass(struct kafka_fetch_out *fetch)
+{
+    struct fetch_set *set = fetch->set;
+    struct fetch_part *last = set->ready_last;
+    bool some = false;
+    while (set->ready && (fetch->bytes == 0 || fetch->bytes < fetch->bytes_max)) {
+        struct fetch_part *part = set->ready;
+        fetch_part_unready(part);
+        if (read_part(fetch, part)) {
+            fetch_part_ready(part);
+            some = true;
+        } else if (set->id) {
+            watch(part);
+        }
+        if (part == last)
+            break;
+    }
+    return some;
+}
+
+static void let_go(struct kafka_fetch_out *fetch)
+{
+    struct fetch_set *set = fetch->set;
+    io_timer_stop(fetch->call->broker->loop, &fetch->timer);
+    if (fetch->waiting)
+        fetch->call->broker->sessions->waiting--;
+    fetch->waiting = false;
+    fetch->finished = true;
+    set->fetch = NULL;
+    for (struct fetch_result *result = fetch->results; result; result = result->next) {
+        result->part->result = NULL;
+        /* The client may not come for what is behind it: it is told again. */
+        if (set->id && (result->bytes || result->full || result->code || result->diverging))
+            fetch_part_ready(result->part);
+    }
+    for (size_t i = 0; fetch->own_parts && i < set->count; i++)
+        log_watch_stop(&fetch->own_parts[i].watch);
+    if (!fetch->woken)
+        return;
+    struct kafka_fetch_out **link = &fetch->call->broker->sessions->woken;
+    while (*link != fetch)
+        link = &(*link)->next_woken;
+    *link = fetch->next_woken;
+    fetch->woken = false;
+}
+
+void fetch_finish(struct kafka_fetch_out *fetch)
+{
+    let_go(fetch);
+    kafka_answer(fetch->call);
+}
+
+static void time_up(struct io_timer *timer)
+{
+    fetch_finish(timer->owner);
+}
+
+static void gone(struct kafka_call *call)
+{
+    fetch_finish(call->fetch_out);
+}
+
+static void run(struct kafka_fetch_out *fetch)
+{
+    struct kafka_broker *broker = fetch->call->broker;
+    const struct kafka_fetch_request *request = fetch->call->request;
+    while (pass(fetch) && !has_enough(fetch))
+        ;
+    if (has_enough(fetch) || request->max_wait_ms <= 0) {
+        fetch_finish(fetch);
+        return;
+    }
+    for (size_t i = 0; fetch->own_parts && i < fetch->set->count; i++)
+        watch(&fetch->own_parts[i]);
+    if (fetch->waiting)
+        return;
+    fetch->waiting = true;
+    broker->sessions->waiting++;
+    fetch->timer = (struct io_timer){.fire = time_up, .owner = fetch};
+    io_timer_start(broker->loop, &fetch->timer, request->max_wait_ms * 1000000LL);
+    if (fetch->records.room)
+        kafka_call_charge(fetch->call, fetch->records.room);
+}
+
+void fetch_wake(struct kafka_fetch_out *fetch)
+{
+    struct kafka_fetch_sessions *sessions = fetch->call->broker->sessions;
+    if (!fetch->waiting || fetch->woken)
+        return;
+    fetch->woken = true;
+    fetch->next_woken = sessions->woken;
+    sessions->woken = fetch;
+}
+
+void fetch_run_woken(struct kafka_fetch_sessions *sessions)
+{
+    while (sessions->woken) {
+        struct kafka_fetch_out *fetch = sessions->woken;
+        sessions->woken = fetch->next_woken;
+        fetch->woken = false;
+        run(fetch);
+    }
+}
+
+uint32_t kafka_fetches_waiting(const struct kafka_broker *broker)
+{
+    return broker->sessions->waiting;
+}
+
+/* ---- the answer ---- */
+
+static bool is_told(const struct kafka_fetch_out *fetch, const struct fetch_result *result)
+{
+    const struct fetch_part *part = result->part;
+    if (fetch->full || result->bytes || result->code || result->diverging)
+        return true;
+    return result->read_done && (part->told_end != result->read.high_watermark ||
+                                 part->told_start != result->read.log_start);
+}
+
+static void tell_aborted(struct kafka_fetch_out *fetch, const struct fetch_result *result,
+                         struct kafka_fetch_response_partition *to)
+{
+    struct arena *arena = &fetch->call->arena;
+    struct log_aborted *list = NULL;
+    if (!fetch->set->stable) {
+        to->aborted_transactions_count = -1;
+        return;
+    }
+    size_t count = 0;
+    if (result->bytes)
+        count = log_aborted(result->part->partition, result->part->offset, result->read.offset_next,
+                            arena, &list);
+    to->aborted_transactions = KAFKA_NEW(arena, kafka_fetch_response_aborted_transaction, count);
+    to->aborted_transactions_count = (int32_t)count;
+    for (size_t i = 0; i < count; i++) {
+        to->aborted_transactions[i].producer_id = list[i].producer_id;
+        to->aborted_transactions[i].first_offset = list[i].first_offset;
+    }
+}
+
+static void tell(struct kafka_fetch_out *fetch, struct fetch_result *result,
+                 struct kafka_fetch_response_partition *to)
+{
+    struct fetch_part *part = result->part;
+    if (!result->code && !part->partition)
+        result->code = missing_code(part);
+    to->partition_index = part->index;
+    to->error_code = result->code;
+    tell_aborted(fetch, result, to);
+    to->high_watermark = -1;
+    if (part->partition &&
+        (result->code == KAFKA_FENCED_LEADER_EPOCH || result->code == KAFKA_UNKNOWN_LEADER_EPOCH)) {
+        to->current_leader.leader_id = fetch->call->broker->options.node_id;
+        to->current_leader.leader_epoch = log_partition_epoch(part->partition);
+        if (fetch->call->version < 12)
+            to->current_leader = (struct kafka_fetch_response_current_leader){-1, -1};
+    }
+    if (result->code)
+        return;
+    if (result->read_done) {
+        to->high_watermark = result->read.high_watermark;
+        to->last_stable_offset = result->read.stable_end;
+        to->log_start_offset = result->read.log_start;
+    } else {
+        to->high_watermark = log_partition_end(part->partition);
+        to->last_stable_offset = log_partition_stable_end(part->partition);
+        to->log_start_offset = log_partition_start(part->partition);
+    }
+    part->told_end = to->high_watermark;
+    part->told_start = to->log_start_offset;
+    if (result->diverging) {
+        to->diverging_epoch.epoch = result->diverging_epoch;
+        to->diverging_epoch.end_offset = result->diverging_end;
+    }
+    to->records = (struct str){"", result->bytes};
+}
+
+static bool same_topic(const struct fetch_part *a, const struct fetch_part *b)
+{
+    return a->set->by_id ? memcmp(a->topic_id, b->topic_id, 16) == 0
+                         : str_equal(a->topic, b->topic);
+}
+
+/* Drops results that are not told, and lays the others out: neighbours of one topic together. */
+static void lay_out(struct kafka_fetch_out *fetch)
+{
+    struct kafka_fetch_response *response = fetch->call->response;
+    struct fetch_result **link = &fetch->results, *before = NULL;
+    size_t topics = 0, parts = 0;
+    while (*link) {
+        if (!is_told(fetch, *link)) {
+            *link = (*link)->next;
+            continue;
+        }
+        topics += !before || !same_topic(before->part, (*link)->part);
+        parts++;
+        before = *link;
+        link = &before->next;
+    }
+    struct kafka_fetch_response_topic *topic =
+        KAFKA_NEW(&fetch->call->arena, kafka_fetch_response_topic, topics);
+    struct kafka_fetch_response_partition *part =
+        KAFKA_NEW(&fetch->call->arena, kafka_fetch_response_partition, parts);
+    response->session_id = fetch->session_id;
+    response->responses = topic;
+    response->responses_count = (int32_t)topics;
+    before = NULL;
+    for (struct fetch_result *result = fetch->results; result; result = result->next) {
+        if (!before || !same_topic(before->part, result->part)) {
+            topic += before != NULL;
+            topic->topic = result->part->topic;
+            memcpy(topic->topic_id, result->part->topic_id, sizeof topic->topic_id);
+            topic->partitions = part;
+        }
+        tell(fetch, result, part++);
+        topic->partitions_count++;
+        before = result;
+    }
+}
+
+static void slice_sent(void *owner)
+{
+    struct fetch_slice *slice = owner;
+    log_slice_release(&slice->slice);
+    mem_free(slice);
+}
+
+static enum err send_records(struct kafka_fetch_out *fetch, struct fetch_result *result,
+                             struct io_stream *stream)
+{
+    for (const struct fetch_piece *piece = result->pieces; piece; piece = piece->next)
+        TRY(io_stream_write(stream, fetch->records.ptr + piece->at, piece->bytes));
+    struct fetch_slice *slice = result->slice;
+    if (!slice)
+        return OK;
+    TRY(io_stream_send_file(stream, slice->slice.file, slice->slice.position, slice->slice.bytes,
+                            slice_sent, slice));
+    result->slice = NULL;
+    return OK;
+}
+
+/* Parts of a session may be gone or told otherwise later: so this runs while the answer is given,
+ * which is at once, since a Fetch has its connection for itself. */
+enum err kafka_fetch_send(struct kafka_call *call, struct io_stream *stream, struct buf *scratch)
+{
+    struct kafka_fetch_out *fetch = call->fetch_out;
+    size_t count = 0, places_count = 0, from = 0;
+    lay_out(fetch);
+    for (struct fetch_result *result = fetch->results; result; result = result->next)
+        count++;
+    size_t *places = arena_array(&call->arena, count, sizeof *places);
+    size_t at = kafka_response_begin(call->api->key, call->version, call->correlation_id, scratch);
+    TRY(kafka_encode_apart(call->api->response, call->version, call->response, scratch, places,
+                           count, &places_count));
+    check(places_count == count);
+    TRY(buf_error(scratch));
+    size_t bytes = scratch->bytes - at - 4 + fetch->bytes;
+    if (bytes > INT32_MAX)
+        return ERR_LIMIT;
+    buf_patch_be32(scratch, at, (uint32_t)bytes);
+    call->broker->net->bytes_out += scratch->bytes + fetch->bytes;
+    size_t index = 0;
+    for (struct fetch_result *result = fetch->results; result; result = result->next, index++) {
+        if (result->bytes == 0)
+            continue;
+        TRY(io_stream_write(stream, scratch->ptr + from, places[index] - from));
+        from = places[index];
+        TRY(send_records(fetch, result, stream));
+    }
+    return io_stream_write(stream, scratch->ptr + from, scratch->bytes - from);
+}
+
+static void release(struct kafka_call *call)
+{
+    struct kafka_fetch_out *fetch = call->fetch_out;
+    struct buf *spare = &call->broker->sessions->spare;
+    for (struct fetch_result *result = fetch->results; result; result = result->next)
+        if (result->slice)
+            slice_sent(result->slice);
+    if (!spare->ptr && fetch->records.room <= SPARE_BYTES_MAX) {
+        buf_reset(&fetch->records);
+        *spare = fetch->records;
+    } else {
+        buf_deinit(&fetch->records);
+    }
+}
+
+/* ---- the request ---- */
+
+static bool own_set(struct kafka_fetch_out *fetch)
+{
+    struct kafka_call *call = fetch->call;
+    const struct kafka_fetch_request *request = call->request;
+    struct fetch_set *set = &fetch->own;
+    set->broker = call->broker;
+    set->by_id = call->version >= 13;
+    set->stable = request->isolation_level == 1;
+    for (int32_t i = 0; i < request->topics_count; i++)
+        set->count += (size_t)request->topics[i].partitions_count;
+    if (set->count > PARTS_BYTES_MAX / sizeof(struct fetch_part))
+        return false;
+    fetch->set = set;
+    fetch->own_parts = arena_array(&call->arena, set->count, sizeof *fetch->own_parts);
+    struct fetch_part *part = fetch->own_parts;
+    for (int32_t i = 0; i < request->topics_count; i++) {
+        const struct kafka_fetch_request_topic *topic = &request->topics[i];
+        for (int32_t j = 0; j < topic->partitions_count; j++, part++) {
+            part->set = set;
+            part->topic = topic->topic;
+            memcpy(part->topic_id, topic->topic_id, sizeof part->topic_id);
+            part->index = topic->partitions[j].partition;
+            fetch_part_resolve(part);
+            fetch_part_fill(part, &topic->partitions[j]);
+            fetch_part_ready(part);
+        }
+    }
+    return true;
+}
+
+static void refuse(struct kafka_call *call, int16_t code)
+{
+    struct kafka_fetch_response *response = call->response;
+    response->error_code = code;
+    /* Versions before 7 have no word for it. */
+    call->close_after = call->version < 7;
+    kafka_answer(call);
+}
+
+/* All that was asked for is told, in the order of the ready list, which is that of the request. */
+static void results_of_all(struct kafka_fetch_out *fetch)
+{
+    for (struct fetch_part *part = fetch->set->ready; part; part = part->next)
+        (void)result_of(fetch, part);
+}
+
+void kafka_handle_fetch(struct kafka_call *call)
+{
+    const struct kafka_fetch_request *request = call->request;
+    struct kafka_fetch_sessions *sessions = call->broker->sessions;
+    struct kafka_fetch_out *fetch = arena_zero(&call->arena, sizeof *fetch);
+    fetch->call = call;
+    fetch->results_end = &fetch->results;
+    int16_t code = fetch_session_of(call, &fetch->set, &fetch->full);
+    if (code == KAFKA_NONE && !fetch->set && !own_set(fetch))
+        code = KAFKA_INVALID_REQUEST;
+    if (code != KAFKA_NONE) {
+        refuse(call, code);
+        return;
+    }
+    size_t left = kafka_memory_left(call->broker);
+    fetch->session_id = fetch->set->id;
+    fetch->set->fetch = fetch;
+    fetch->min_bytes = request->min_bytes > 0 ? (size_t)request->min_bytes : 0;
+    fetch->bytes_max = request->max_bytes > 0 ? (size_t)request->max_bytes : 0;
+    if (fetch->bytes_max > ANSWER_BYTES_MAX)
+        fetch->bytes_max = ANSWER_BYTES_MAX;
+    if (fetch->bytes_max > left)
+        fetch->bytes_max = left > SMALL_MEMORY ? left : SMALL_MEMORY;
+    if (fetch->min_bytes > fetch->bytes_max)
+        fetch->min_bytes = fetch->bytes_max;
+    fetch->records = sessions->spare;
+    fetch->records.bytes_max = BUF_MAX_DEFAULT;
+    sessions->spare = (struct buf){0};
+    call->fetch_out = fetch;
+    call->gone = gone;
+    call->release = release;
+    if (fetch->full)
+        results_of_all(fetch);
+    run(fetch);
+}

@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Produce: a batch for each partition goes to the log as it lies in the frame.
+ *
+ * What Kafka checks before it looks at a partition's state is checked here, from the batch's header
+ * alone; the sum, the keys of compacted topics and the producer's sequence are the log's. Records
+ * are walked only to tell which of them a refusal is about.
+ *
+ * acks 1 and all mean the same with one replica: the log answers when the batch is as durable as
+ * it was told to be. acks 0 is not answered at all; a mistake ends the connection, since there is
+ * no other way to say it. The frame is borrowed by the log until it has answered, so the call is
+ * pinned by each append under way, also when its time ran out and REQUEST_TIMED_OUT was said.
+ *
+ * When the log's queue is full, the rest of the request waits for room, and with it everything
+ * behind it on the connection: batches of a producer must not overtake one another.
+ *
+ * Version 13 names topics by id. Versions from 12 on would add partitions to a transaction by
+ * themselves; that needs transaction.version 2, which we do not announce, so a transactional batch
+ * is checked against the coordinator in every version.
+ *
+ * Invariants: 1. An answer is given once: by the last append, or by the sweep when time is up;
+ * results are not touched after it. 2. The retry list is in the order of arrival.
+ */
+#include "base/endian.h"
+#include "base/logline.h"
+#include "log/record_batch.h"
+#include "serve/kafka/net.h"
+
+enum {
+    SWEEP_NS = 250 * 1000 * 1000,
+    RETRY_NS = 1000 * 1000,
+    HOUR_MS = 3600 * 1000,
+    RECORDS_BYTES_MAX = 256 << 20,
+    RECORD_ERRORS_MAX = 1000,
+};
+
+struct produce_part {
+    struct log_append append;
+    struct produce *produce;
+    struct log_partition *partition;
+    struct kafka_produce_response_partition *result;
+};
+
+struct produce {
+    struct kafka_call *call;
+    struct produce *next, *previous; /* of all that wait */
+    struct produce *next_retry;
+    int64_t due_ns; /* INT64_MAX = never */
+    size_t count;
+    size_t begun; /* parts that were handed to the log or refused */
+    size_t under_way;
+    bool held; /* in the retry list */
+    bool answered;
+    bool failed;
+    struct produce_part *parts;
+};
+
+struct kafka_produces {
+    struct kafka_broker *broker;
+    struct produce *waiting;
+    struct produce *retry;
+    struct produce **retry_end;
+    struct io_timer sweep, again;
+    bool sweeping, retrying;
+};
+
+/* ---- checks ---- */
+
+static int16_t log_code(enum err err)
+{
+    return err == ERR_INVALID ? KAFKA_INVALID_RECORD : kafka_code(err);
+}
+
+/* The records that a refusal is about: those without a key, or those from the future. */
+static void name_records(struct kafka_call *call, struct kafka_produce_response_partition *result,
+                         struct str batch, bool keys, int64_t latest_ms)
+{
+    struct record_batch parsed;
+    struct record_iterator it;
+    struct record record;
+    if (call->version < 8 || record_batch_parse(batch.ptr, batch.bytes, false, &parsed) != OK ||
+        record_iterator_init(&it, &parsed, RECORDS_BYTES_MAX) != OK)
+        return;
+    int32_t room = parsed.count < RECORD_ERRORS_MAX ? parsed.count : RECORD_ERRORS_MAX, count = 0;
+    struct kafka_produce_response_record_error *errors =
+        KAFKA_NEW(&call->arena, kafka_produce_response_record_error, (size_t)room);
+    for (int32_t index = 0; count < room && record_iterator_next(&it, &record); index++) {
+        if (keys ? record.key.ptr != NULL : record.timestamp_ms <= latest_ms)
+            continue;
+        errors[count].batch_index = index;
+        errors[count++].batch_index_error_message =
+            keys ? STR("Compacted topic cannot accept message without key.")
+                 : STR("Timestamp of message is out of range.");
+    }
+    record_iterator_deinit(&it);
+    if (count == 0)
+        return;
+    result->record_errors = errors;
+    result->record_errors_count = count;
+    result->error_message = STR("One or more records have been rejected");
+}
+
+static int16_t reject(struct kafka_produce_response_partition *result, int16_t code,
+                      const char *why)
+{
+    result->error_message = str_of(why);
+    return code;
+}
+
+/* Exactly one batch, of magic 2. The sum is the log's to check. */
+static int16_t check_layout(struct str batch, struct kafka_produce_response_partition *result,
+                            struct record_batch *ret_batch)
+{
+    if (batch.bytes < 17)
+        return reject(result, KAFKA_INVALID_RECORD,
+                      "Produce requests must have at least one record batch");
+    int64_t length = (int32_t)get_be32(batch.ptr + 8);
+    if (batch.ptr[16] != RECORD_BATCH_MAGIC)
+        return reject(result, KAFKA_INVALID_RECORD,
+                      "Produce requests are only allowed to contain record batches with magic "
+                      "version 2");
+    if (length < RECORD_BATCH_HEADER - 12 || (uint64_t)length + 12 > batch.bytes)
+        return KAFKA_CORRUPT_MESSAGE;
+    if ((uint64_t)length + 12 < batch.bytes)
+        return reject(result, KAFKA_INVALID_RECORD,
+                      "Produce requests are only allowed to contain exactly one record batch");
+    return record_batch_parse(batch.ptr, batch.bytes, false, ret_batch) == OK
+               ? KAFKA_NONE
+               : KAFKA_CORRUPT_MESSAGE;
+}
+
+static int16_t check_header(struct kafka_call *call, const struct log_topic_config *config,
+                            const struct record_batch *batch,
+                            struct kafka_produce_response_partition *result)
+{
+    unsigned codec = (unsigned)batch->attributes & BATCH_CODEC_MASK;
+    if (codec > CODEC_ZSTD || (codec == CODEC_ZSTD && call->version < 7))
+        return KAFKA_UNSUPPORTED_COMPRESSION_TYPE;
+    if (batch->attributes & BATCH_CONTROL)
+        return reject(result, KAFKA_INVALID_RECORD,
+                      "Clients are not allowed to write control records");
+    if (batch->count < 1 || batch->last_offset_delta != batch->count - 1)
+        return reject(result, KAFKA_INVALID_RECORD,
+                      "Record batch has an inconsistent count of records");
+    if (batch->producer_id >= 0 && (batch->base_sequence < 0 || batch->producer_epoch < 0))
+        return reject(result, KAFKA_INVALID_RECORD,
+                      "Invalid sequence number in record batch with producerId");
+    if (config->message_bytes_max > 0 && batch->bytes_count > (size_t)config->message_bytes_max)
+        return KAFKA_MESSAGE_TOO_LARGE;
+    if (config->segment_bytes > 0 && (int64_t)batch->bytes_count > config->segment_bytes)
+        return KAFKA_RECORD_LIST_TOO_LARGE;
+    int64_t latest_ms = kafka_now_ms(call->broker) + HOUR_MS;
+    if (!config->log_append_time && batch->max_timestamp > latest_ms) {
+        name_records(call, result, str_from(batch->bytes, batch->bytes_count), false, latest_ms);
+        return KAFKA_INVALID_TIMESTAMP;
+    }
+    return KAFKA_NONE;
+}
+
+static int16_t check_transaction(struct kafka_call *call, const struct record_batch *batch,
+                                 struct str topic, int32_t index)
+{
+    const struct kafka_produce_request *request = call->request;
+    if (!(batch->attributes & BATCH_TRANSACTIONAL))
+        return KAFKA_NONE;
+    if (!request->transactional_id.ptr)
+        return KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    return kafka_transaction_check(call->broker, request->transactional_id, batch->producer_id,
+                                   batch->producer_epoch, topic, index);
+}
+
+static int16_t check_part(struct produce_part *part, struct log_topic *topic, struct str records)
+{
+    struct kafka_call *call = part->produce->call;
+    struct record_batch batch;
+    int16_t code = check_layout(records, part->result, &batch);
+    if (code != KAFKA_NONE)
+        return code;
+    struct log_topic_config config = log_topic_config(topic);
+    code = check_header(call, &config, &batch, part->result);
+    if (code != KAFKA_NONE)
+        return code;
+    return check_transaction(call, &batch, log_topic_name(topic), part->result->index);
+}
+
+/* ---- the answer ---- */
+
+static void unlink_waiting(struct produce *produce)
+{
+    struct kafka_produces *all = produce->call->broker->produces;
+    *(produce->previous ? &produce->previous->next : &all->waiting) = produce->next;
+    if (produce->next)
+        produce->next->previous = produce->previous;
+}
+
+static void answer(struct produce *produce)
+{
+    if (produce->answered)
+        return;
+    produce->answered = true;
+    unlink_waiting(produce);
+    kafka_answer(produce->call);
+}
+
+/* acks=0: the only word there is for a mistake. */
+static void fail_silent(struct produce *produce, int16_t code)
+{
+    struct kafka_call *call = produce->call;
+    if (!call->no_answer || produce->failed)
+        return;
+    produce->failed = true;
+    log_line(LOG_INFO, "kafka", "%s: Produce with acks=0 failed (%s); the connection is closed",
+             call->client_host, kafka_error_name(code));
+    kafka_call_abort(call, ERR_INVALID);
+}
+
+static void part_refused(struct produce_part *part, int16_t code)
+{
+    struct kafka_produce_response_partition *result = part->result;
+    if (part->produce->answered)
+        return;
+    result->error_code = code;
+    result->base_offset = -1;
+    if (code == KAFKA_INVALID_RECORD && part->partition && !result->error_message.ptr &&
+        log_topic_config(log_partition_topic(part->partition)).compact)
+        name_records(part->produce->call, result,
+                     str_from(part->append.batches, part->append.bytes), true, 0);
+    fail_silent(part->produce, code);
+}
+
+static void part_done(struct log_append *append)
+{
+    struct produce_part *part = append->owner;
+    struct produce *produce = part->produce;
+    struct kafka_call *call = produce->call;
+    produce->under_way--;
+    if (append->err != OK) {
+        fail_silent(produce, log_code(append->err));
+        part_refused(part, log_code(append->err));
+    } else if (!produce->answered) {
+        part->result->base_offset = append->base_offset;
+        part->result->log_append_time_ms = append->append_time_ms;
+        part->result->log_start_offset = append->log_start_offset;
+    }
+    if (produce->under_way == 0 && produce->begun == produce->count)
+        answer(produce);
+    kafka_call_unpin(call);
+}
+
+/* ---- to the log ---- */
+
+/* False: its queue is full, the rest has to wait. */
+static bool hand_over(struct produce *produce)
+{
+    for (; produce->begun < produce->count; produce->begun++) {
+        struct produce_part *part = &produce->parts[produce->begun];
+        if (!part->partition)
+            continue;
+        enum err err = log_append(part->partition, &part->append);
+        if (err == ERR_AGAIN)
+            return false;
+        if (err == OK) {
+            produce->under_way++;
+            kafka_call_pin(produce->call);
+        } else {
+            part_refused(part, log_code(err));
+        }
+    }
+    return true;
+}
+
+static void settle(struct produce *produce)
+{
+    if (produce->under_way == 0 || produce->call->no_answer)
+        answer(produce);
+}
+
+static void retry_later(struct kafka_produces *all, struct produce *produce)
+{
+    produce->held = true;
+    kafka_call_hold(produce->call, true);
+    *all->retry_end = produce;
+    all->retry_end = &produce->next_retry;
+    produce->next_retry = NULL;
+    if (!all->retrying)
+        io_timer_start(all->broker->loop, &all->again, RETRY_NS);
+    all->retrying = true;
+}
+
+static void retry_fire(struct io_timer *timer)
+{
+    struct kafka_produces *all = timer->owner;
+    all->retrying = false;
+    while (all->retry) {
+        struct produce *produce = all->retry;
+        if (!produce->answered && !hand_over(produce)) {
+            all->retrying = true;
+            io_timer_start(all->broker->loop, timer, RETRY_NS);
+            return;
+        }
+        all->retry = produce->next_retry;
+        if (!all->retry)
+            all->retry_end = &all->retry;
+        produce->held = false;
+        struct kafka_call *call = produce->call;
+        /* Both may free the call but for the pin. */
+        kafka_call_pin(call);
+        settle(produce);
+        kafka_call_hold(call, false);
+        kafka_call_unpin(call);
+    }
+}
+
+/* Time is up: what has no result yet gets one. The pins keep what the log still borrows. */
+static void time_out(struct produce *produce)
+{
+    for (size_t i = 0; i < produce->count; i++) {
+        struct kafka_produce_response_partition *result = produce->parts[i].result;
+        if (result->error_code == KAFKA_NONE && result->base_offset < 0)
+            result->error_code = KAFKA_REQUEST_TIMED_OUT;
+    }
+    answer(produce);
+}
+
+static void sweep_fire(struct io_timer *timer)
+{
+    struct kafka_produces *all = timer->owner;
+    int64_t now_ns = io_loop_now_ns(all->broker->loop);
+    struct produce *next;
+    for (struct produce *produce = all->waiting; produce; produce = next) {
+        next = produce->next;
+        /* One that is in the retry list leaves it by itself, and is then settled. */
+        if (produce->due_ns <= now_ns && !produce->held)
+            time_out(produce);
+    }
+    all->sweeping = all->waiting != NULL;
+    if (all->sweeping)
+        io_timer_start(all->broker->loop, timer, SWEEP_NS);
+}
+
+/* ---- the request ---- */
+
+static void part_init(struct produce_part *part, struct produce *produce, struct log_topic *topic,
+                      int16_t topic_code, const struct kafka_produce_request_partition *from,
+                      struct kafka_produce_response_partition *result)
+{
+    int16_t code = topic_code;
+    struct log_partition *partition = NULL;
+    part->produce = produce;
+    part->result = result;
+    result->index = from->index;
+    result->base_offset = -1;
+    if (topic) {
+        partition = from->index >= 0 ? log_topic_partition(topic, from->index) : NULL;
+        code =
+            partition ? check_part(part, topic, from->records) : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    }
+    if (code != KAFKA_NONE) {
+        part_refused(part, code);
+        return;
+    }
+    part->partition = partition;
+    part->append = (struct log_append){.batches = (const uint8_t *)from->records.ptr,
+                                       .bytes = from->records.bytes,
+                                       .done = part_done,
+                                       .owner = part,
+                                       .loop = produce->call->broker->loop};
+}
+
+static bool is_coordinators(struct str topic)
+{
+    return str_equal(topic, STR("__consumer_offsets")) ||
+           str_equal(topic, STR("__transaction_state"));
+}
+
+static struct log_topic *topic_of(struct kafka_call *call,
+                                  const struct kafka_produce_request_topic *from, int16_t *ret_code)
+{
+    const struct kafka_produce_request *request = call->request;
+    const uint8_t *id = call->version >= 13 ? from->topic_id : NULL;
+    if (call->version < call->handler->served_from)
+        *ret_code = KAFKA_UNSUPPORTED_VERSION;
+    else if (request->acks < -1 || request->acks > 1)
+        *ret_code = KAFKA_INVALID_REQUIRED_ACKS;
+    else if (!id && is_coordinators(from->name))
+        *ret_code = KAFKA_INVALID_TOPIC_EXCEPTION;
+    else {
+        struct log_topic *topic = kafka_topic(call->broker, from->name, id, ret_code);
+        if (!topic || !id || !is_coordinators(log_topic_name(topic)))
+            return topic;
+        *ret_code = KAFKA_INVALID_TOPIC_EXCEPTION;
+    }
+    return NULL;
+}
+
+static void parts_init(struct produce *produce)
+{
+    struct kafka_call *call = produce->call;
+    const struct kafka_produce_request *request = call->request;
+    struct kafka_produce_response *response = call->response;
+    size_t at = 0;
+    response->responses =
+        KAFKA_NEW(&call->arena, kafka_produce_response_topic, (size_t)request->topic_data_count);
+    response->responses_count = request->topic_data_count;
+    for (int32_t i = 0; i < request->topic_data_count; i++) {
+        const struct kafka_produce_request_topic *from = &request->topic_data[i];
+        struct kafka_produce_response_topic *to = &response->responses[i];
+        size_t count = (size_t)from->partition_data_count;
+        int16_t code = KAFKA_NONE;
+        struct log_topic *topic = topic_of(call, from, &code);
+        to->name = from->name;
+        memcpy(to->topic_id, from->topic_id, sizeof to->topic_id);
+        to->partition_responses = KAFKA_NEW(&call->arena, kafka_produce_response_partition, count);
+        to->partition_responses_count = from->partition_data_count;
+        for (size_t j = 0; j < count; j++)
+            part_init(&produce->parts[at++], produce, topic, code, &from->partition_data[j],
+                      &to->partition_responses[j]);
+    }
+}
+
+void kafka_handle_produce(struct kafka_call *call)
+{
+    const struct kafka_produce_request *request = call->request;
+    struct kafka_produces *all = call->broker->produces;
+    struct produce *produce = arena_zero(&call->arena, sizeof *produce);
+    for (int32_t i = 0; i < request->topic_data_count; i++)
+        produce->count += (size_t)request->topic_data[i].partition_data_count;
+    produce->call = call;
+    produce->parts = arena_array(&call->arena, produce->count, sizeof *produce->parts);
+    produce->due_ns = INT64_MAX;
+    if (request->timeout_ms > 0)
+        produce->due_ns = io_loop_now_ns(all->broker->loop) + request->timeout_ms * 1000000LL;
+    call->no_answer = request->acks == 0;
+    call->state = produce;
+    produce->next = all->waiting;
+    if (produce->next)
+        produce->next->previous = produce;
+    all->waiting = produce;
+    parts_init(produce);
+    if (!all->sweeping)
+        io_timer_start(all->broker->loop, &all->sweep, SWEEP_NS);
+    all->sweeping = true;
+    if (all->retry || !hand_over(produce))
+        retry_later(all, produce);
+    else
+        settle(produce);
+}
+
+void kafka_produces_new(struct kafka_broker *broker)
+{
+    struct kafka_produces *all = mem_zero(sizeof *all);
+    all->broker = broker;
+    all->retry_end = &all->retry;
+    all->sweep = (struct io_timer){.fire = sweep_fire, .owner = all};
+    all->again = (struct io_timer){.fire = retry_fire, .owner = all};
+    broker->produces = all;
+}
+
+void kafka_produces_free(struct kafka_broker *broker)
+{
+    if (!broker->produces)
+        return;
+    io_timer_stop(broker->loop, &broker->produces->sweep);
+    io_timer_stop(broker->loop, &broker->produces->again);
+    mem_free(broker->produces);
+    broker->produces = NULL;
+}
