@@ -14,8 +14,15 @@
  *     tombstone:     varint time - base time
  *     not a tombstone and not the marker (id 0): uvarint length, bytes
  *
+ * Version 2 (0x20) is for rows that have elements of collections: a cell's head is
+ *     uvarint  id << 4 | 1 own timestamp | 2 expiring | 4 tombstone | 8 has a path
+ * and a path, as uvarint length and bytes, comes before the value's length. A cell without a path
+ * in front of elements of its column hides those up to its timestamp: a collection's tombstone.
+ * Records of deleted ranges are such rows too (ranges.c): one tombstone a range, with its bounds
+ * as path.
+ *
  * Invariants
- * 1. Ids rise; each occurs once.
+ * 1. Ids rise; each occurs once, in version 2 each pair of id and path.
  * 2. No cell that is stored has a timestamp up to that of the row's own deletion (readers pass over
  *    such cells, the merge drops them).
  * 3. The bytes are a function of base, deletion and cells; merge.c chooses the base from the cells,
@@ -25,8 +32,10 @@
  */
 #include "table/cell.h"
 
-enum { HEAD_VERSION = 0x10, HEAD_TIMES = 1, HEAD_DELETION = 2, HEAD_PARTITION = 4 };
-enum { CELL_OWN_TIMESTAMP = 1, CELL_EXPIRES = 2, CELL_IS_TOMBSTONE = 4, CELL_ID_SHIFT = 3 };
+enum { HEAD_VERSION = 0x10, HEAD_VERSION_PATHS = 0x20 };
+enum { HEAD_TIMES = 1, HEAD_DELETION = 2, HEAD_PARTITION = 4 };
+enum { CELL_OWN_TIMESTAMP = 1, CELL_EXPIRES = 2, CELL_IS_TOMBSTONE = 4, CELL_HAS_PATH = 8 };
+enum { CELL_ID_SHIFT = 3, CELL_ID_SHIFT_PATHS = 4 };
 
 static int64_t minus(int64_t a, int64_t b)
 {
@@ -38,13 +47,12 @@ static int64_t plus(int64_t a, int64_t b)
     return (int64_t)((uint64_t)a + (uint64_t)b);
 }
 
-void row_begin(struct buf *out, const struct row_base *base, bool with_times,
-               const struct deletion *deletion)
+static void begin(struct buf *out, unsigned version, const struct row_base *base, bool with_times,
+                  const struct deletion *deletion)
 {
     bool deleted = deletion->timestamp_us != INT64_MIN;
-    buf_u8(out,
-           (uint8_t)(HEAD_VERSION | (with_times ? HEAD_TIMES : 0) | (deleted ? HEAD_DELETION : 0) |
-                     (deleted && deletion->of_partition ? HEAD_PARTITION : 0)));
+    buf_u8(out, (uint8_t)(version | (with_times ? HEAD_TIMES : 0) | (deleted ? HEAD_DELETION : 0) |
+                          (deleted && deletion->of_partition ? HEAD_PARTITION : 0)));
     buf_le64(out, (uint64_t)base->timestamp_us);
     if (with_times) {
         buf_varint(out, base->time_s);
@@ -54,6 +62,18 @@ void row_begin(struct buf *out, const struct row_base *base, bool with_times,
         buf_le64(out, (uint64_t)deletion->timestamp_us);
         buf_varint(out, deletion->time_s);
     }
+}
+
+void row_begin(struct buf *out, const struct row_base *base, bool with_times,
+               const struct deletion *deletion)
+{
+    begin(out, HEAD_VERSION, base, with_times, deletion);
+}
+
+void row_begin_paths(struct buf *out, const struct row_base *base, bool with_times,
+                     const struct deletion *deletion)
+{
+    begin(out, HEAD_VERSION_PATHS, base, with_times, deletion);
 }
 
 void row_add_head(struct buf *out, uint32_t id, size_t bytes)
@@ -84,19 +104,27 @@ void row_add_live(struct buf *out, uint32_t id, struct str value)
     buf_advance(out, 2 + value.bytes);
 }
 
-void row_add_open(struct buf *out, const struct row_base *base, const struct cell *cell)
+static uint64_t flags_of(const struct row_base *base, const struct cell *cell)
 {
-    bool own = cell->timestamp_us != base->timestamp_us;
-    uint64_t flags = (own ? CELL_OWN_TIMESTAMP : 0) |
-                     (cell->kind == CELL_EXPIRING ? CELL_EXPIRES : 0) |
-                     (cell->kind == CELL_TOMBSTONE ? CELL_IS_TOMBSTONE : 0);
-    buf_uvarint(out, (uint64_t)cell->id << CELL_ID_SHIFT | flags);
-    if (own)
+    return (uint64_t)(cell->timestamp_us != base->timestamp_us ? CELL_OWN_TIMESTAMP : 0) |
+           (cell->kind == CELL_EXPIRING ? CELL_EXPIRES : 0) |
+           (cell->kind == CELL_TOMBSTONE ? CELL_IS_TOMBSTONE : 0);
+}
+
+static void add_times(struct buf *out, const struct row_base *base, const struct cell *cell)
+{
+    if (cell->timestamp_us != base->timestamp_us)
         buf_varint(out, minus(cell->timestamp_us, base->timestamp_us));
     if (cell->kind != CELL_LIVE)
         buf_varint(out, minus(cell->time_s, base->time_s));
     if (cell->kind == CELL_EXPIRING)
         buf_varint(out, minus(cell->ttl_s, base->ttl_s));
+}
+
+void row_add_open(struct buf *out, const struct row_base *base, const struct cell *cell)
+{
+    buf_uvarint(out, (uint64_t)cell->id << CELL_ID_SHIFT | flags_of(base, cell));
+    add_times(out, base, cell);
 }
 
 void row_add(struct buf *out, const struct row_base *base, const struct cell *cell)
@@ -106,6 +134,21 @@ void row_add(struct buf *out, const struct row_base *base, const struct cell *ce
         return;
     buf_uvarint(out, cell->value.bytes);
     buf_append(out, cell->value.ptr, cell->value.bytes);
+}
+
+void row_add_path(struct buf *out, const struct row_base *base, const struct cell *cell)
+{
+    uint64_t flags = flags_of(base, cell) | (cell->path.ptr ? CELL_HAS_PATH : 0);
+    buf_uvarint(out, (uint64_t)cell->id << CELL_ID_SHIFT_PATHS | flags);
+    add_times(out, base, cell);
+    if (cell->path.ptr) {
+        buf_uvarint(out, cell->path.bytes);
+        buf_str_append(out, cell->path);
+    }
+    if (cell->kind == CELL_TOMBSTONE || cell->id == CELL_MARKER)
+        return;
+    buf_uvarint(out, cell->value.bytes);
+    buf_str_append(out, cell->value);
 }
 
 void row_length_patch(struct buf *out, size_t at)
@@ -135,8 +178,10 @@ enum err row_reader_init(struct row_reader *reader, struct str row)
         (struct row_reader){.bytes = reader_of(row.ptr, row.bytes), .deletion = DELETION_NONE};
     struct reader *r = &reader->bytes;
     uint8_t head = reader_u8(r);
-    if ((head & ~(HEAD_TIMES | HEAD_DELETION | HEAD_PARTITION)) != HEAD_VERSION)
+    int version = head & ~(HEAD_TIMES | HEAD_DELETION | HEAD_PARTITION);
+    if (version != HEAD_VERSION && version != HEAD_VERSION_PATHS)
         return ERR_CORRUPT;
+    reader->has_paths = version == HEAD_VERSION_PATHS;
     reader->base.timestamp_us = read_le64(r);
     reader->has_times = head & HEAD_TIMES;
     if (head & HEAD_TIMES) {
@@ -161,6 +206,20 @@ static inline uint64_t read_uvarint(struct reader *r)
     return reader_uvarint(r, 64);
 }
 
+static void read_times(struct row_reader *reader, uint64_t head, struct cell *cell)
+{
+    struct reader *r = &reader->bytes;
+    cell->timestamp_us = reader->base.timestamp_us;
+    if (head & CELL_OWN_TIMESTAMP)
+        cell->timestamp_us = plus(cell->timestamp_us, reader_varint(r, 64));
+    if (head & (CELL_EXPIRES | CELL_IS_TOMBSTONE)) {
+        cell->kind = head & CELL_EXPIRES ? CELL_EXPIRING : CELL_TOMBSTONE;
+        cell->time_s = plus(reader->base.time_s, reader_varint(r, 64));
+        if (head & CELL_EXPIRES)
+            cell->ttl_s = plus(reader->base.ttl_s, reader_varint(r, 64));
+    }
+}
+
 static bool read_cell(struct row_reader *reader, struct cell *cell)
 {
     struct reader *r = &reader->bytes;
@@ -172,31 +231,61 @@ static bool read_cell(struct row_reader *reader, struct cell *cell)
         return false;
     }
     reader->next_id_min = (uint32_t)id + 1;
-    *cell = (struct cell){.id = (uint32_t)id, .timestamp_us = reader->base.timestamp_us};
-    if (head & CELL_OWN_TIMESTAMP)
-        cell->timestamp_us = plus(cell->timestamp_us, reader_varint(r, 64));
-    if (head & (CELL_EXPIRES | CELL_IS_TOMBSTONE)) {
-        cell->kind = head & CELL_EXPIRES ? CELL_EXPIRING : CELL_TOMBSTONE;
-        cell->time_s = plus(reader->base.time_s, reader_varint(r, 64));
-        if (head & CELL_EXPIRES)
-            cell->ttl_s = plus(reader->base.ttl_s, reader_varint(r, 64));
-    }
+    *cell = (struct cell){.id = (uint32_t)id};
+    read_times(reader, head, cell);
     if (cell->kind != CELL_TOMBSTONE && id != CELL_MARKER)
         cell->value = reader_str(r, read_uvarint(r));
     return r->err == OK;
 }
 
+static bool read_path_cell(struct row_reader *reader, struct cell *cell)
+{
+    struct reader *r = &reader->bytes;
+    uint64_t head = read_uvarint(r);
+    uint64_t id = head >> CELL_ID_SHIFT_PATHS;
+    bool bad = id >= UINT32_MAX || (head & CELL_EXPIRES && head & CELL_IS_TOMBSTONE) ||
+               (id == CELL_MARKER && head & CELL_HAS_PATH);
+    *cell = (struct cell){.id = (uint32_t)id};
+    read_times(reader, head, cell);
+    if (head & CELL_HAS_PATH)
+        cell->path = reader_str(r, read_uvarint(r));
+    struct cell last = {.id = reader->last_id, .path = reader->last_path};
+    if (bad || r->err || (reader->any && cell_place_compare(cell, &last) <= 0)) {
+        reader_fail(r, ERR_CORRUPT);
+        return false;
+    }
+    reader->any = true;
+    reader->last_id = cell->id;
+    reader->last_path = cell->path;
+    if (cell->kind != CELL_TOMBSTONE && id != CELL_MARKER)
+        cell->value = reader_str(r, read_uvarint(r));
+    if (!cell->path.ptr) {
+        reader->hidden_id = cell->id;
+        reader->hidden_us = cell->timestamp_us;
+    }
+    return r->err == OK;
+}
+
+static bool is_hidden(const struct row_reader *reader, const struct cell *cell)
+{
+    /* INT64_MIN stands for "none": a cell of that timestamp is not hidden by it. */
+    if (reader->deletion.timestamp_us != INT64_MIN &&
+        cell->timestamp_us <= reader->deletion.timestamp_us)
+        return true;
+    return cell->path.ptr && cell->id == reader->hidden_id &&
+           cell->timestamp_us <= reader->hidden_us;
+}
+
 bool row_reader_next(struct row_reader *reader, struct cell *ret_cell)
 {
     while (reader->bytes.left) {
-        if (!read_cell(reader, ret_cell)) {
+        bool there =
+            reader->has_paths ? read_path_cell(reader, ret_cell) : read_cell(reader, ret_cell);
+        if (!there) {
             reader->bytes.err = ERR_CORRUPT;
             return false;
         }
-        if (ret_cell->timestamp_us > reader->deletion.timestamp_us)
-            return true;
-        /* INT64_MIN stands for "none": a cell of that timestamp is not hidden by it. */
-        if (reader->deletion.timestamp_us == INT64_MIN)
+        if (!is_hidden(reader, ret_cell))
             return true;
     }
     return false;

@@ -1,40 +1,45 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Values as bytes. Simple types use the encodings of CQL's native protocol (section 6 of its v4
- * specification), so that a server of that protocol can hand stored bytes on as they are, and so
- * that tokens of partition keys are Cassandra's. ARRAY, MAP and STRUCT are written as CQL's list,
- * map and user type: counts and lengths of 4 bytes, length -1 for null.
+ * Which encoding a column has. Simple types use the encodings of CQL's native protocol (section 6
+ * of its v4 specification), so that a server of that protocol can hand stored bytes on as they are,
+ * and so that tokens of partition keys are Cassandra's. ARRAY, MAP and STRUCT are written as CQL's
+ * list, map and user type: counts and lengths of 4 bytes, length -1 for null.
  *
  * Where CQL has no equal the encoding is ours: TIMESTAMP without a declared name keeps its
  * microseconds as 8 bytes (declared "timestamp" cuts them to milliseconds, as Cassandra does), an
  * interval is months, days (4 bytes each) and us (8).
  *
- * Invariants
- * 1. encoding_read(encoding_append(v)) == v, but for what the declared name cuts or spells anew
- *    (milliseconds, lower case of uuids, the shortest spelling of addresses).
- * 2. fixed_bytes is 0 or the length of every value of the encoding.
+ * A declared name is a CQL type as text. It is looked into as far as it goes: "frozen" means
+ * nothing here, the elements of list, set, map, tuple and vector are declared by it too. Every
+ * other name is taken for that of a user type when the type is a STRUCT, and refused else.
+ *
+ * Invariant: fixed_bytes is 0 or the length of every value that is not empty.
  */
 #include "table/encoding.h"
 
-#include "base/endian.h"
-#include "base/reader.h"
 #include "table/uuid.h"
+
+enum { ENCODING_DEPTH_MAX = 32, VECTOR_MAX = 8192 };
 
 /* What a type becomes without a declared name. */
 static const enum encoding_form forms_of_kind[TYPE_KIND_COUNT] = {
-    [TYPE_NULL] = FORM_NONE,       [TYPE_BOOLEAN] = FORM_BOOLEAN,   [TYPE_TINYINT] = FORM_I8,
-    [TYPE_SMALLINT] = FORM_I16,    [TYPE_INT] = FORM_I32,           [TYPE_BIGINT] = FORM_I64,
-    [TYPE_FLOAT] = FORM_F32,       [TYPE_DOUBLE] = FORM_F64,        [TYPE_DECIMAL] = FORM_DECIMAL,
-    [TYPE_STRING] = FORM_TEXT,     [TYPE_BINARY] = FORM_BYTES,      [TYPE_DATE] = FORM_DATE,
-    [TYPE_TIMESTAMP] = FORM_I64,   [TYPE_TIMESTAMP_NTZ] = FORM_I64, [TYPE_INTERVAL_YM] = FORM_I32,
-    [TYPE_INTERVAL_DT] = FORM_I64, [TYPE_INTERVAL] = FORM_INTERVAL, [TYPE_ARRAY] = FORM_LIST,
-    [TYPE_MAP] = FORM_MAP,         [TYPE_STRUCT] = FORM_ROW,
+    [TYPE_NULL] = FORM_NONE,         [TYPE_BOOLEAN] = FORM_BOOLEAN,
+    [TYPE_TINYINT] = FORM_I8,        [TYPE_SMALLINT] = FORM_I16,
+    [TYPE_INT] = FORM_I32,           [TYPE_BIGINT] = FORM_I64,
+    [TYPE_FLOAT] = FORM_F32,         [TYPE_DOUBLE] = FORM_F64,
+    [TYPE_DECIMAL] = FORM_DECIMAL,   [TYPE_STRING] = FORM_TEXT,
+    [TYPE_BINARY] = FORM_BYTES,      [TYPE_DATE] = FORM_DATE,
+    [TYPE_TIMESTAMP] = FORM_MICROS,  [TYPE_TIMESTAMP_NTZ] = FORM_MICROS,
+    [TYPE_INTERVAL_YM] = FORM_I32,   [TYPE_INTERVAL_DT] = FORM_I64,
+    [TYPE_INTERVAL] = FORM_INTERVAL, [TYPE_ARRAY] = FORM_LIST,
+    [TYPE_MAP] = FORM_MAP,           [TYPE_STRUCT] = FORM_ROW,
 };
 
 static const uint8_t fixed_bytes_of_form[FORM_COUNT] = {
-    [FORM_BOOLEAN] = 1, [FORM_I8] = 1,        [FORM_I16] = 2,    [FORM_I32] = 4,
-    [FORM_I64] = 8,     [FORM_F32] = 4,       [FORM_F64] = 8,    [FORM_UUID] = UUID_BYTES,
-    [FORM_DATE] = 4,    [FORM_TIMEUUID] = 16, [FORM_MILLIS] = 8, [FORM_INTERVAL] = 16,
+    [FORM_BOOLEAN] = 1,       [FORM_I8] = 1,     [FORM_I16] = 2,       [FORM_I32] = 4,
+    [FORM_I64] = 8,           [FORM_MICROS] = 8, [FORM_F32] = 4,       [FORM_F64] = 8,
+    [FORM_UUID] = UUID_BYTES, [FORM_DATE] = 4,   [FORM_TIMEUUID] = 16, [FORM_MILLIS] = 8,
+    [FORM_INTERVAL] = 16,
 };
 
 #define KIND(kind) (1u << TYPE_##kind)
@@ -60,360 +65,261 @@ static const struct declared_name {
     {"smallint", FORM_I16, KINDS_I16},
     {"int", FORM_I32, KINDS_I32},
     {"bigint", FORM_I64, KINDS_I64},
-    {"varint", FORM_VARINT, KINDS_I64},
+    {"varint", FORM_VARINT, KINDS_I64 | KIND(DECIMAL)},
     {"float", FORM_F32, KIND(FLOAT)},
     {"double", FORM_F64, KIND(FLOAT) | KIND(DOUBLE)},
     {"decimal", FORM_DECIMAL, KIND(DECIMAL)},
     {"date", FORM_DATE, KIND(DATE)},
     {"timestamp", FORM_MILLIS, KIND(TIMESTAMP) | KIND(TIMESTAMP_NTZ)},
+    {"time", FORM_I64, KIND(BIGINT)},
+    {"duration", FORM_DURATION, KIND(INTERVAL)},
+    {"counter", FORM_I64, KIND(BIGINT)},
 };
 
-enum err encoding_of(const struct type *type, struct str declared, struct diag *diag,
+/* The CQL types of kinds without a declared name, NULL for nested ones. */
+static const char *const cql_of_kind[TYPE_KIND_COUNT] = {
+    [TYPE_NULL] = "text",
+    [TYPE_BOOLEAN] = "boolean",
+    [TYPE_TINYINT] = "tinyint",
+    [TYPE_SMALLINT] = "smallint",
+    [TYPE_INT] = "int",
+    [TYPE_BIGINT] = "bigint",
+    [TYPE_FLOAT] = "float",
+    [TYPE_DOUBLE] = "double",
+    [TYPE_DECIMAL] = "decimal",
+    [TYPE_STRING] = "text",
+    [TYPE_BINARY] = "blob",
+    [TYPE_DATE] = "date",
+    [TYPE_TIMESTAMP] = "timestamp",
+    [TYPE_INTERVAL_YM] = "int",
+    [TYPE_INTERVAL_DT] = "bigint",
+    [TYPE_INTERVAL] = "duration",
+    [TYPE_TIMESTAMP_NTZ] = "timestamp",
+};
+
+void encoding_cql(const struct type *type, bool frozen, struct buf *out)
+{
+    static const char *const names[] = {"list<", "map<", "tuple<"};
+    if (cql_of_kind[type->kind]) {
+        buf_text(out, cql_of_kind[type->kind]);
+        return;
+    }
+    buf_text(out, frozen ? "frozen<" : "");
+    buf_text(out, names[type->kind - TYPE_ARRAY]);
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        buf_text(out, i ? ", " : "");
+        encoding_cql(type->fields[i].type, frozen, out);
+    }
+    buf_text(out, frozen ? ">>" : ">");
+}
+
+/* ---- the declared text ---- */
+
+/* Cuts the next of the parts between commas that are in no brackets or quotes. */
+static bool cut_part(struct str *rest, struct str *ret_part)
+{
+    if (!rest->ptr)
+        return false;
+    int depth = 0;
+    char quote = 0;
+    size_t at = 0;
+    for (; at < rest->bytes; at++) {
+        char c = rest->ptr[at];
+        if (quote)
+            quote = c == quote ? 0 : quote;
+        else if (c == '"' || c == '\'')
+            quote = c;
+        else if (c == ',' && !depth)
+            break;
+        else
+            depth += (c == '<') - (c == '>');
+    }
+    *ret_part = str_trim(str_slice(*rest, 0, at));
+    *rest = at < rest->bytes ? str_slice(*rest, at + 1, rest->bytes) : STR_NONE;
+    return true;
+}
+
+/* "name<inside>": false without brackets. */
+static bool open_brackets(struct str text, struct str *ret_name, struct str *ret_inside)
+{
+    size_t at = str_find(text, STR("<"), 0);
+    if (at == SIZE_MAX || text.ptr[0] == '"' || text.ptr[0] == '\'' ||
+        text.ptr[text.bytes - 1] != '>')
+        return false;
+    *ret_name = str_trim(str_slice(text, 0, at));
+    *ret_inside = str_slice(text, at + 1, text.bytes - 1);
+    return true;
+}
+
+static struct str without_frozen(struct str text)
+{
+    struct str name, inside;
+    text = str_trim(text);
+    while (text.bytes && open_brackets(text, &name, &inside) &&
+           str_equal_nocase(name, STR("frozen")))
+        text = str_trim(inside);
+    return text;
+}
+
+static const struct declared_name *find_declared(struct str declared)
+{
+    for (size_t i = 0; i < sizeof declared_names / sizeof *declared_names; i++)
+        if (str_equal_nocase(declared, str_of(declared_names[i].name)))
+            return &declared_names[i];
+    return NULL;
+}
+
+static enum err misfit(const struct type *type, struct str declared, struct diag *diag)
+{
+    struct buf name = {0};
+    type_print_sql(type, &name);
+    diag_set(diag, ERR_INVALID, 0, 0, "a column of type %.*s cannot be declared \"%.*s\"",
+             STR_ARG(buf_str(&name)), STR_ARG(declared));
+    buf_deinit(&name);
+    return ERR_INVALID;
+}
+
+static enum err unknown(struct str declared, struct diag *diag)
+{
+    return diag_set(diag, ERR_INVALID, 0, 0, "the type \"%.*s\" is not offered by tables",
+                    STR_ARG(declared));
+}
+
+struct maker {
+    struct arena *arena;
+    struct diag *diag;
+    unsigned depth;
+};
+
+static enum err make(struct maker *maker, const struct type *type, struct str declared,
+                     struct encoding *ret_encoding);
+
+/* inside: what is between the brackets of a declared type; its parts belong to the fields. */
+static enum err make_children(struct maker *maker, struct str inside, bool declared,
+                              struct encoding *encoding)
+{
+    const struct type *type = encoding->type;
+    struct encoding *children =
+        arena_array(maker->arena, (size_t)type->field_count + 1, sizeof *children);
+    struct str part = STR_NONE;
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        if (declared && !cut_part(&inside, &part))
+            return ERR_NOT_FOUND;
+        TRY(make(maker, type->fields[i].type, part, &children[i]));
+        encoding->foreign |= children[i].foreign;
+    }
+    encoding->children = children;
+    return declared && encoding->form != FORM_VECTOR && inside.ptr ? ERR_NOT_FOUND : OK;
+}
+
+/* The fields of a user type tell their own CQL types; one that tells something else is taken as
+ * what it is. */
+static enum err make_user_type(struct maker *maker, struct encoding *encoding)
+{
+    const struct type *type = encoding->type;
+    struct encoding *children =
+        arena_array(maker->arena, (size_t)type->field_count + 1, sizeof *children);
+    struct diag *diag = maker->diag;
+    maker->diag = NULL;
+    enum err err = OK;
+    for (uint32_t i = 0; i < type->field_count && !err; i++) {
+        const struct field *field = &type->fields[i];
+        err = make(maker, field->type, field->comment, &children[i]);
+        if (err && field->comment.bytes)
+            err = make(maker, field->type, STR_NONE, &children[i]);
+        children[i].doubtful |= children[i].form == FORM_TEXT && !field->comment.bytes;
+        encoding->foreign |= children[i].foreign;
+    }
+    maker->diag = diag;
+    encoding->children = children;
+    return err;
+}
+
+static enum err make_vector(struct maker *maker, struct str declared, struct str inside,
+                            struct encoding *encoding)
+{
+    struct str rest = inside, part, number;
+    uint64_t dimension;
+    if (!cut_part(&rest, &part) || !cut_part(&rest, &number) || rest.ptr ||
+        str_to_u64(number, &dimension) || !dimension || dimension > VECTOR_MAX)
+        return unknown(declared, maker->diag);
+    encoding->form = FORM_VECTOR;
+    encoding->dimension = (uint32_t)dimension;
+    TRY(make_children(maker, inside, true, encoding));
+    encoding->fixed_bytes = dimension * encoding->children[0].fixed_bytes;
+    return OK;
+}
+
+static enum err make_nested(struct maker *maker, struct str declared, struct str name,
+                            struct str inside, struct encoding *encoding)
+{
+    enum type_kind kind = encoding->type->kind;
+    enum type_kind want = TYPE_NULL;
+    encoding->is_set = str_equal_nocase(name, STR("set"));
+    bool vector = str_equal_nocase(name, STR("vector"));
+    if (encoding->is_set || vector || str_equal_nocase(name, STR("list")))
+        want = TYPE_ARRAY;
+    else if (str_equal_nocase(name, STR("map")))
+        want = TYPE_MAP;
+    else if (str_equal_nocase(name, STR("tuple")))
+        want = TYPE_STRUCT;
+    if (want == TYPE_NULL)
+        return unknown(declared, maker->diag);
+    if (want != kind)
+        return misfit(encoding->type, declared, maker->diag);
+    if (vector)
+        return make_vector(maker, declared, inside, encoding);
+    enum err err = make_children(maker, inside, true, encoding);
+    return err == ERR_NOT_FOUND ? misfit(encoding->type, declared, maker->diag) : err;
+}
+
+static enum err make_declared(struct maker *maker, struct str declared, struct encoding *encoding)
+{
+    enum type_kind kind = encoding->type->kind;
+    struct str name, inside;
+    if (open_brackets(declared, &name, &inside))
+        return make_nested(maker, declared, name, inside, encoding);
+    const struct declared_name *found = find_declared(declared);
+    if (!found && kind == TYPE_STRUCT)
+        return make_user_type(maker, encoding);
+    if (!found && kind == TYPE_BINARY && declared.ptr[0] == '\'')
+        return OK; /* a class of somebody's: bytes */
+    if (!found)
+        return unknown(declared, maker->diag);
+    if (!(found->kinds >> kind & 1))
+        return misfit(encoding->type, str_of(found->name), maker->diag);
+    encoding->form = found->form;
+    encoding->fixed_bytes = fixed_bytes_of_form[found->form];
+    encoding->foreign = false;
+    encoding->wide = kind == TYPE_DECIMAL;
+    return OK;
+}
+
+static enum err make(struct maker *maker, const struct type *type, struct str declared,
                      struct encoding *ret_encoding)
 {
     enum encoding_form form = forms_of_kind[type->kind];
-    if (declared.bytes) {
-        const struct declared_name *found = NULL;
-        for (size_t i = 0; i < sizeof declared_names / sizeof *declared_names && !found; i++)
-            if (str_equal_nocase(declared, str_of(declared_names[i].name)))
-                found = &declared_names[i];
-        if (!found)
-            return diag_set(diag, ERR_INVALID, 0, 0, "the type \"%.*s\" is not offered by tables",
-                            STR_ARG(declared));
-        if (!(found->kinds >> type->kind & 1)) {
-            struct buf name = {0};
-            type_print_sql(type, &name);
-            diag_set(diag, ERR_INVALID, 0, 0, "a column of type %.*s cannot be declared \"%s\"",
-                     STR_ARG(buf_str(&name)), found->name);
-            buf_deinit(&name);
-            return ERR_INVALID;
-        }
-        form = found->form;
-    }
-    *ret_encoding = (struct encoding){form, fixed_bytes_of_form[form], type};
-    return OK;
+    struct encoding encoding = {.form = form, .type = type};
+    encoding.fixed_bytes = fixed_bytes_of_form[form];
+    encoding.foreign = form == FORM_MICROS || form == FORM_INTERVAL;
+    if (maker->depth >= ENCODING_DEPTH_MAX)
+        return diag_set(maker->diag, ERR_INVALID, 0, 0, "the type is nested too deeply");
+    maker->depth++;
+    declared = without_frozen(declared);
+    enum err err = OK;
+    if (declared.bytes)
+        err = make_declared(maker, declared, &encoding);
+    else if (type->field_count)
+        err = make_children(maker, STR_NONE, false, &encoding);
+    maker->depth--;
+    if (!err)
+        *ret_encoding = encoding;
+    return err;
 }
 
-int64_t encoding_integer(const struct column *column, size_t row)
+enum err encoding_make(struct arena *arena, const struct type *type, struct str declared,
+                       struct diag *diag, struct encoding *ret_encoding)
 {
-    switch (column->type->kind) {
-    case TYPE_TINYINT:
-        return column->i8[row];
-    case TYPE_SMALLINT:
-        return column->i16[row];
-    case TYPE_INT:
-    case TYPE_DATE:
-    case TYPE_INTERVAL_YM:
-        return column->i32[row];
-    default:
-        return column->i64[row];
-    }
-}
-
-/* Two's complement, big endian, as short as it can be but one byte at least. */
-void decimal_bytes(__int128 value, struct buf *out)
-{
-    uint8_t bytes[16];
-    for (size_t i = 0; i < 16; i++)
-        bytes[i] = (uint8_t)((unsigned __int128)value >> (120 - 8 * i));
-    size_t from = 0;
-    uint8_t sign = value < 0 ? 0xFF : 0;
-    while (from < 15 && bytes[from] == sign && ((bytes[from + 1] ^ sign) & 0x80) == 0)
-        from++;
-    buf_append(out, bytes + from, 16 - from);
-}
-
-enum err decimal_from_bytes(struct str bytes, __int128 *ret_value)
-{
-    if (!bytes.bytes || bytes.bytes > 16)
-        return ERR_CORRUPT;
-    unsigned __int128 value = (int8_t)bytes.ptr[0] < 0 ? ~(unsigned __int128)0 : 0;
-    for (size_t i = 0; i < bytes.bytes; i++)
-        value = value << 8 | (uint8_t)bytes.ptr[i];
-    *ret_value = (__int128)value;
-    return OK;
-}
-
-/* Rounds down, so that times before 1970 stay in order. */
-static int64_t millis_of_us(int64_t us)
-{
-    return us / 1000 - (us % 1000 < 0);
-}
-
-static uint64_t bits_of_double(double value)
-{
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static uint32_t bits_of_float(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static double real_of(const struct column *column, size_t row)
-{
-    return column->type->kind == TYPE_FLOAT ? (double)column->f32[row] : column->f64[row];
-}
-
-static enum err uuid_append(const struct encoding *encoding, struct str text, struct buf *out)
-{
-    uint8_t bytes[UUID_BYTES];
-    if (!uuid_parse(text, bytes))
-        return ERR_INVALID;
-    if (encoding->form == FORM_TIMEUUID && uuid_version(bytes) != 1)
-        return ERR_INVALID;
-    buf_append(out, bytes, UUID_BYTES);
-    return OK;
-}
-
-static enum err text_append(const struct encoding *encoding, struct str text, struct buf *out)
-{
-    uint8_t address[16];
-    size_t bytes;
-    switch (encoding->form) {
-    case FORM_UUID:
-    case FORM_TIMEUUID:
-        return uuid_append(encoding, text, out);
-    case FORM_INET:
-        bytes = inet_parse(text, address);
-        buf_append(out, address, bytes);
-        return bytes ? OK : ERR_INVALID;
-    case FORM_ASCII:
-        for (size_t i = 0; i < text.bytes; i++)
-            if (text.ptr[i] & 0x80)
-                return ERR_INVALID;
-        break;
-    default:
-        break;
-    }
-    buf_append(out, text.ptr, text.bytes);
-    return OK;
-}
-
-/* A value with its length before it; -1 for null. The child's type has no declared name. */
-static enum err element_append(const struct column *column, size_t row, struct buf *out)
-{
-    if (column_is_null(column, row)) {
-        buf_be32(out, UINT32_MAX);
-        return OK;
-    }
-    struct encoding encoding;
-    TRY(encoding_of(column->type, STR_NONE, NULL, &encoding));
-    size_t at = out->bytes;
-    buf_be32(out, 0);
-    TRY(encoding_append(&encoding, column, row, out));
-    if (out->bytes - at - 4 > INT32_MAX)
-        return ERR_LIMIT;
-    if (!buf_error(out))
-        buf_patch_be32(out, at, (uint32_t)(out->bytes - at - 4));
-    return buf_error(out);
-}
-
-static enum err nested_append(const struct column *column, size_t row, struct buf *out)
-{
-    if (column->type->kind == TYPE_STRUCT) {
-        for (uint32_t i = 0; i < column->child_count; i++)
-            TRY(element_append(column->children[i], row, out));
-        return buf_error(out);
-    }
-    int32_t from = column->offsets[row], to = column->offsets[row + 1];
-    buf_be32(out, (uint32_t)(to - from));
-    for (int32_t at = from; at < to; at++)
-        for (uint32_t i = 0; i < column->child_count; i++)
-            TRY(element_append(column->children[i], (size_t)at, out));
-    return buf_error(out);
-}
-
-enum err encoding_append(const struct encoding *encoding, const struct column *column, size_t row,
-                         struct buf *out)
-{
-    switch (encoding->form) {
-    case FORM_BOOLEAN:
-        buf_u8(out, bit_get(column->bits, row));
-        break;
-    case FORM_I8:
-        buf_u8(out, (uint8_t)encoding_integer(column, row));
-        break;
-    case FORM_I16:
-        buf_be16(out, (uint16_t)encoding_integer(column, row));
-        break;
-    case FORM_I32:
-        buf_be32(out, (uint32_t)encoding_integer(column, row));
-        break;
-    case FORM_I64:
-        buf_be64(out, (uint64_t)encoding_integer(column, row));
-        break;
-    case FORM_VARINT:
-        decimal_bytes(encoding_integer(column, row), out);
-        break;
-    case FORM_F32:
-        buf_be32(out, bits_of_float(column->f32[row]));
-        break;
-    case FORM_F64:
-        buf_be64(out, bits_of_double(real_of(column, row)));
-        break;
-    case FORM_DECIMAL:
-        buf_be32(out, column->type->scale);
-        decimal_bytes(column->i128[row], out);
-        break;
-    case FORM_DATE:
-        buf_be32(out, (uint32_t)column->i32[row] ^ 0x80000000u);
-        break;
-    case FORM_MILLIS:
-        buf_be64(out, (uint64_t)millis_of_us(column->i64[row]));
-        break;
-    case FORM_INTERVAL:
-        buf_be32(out, (uint32_t)column->intervals[row].months);
-        buf_be32(out, (uint32_t)column->intervals[row].days);
-        buf_be64(out, (uint64_t)column->intervals[row].us);
-        break;
-    case FORM_LIST:
-    case FORM_MAP:
-    case FORM_ROW:
-        return nested_append(column, row, out);
-    case FORM_NONE:
-        return ERR_INVALID;
-    default:
-        TRY(text_append(encoding, column_str(column, row), out));
-    }
-    return buf_error(out);
-}
-
-/* ---- and back ---- */
-
-static enum err element_read(struct reader *r, struct builder *builder)
-{
-    uint32_t bytes = reader_be32(r);
-    if (r->err)
-        return ERR_CORRUPT;
-    if (bytes == UINT32_MAX) {
-        builder_null(builder);
-        return OK;
-    }
-    struct str value = reader_str(r, bytes);
-    struct encoding encoding;
-    if (r->err || encoding_of(builder->type, STR_NONE, NULL, &encoding))
-        return ERR_CORRUPT;
-    return encoding_read(&encoding, value, builder);
-}
-
-static enum err nested_read(const struct encoding *encoding, struct str value,
-                            struct builder *builder)
-{
-    struct reader r = reader_of(value.ptr, value.bytes);
-    uint32_t count = encoding->form == FORM_ROW ? 1 : reader_be32(&r);
-    /* Every element takes four bytes at least: a count that lies is found at once. */
-    if (r.err || (encoding->form != FORM_ROW && count > r.left / 4))
-        return ERR_CORRUPT;
-    for (uint32_t at = 0; at < count; at++)
-        for (uint32_t i = 0; i < builder->child_count; i++)
-            TRY(element_read(&r, builder->children[i]));
-    if (r.left)
-        return ERR_CORRUPT;
-    builder_valid(builder);
-    return builder->err;
-}
-
-static enum err text_read(const struct encoding *encoding, struct str value,
-                          struct builder *builder)
-{
-    char text[INET_TEXT_MAX];
-    if (encoding->form == FORM_UUID || encoding->form == FORM_TIMEUUID) {
-        uuid_print((const uint8_t *)value.ptr, text);
-        value = str_from(text, UUID_TEXT_BYTES);
-    } else if (encoding->form == FORM_INET) {
-        if (!inet_print(value, text))
-            return ERR_CORRUPT;
-        value = str_of(text);
-    }
-    builder_str(builder, value);
-    return builder->err;
-}
-
-static enum err decimal_read(const struct encoding *encoding, struct str value,
-                             struct builder *builder)
-{
-    bool scaled = encoding->form == FORM_DECIMAL;
-    __int128 number;
-    if (scaled && (value.bytes < 5 || get_be32(value.ptr) != encoding->type->scale))
-        return ERR_CORRUPT;
-    TRY(decimal_from_bytes(scaled ? str_slice(value, 4, value.bytes) : value, &number));
-    if (!scaled && (number < INT64_MIN || number > INT64_MAX))
-        return ERR_CORRUPT;
-    if (scaled)
-        builder_i128(builder, number);
-    else
-        builder_i64(builder, (int64_t)number);
-    return builder->err;
-}
-
-static double double_of_bits(uint64_t bits)
-{
-    double value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static float float_of_bits(uint32_t bits)
-{
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-enum err encoding_read(const struct encoding *encoding, struct str value, struct builder *builder)
-{
-    if (encoding->fixed_bytes && encoding->fixed_bytes != value.bytes)
-        return ERR_CORRUPT;
-    const char *at = value.ptr;
-    switch (encoding->form) {
-    case FORM_BOOLEAN:
-        builder_bool(builder, *at != 0);
-        break;
-    case FORM_I8:
-        builder_i64(builder, (int8_t)*at);
-        break;
-    case FORM_I16:
-        builder_i64(builder, (int16_t)get_be16(at));
-        break;
-    case FORM_I32:
-        builder_i64(builder, (int32_t)get_be32(at));
-        break;
-    case FORM_I64:
-        builder_i64(builder, (int64_t)get_be64(at));
-        break;
-    case FORM_F32:
-        builder_f64(builder, (double)float_of_bits(get_be32(at)));
-        break;
-    case FORM_F64:
-        builder_f64(builder, double_of_bits(get_be64(at)));
-        break;
-    case FORM_VARINT:
-    case FORM_DECIMAL:
-        return decimal_read(encoding, value, builder);
-    case FORM_DATE:
-        builder_i64(builder, (int32_t)(get_be32(at) ^ 0x80000000u));
-        break;
-    case FORM_MILLIS:
-        builder_i64(builder, (int64_t)(get_be64(at) * 1000));
-        break;
-    case FORM_INTERVAL:
-        builder_interval(builder,
-                         (struct interval){(int32_t)get_be32(at), (int32_t)get_be32(at + 4),
-                                           (int64_t)get_be64(at + 8)});
-        break;
-    case FORM_LIST:
-    case FORM_MAP:
-    case FORM_ROW:
-        return nested_read(encoding, value, builder);
-    case FORM_NONE:
-        return ERR_CORRUPT;
-    default:
-        return text_read(encoding, value, builder);
-    }
-    return builder->err;
+    struct maker maker = {arena, diag, 0};
+    return make(&maker, type, declared, ret_encoding);
 }

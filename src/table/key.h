@@ -10,11 +10,12 @@ enum { KEY_PREFIX_BYTES = 5, KEY_TOKEN_BYTES = 8, KEY_ROUTING_MAX = 65535 };
 /* The first byte of every key of the store. */
 enum key_space { KEY_META = 0, KEY_TABLE = 1, KEY_STATE = 2, KEY_ROW = 3, KEY_END = 4 };
 
-/* What a record of a partition is, in the order they stand. */
+/* What a record of a partition is, in the order they stand. The first also has its deleted ranges
+ * (range.h). */
 enum key_kind { KEY_PARTITION_DELETION = 0, KEY_STATIC_ROW = 1, KEY_REGULAR_ROW = 2 };
 
 /* False: no order of bytes, or no equality, is defined for it. */
-bool key_encoding_fits(enum table_column_role role, const struct encoding *encoding);
+bool key_encoding_fits(enum table_column_role role, const struct encoding *encoding, bool declared);
 
 /* All rows of a table have this prefix. */
 void key_put_prefix(uint8_t prefix[KEY_PREFIX_BYTES], uint32_t table_id);
@@ -29,6 +30,17 @@ enum err key_put_partition(const struct shape *shape, const struct column *const
 enum err key_put_clustering(const struct shape *shape, const struct column *const *columns,
                             size_t row, struct buf *scratch, struct buf *out,
                             size_t *ret_column) MUST_USE;
+/* The same from CQL bytes, one a column; NULL pointers are null. */
+enum err key_put_partition_values(const struct shape *shape, const struct str *values,
+                                  struct buf *scratch, struct buf *out) MUST_USE;
+enum err key_put_clustering_values(const struct shape *shape, const struct str *values,
+                                   size_t count, struct buf *scratch, struct buf *out) MUST_USE;
+/* Appends the routing key, of which the token is the hash. */
+enum err key_put_routing(const struct shape *shape, const struct str *values,
+                         struct buf *out) MUST_USE;
+/* Makes of what key has behind from the first bytes that are behind all that begin with them. False
+ * when there are none. */
+bool key_after_prefix(struct buf *key, size_t from);
 /* The first count key columns among those of batch, by name. ERR_INVALID: one is missing or of
  * another type. */
 enum err key_columns(const struct shape *shape, const struct batch *batch, size_t count,
@@ -48,6 +60,9 @@ enum err key_parse(const struct shape *shape, struct str key, struct key_parts *
 /* The bytes of each partition column, by column; the bytes live in scratch or in the key. */
 enum err key_partition_values(const struct shape *shape, struct str partition, struct buf *scratch,
                               struct str *ret_values) MUST_USE;
+/* Takes clustering column number index off the front of *rest and appends its stored bytes. */
+enum err key_take_clustering(const struct shape *shape, size_t index, struct str *rest,
+                             struct buf *out) MUST_USE;
 /* Reads clustering column number index off the front of *rest: its value goes to builder, which may
  * be NULL to pass over it. */
 enum err key_read_clustering(const struct shape *shape, size_t index, struct str *rest,

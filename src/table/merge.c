@@ -11,6 +11,10 @@
  * through the clock. The row marker follows the same rules with an empty value. Two deletions of
  * equal timestamp: the later local time.
  *
+ * Elements of a collection are columns of their own, told apart by their paths; a cell without a
+ * path hides the elements of its column up to its timestamp, and since the one that stands has the
+ * greatest timestamp of all, what was said of deletions holds for it too.
+ *
  * It does not look at a clock, so expired cells stay until row_purge().
  */
 #include "table/merge.h"
@@ -60,40 +64,59 @@ static void standing_deinit(struct standing *list)
 static void write_row(const struct standing *list, const struct deletion *deletion, struct buf *out)
 {
     struct row_base base = {0};
-    bool with_times = false;
+    bool with_times = false, with_paths = false;
     if (list->count)
         base.timestamp_us = list->cells[0].timestamp_us;
-    for (size_t i = 0; i < list->count && !with_times; i++) {
-        if (list->cells[i].kind == CELL_LIVE)
+    for (size_t i = 0; i < list->count; i++) {
+        with_paths |= list->cells[i].path.ptr != NULL;
+        if (list->cells[i].kind == CELL_LIVE || with_times)
             continue;
         with_times = true;
         base.time_s = list->cells[i].time_s;
         base.ttl_s = list->cells[i].ttl_s;
     }
-    row_begin(out, &base, with_times, deletion);
+    if (with_paths)
+        row_begin_paths(out, &base, with_times, deletion);
+    else
+        row_begin(out, &base, with_times, deletion);
     for (size_t i = 0; i < list->count; i++)
-        row_add(out, &base, &list->cells[i]);
+        if (with_paths)
+            row_add_path(out, &base, &list->cells[i]);
+        else
+            row_add(out, &base, &list->cells[i]);
 }
 
 /* The next cell that stands, among the heads of all inputs, which move on. False at the end. */
 static bool next_cell(struct input *inputs, size_t count, struct cell *ret_cell)
 {
-    uint32_t id = UINT32_MAX;
-    for (size_t i = 0; i < count; i++)
-        if (inputs[i].has_cell && inputs[i].cell.id < id)
-            id = inputs[i].cell.id;
-    if (id == UINT32_MAX)
-        return false;
     const struct cell *best = NULL;
-    for (size_t i = 0; i < count; i++)
-        if (inputs[i].has_cell && inputs[i].cell.id == id &&
-            (!best || cell_compare(&inputs[i].cell, best) > 0))
+    for (size_t i = 0; i < count; i++) {
+        if (!inputs[i].has_cell)
+            continue;
+        int order = best ? cell_place_compare(&inputs[i].cell, best) : -1;
+        if (order < 0 || (order == 0 && cell_compare(&inputs[i].cell, best) > 0))
             best = &inputs[i].cell;
+    }
+    if (!best)
+        return false;
     *ret_cell = *best;
     for (size_t i = 0; i < count; i++)
-        if (inputs[i].has_cell && inputs[i].cell.id == id)
+        if (inputs[i].has_cell && cell_place_compare(&inputs[i].cell, ret_cell) == 0)
             inputs[i].has_cell = row_reader_next(&inputs[i].reader, &inputs[i].cell);
     return true;
+}
+
+/* All cells that stand, into the list. */
+static void gather(struct input *inputs, size_t count, struct standing *list)
+{
+    struct cell cell, hiding = {.id = CELL_MARKER};
+    while (next_cell(inputs, count, &cell)) {
+        if (cell.path.ptr && cell.id == hiding.id && cell.timestamp_us <= hiding.timestamp_us)
+            continue;
+        if (!cell.path.ptr)
+            hiding = cell;
+        standing_add(list, &cell);
+    }
 }
 
 static enum err merge_inputs(struct input *inputs, const struct str *rows, size_t count,
@@ -111,9 +134,7 @@ static enum err merge_inputs(struct input *inputs, const struct str *rows, size_
     }
     struct standing list = {.room = 32};
     list.cells = list.first;
-    struct cell cell;
-    while (next_cell(inputs, count, &cell))
-        standing_add(&list, &cell);
+    gather(inputs, count, &list);
     enum err err = OK;
     for (size_t i = 0; i < count && !err; i++)
         err = inputs[i].reader.bytes.err;

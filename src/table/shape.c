@@ -2,13 +2,16 @@
 /*
  * Definitions of tables: checked, copied, compared, written to the catalogue and read again.
  *
- *   u8       1 (version of this record)
- *   u8       1 append only
+ *   u8       2 (version of this record)
+ *   u8       1 append only + 2 declared decimals of keys in 16 bytes, as version 1 has them
  *   varint   default ttl, s
  *   string   keyspace, name (uvarint length, bytes)
- *   uvarint  columns, each: string name, string declared, u8 role, uvarint id, type
+ *   uvarint  above every id ever given
+ *   uvarint  columns, each: string name, string declared, u8 role, u8 cells, uvarint id, type
  *   type     u8 kind, u8 precision, u8 scale, uvarint fields,
- *            each: string name, u8 not null, type
+ *            each: string name, u8 not null, string comment, type
+ *
+ * Version 1 has no limit of ids, no cells and no comments.
  *
  * The kinds are the numbers of enum type_kind and the roles those of enum table_column_role: both
  * lists may grow at the end only (a unit test pins the bytes of a record).
@@ -23,7 +26,15 @@
 #include "base/reader.h"
 #include "table/key.h"
 
-enum { SHAPE_VERSION = 1, COLUMNS_MAX = 10000, TYPE_DEPTH_MAX = 64, NAME_BYTES_MAX = 4096 };
+enum {
+    SHAPE_VERSION = 2,
+    APPEND_ONLY = 1,
+    NARROW_DECIMALS = 2,
+    COLUMNS_MAX = 10000,
+    IDS_MAX = 1 << 20,
+    TYPE_DEPTH_MAX = 64,
+    NAME_BYTES_MAX = 4096
+};
 
 /* ---- checks ---- */
 
@@ -47,13 +58,27 @@ static enum err check_name(struct str name, const char *what, struct diag *diag)
     return OK;
 }
 
+static enum err check_cells(const struct table_column *column, struct diag *diag)
+{
+    enum type_kind kind = column->type->kind;
+    bool nested = kind == TYPE_ARRAY || kind == TYPE_MAP || kind == TYPE_STRUCT;
+    if (column->cells == TABLE_MANY_CELLS && (!nested || role_is_key(column->role)))
+        return diag_set(diag, ERR_INVALID, 0, 0, "column %.*s: only collections have many cells",
+                        STR_ARG(column->name));
+    if (column->cells == TABLE_COUNTER && (kind != TYPE_BIGINT || role_is_key(column->role)))
+        return diag_set(diag, ERR_INVALID, 0, 0, "column %.*s: only a BIGINT can be a counter",
+                        STR_ARG(column->name));
+    return OK;
+}
+
 static enum err check_column(const struct table_definition *definition, size_t index,
                              struct diag *diag)
 {
     const struct table_column *column = &definition->columns[index];
     TRY(check_name(column->name, "column", diag));
+    TRY(check_cells(column, diag));
     for (size_t i = 0; i < index; i++)
-        if (str_equal_nocase(definition->columns[i].name, column->name))
+        if (str_equal(definition->columns[i].name, column->name))
             return diag_set(diag, ERR_INVALID, 0, 0, "two columns are named %.*s",
                             STR_ARG(column->name));
     if (definition->append_only)
@@ -95,6 +120,7 @@ static void copy_definition(struct shape *shape, const struct table_definition *
             .type = type_copy(arena, from->columns[i].type),
             .declared = arena_str(arena, from->columns[i].declared),
             .role = from->columns[i].role,
+            .cells = from->columns[i].cells,
         };
     shape->definition = *from;
     shape->definition.keyspace = arena_str(arena, from->keyspace);
@@ -116,6 +142,29 @@ static void build_schema(struct shape *shape)
     mem_free(fields);
 }
 
+static void index_ids(struct shape *shape)
+{
+    shape->index_of_id = arena_array(&shape->arena, shape->id_limit, sizeof *shape->index_of_id);
+    for (uint32_t id = 0; id < shape->id_limit; id++)
+        shape->index_of_id[id] = UINT32_MAX;
+    for (size_t i = 0; i < shape->definition.column_count; i++)
+        if (shape->ids[i])
+            shape->index_of_id[shape->ids[i]] = (uint32_t)i;
+}
+
+static enum err derive_encoding(struct shape *shape, size_t index, struct diag *diag)
+{
+    const struct table_column *column = &shape->definition.columns[index];
+    struct encoding *encoding = &shape->encodings[index];
+    TRY(encoding_make(&shape->arena, column->type, column->declared, diag, encoding));
+    if (shape->narrow_decimals && role_is_key(column->role))
+        encoding->wide = false;
+    if (role_is_key(column->role) &&
+        !key_encoding_fits(column->role, encoding, column->declared.bytes != 0))
+        return diag_set(diag, ERR_INVALID, 0, 0, "its type cannot be part of a key");
+    return OK;
+}
+
 /* Encodings, ids (from shape->id_limit for those that have none) and the counts of keys. */
 static enum err derive(struct shape *shape, struct diag *diag)
 {
@@ -123,10 +172,8 @@ static enum err derive(struct shape *shape, struct diag *diag)
     bool all_fixed = true;
     for (size_t i = 0; i < definition->column_count; i++) {
         const struct table_column *column = &definition->columns[i];
-        struct encoding *encoding = &shape->encodings[i];
-        enum err err = encoding_of(column->type, column->declared, diag, encoding);
-        if (!err && role_is_key(column->role) && !key_encoding_fits(column->role, encoding))
-            err = diag_set(diag, ERR_INVALID, 0, 0, "its type cannot be part of a key");
+        const struct encoding *encoding = &shape->encodings[i];
+        enum err err = derive_encoding(shape, i, diag);
         if (err) {
             diag_hint(diag, "this is about column %.*s", STR_ARG(column->name));
             return err;
@@ -134,6 +181,7 @@ static enum err derive(struct shape *shape, struct diag *diag)
         shape->partition_count += column->role == TABLE_PARTITION_KEY;
         shape->clustering_count += role_rank(column->role) == 1;
         shape->has_static |= column->role == TABLE_STATIC;
+        shape->has_many |= column->cells == TABLE_MANY_CELLS;
         if (column->role == TABLE_PARTITION_KEY) {
             all_fixed &= encoding->fixed_bytes != 0;
             shape->partition_bytes += encoding->fixed_bytes;
@@ -141,6 +189,7 @@ static enum err derive(struct shape *shape, struct diag *diag)
         if (!role_is_key(column->role) && !shape->ids[i])
             shape->ids[i] = shape->id_limit++;
     }
+    index_ids(shape);
     if (shape->partition_count > 1)
         shape->partition_bytes += 3 * shape->partition_count;
     if (!all_fixed)
@@ -154,8 +203,8 @@ static enum err derive(struct shape *shape, struct diag *diag)
 }
 
 static enum err shape_build(const struct table_definition *definition, const uint32_t *ids,
-                            size_t id_count, uint32_t id_limit, struct diag *diag,
-                            struct shape **ret_shape)
+                            size_t id_count, uint32_t id_limit, bool narrow_decimals,
+                            struct diag *diag, struct shape **ret_shape)
 {
     TRY(check_definition(definition, diag));
     struct shape *shape = mem_zero(sizeof *shape);
@@ -168,6 +217,7 @@ static enum err shape_build(const struct table_definition *definition, const uin
     if (id_count)
         memcpy(shape->ids, ids, id_count * sizeof *ids);
     shape->id_limit = id_limit;
+    shape->narrow_decimals = narrow_decimals;
     enum err err = derive(shape, diag);
     if (err) {
         shape_free(shape);
@@ -181,7 +231,7 @@ static enum err shape_build(const struct table_definition *definition, const uin
 enum err shape_new(const struct table_definition *definition, struct diag *diag,
                    struct shape **ret_shape)
 {
-    return shape_build(definition, NULL, 0, 1, diag, ret_shape);
+    return shape_build(definition, NULL, 0, 1, false, diag, ret_shape);
 }
 
 void shape_free(struct shape *shape)
@@ -204,6 +254,9 @@ size_t shape_column(const struct shape *shape, struct str name)
 static size_t find_column(const struct table_definition *definition, struct str name)
 {
     for (size_t i = 0; i < definition->column_count; i++)
+        if (str_equal(definition->columns[i].name, name))
+            return i;
+    for (size_t i = 0; i < definition->column_count; i++)
         if (str_equal_nocase(definition->columns[i].name, name))
             return i;
     return SIZE_MAX;
@@ -219,6 +272,8 @@ static enum err compare_column(const struct table_column *old, const struct tabl
         what = "type";
     else if (!str_equal_nocase(old->declared, new->declared))
         what = "declared type";
+    else if (old->cells != new->cells)
+        what = "kind of cells";
     if (!what)
         return OK;
     return diag_set(diag, ERR_EXISTS, 0, 0, "the table exists with another %s of column %.*s", what,
@@ -272,7 +327,15 @@ enum err shape_extend(const struct shape *old, const struct table_definition *de
     struct table_definition extended = old->definition;
     extended.columns = columns;
     extended.column_count = count;
-    return shape_build(&extended, old->ids, old_count, old->id_limit, diag, ret_shape);
+    return shape_build(&extended, old->ids, old_count, old->id_limit, old->narrow_decimals, diag,
+                       ret_shape);
+}
+
+enum err shape_change(const struct shape *old, const struct table_definition *definition,
+                      const uint32_t *ids, struct diag *diag, struct shape **ret_shape)
+{
+    return shape_build(definition, ids, definition->column_count, old->id_limit,
+                       old->narrow_decimals, diag, ret_shape);
 }
 
 /* ---- as bytes ---- */
@@ -297,11 +360,12 @@ static void put_type(struct buf *out, const struct type *type)
     for (uint32_t i = 0; i < type->field_count; i++) {
         put_str(out, type->fields[i].name);
         buf_u8(out, type->fields[i].not_null);
+        put_str(out, type->fields[i].comment);
         put_type(out, type->fields[i].type);
     }
 }
 
-static const struct type *get_type(struct reader *r, struct arena *arena, int depth)
+static const struct type *get_type(struct reader *r, struct arena *arena, int version, int depth)
 {
     struct type *type = arena_zero(arena, sizeof *type);
     uint8_t kind = reader_u8(r);
@@ -316,7 +380,9 @@ static const struct type *get_type(struct reader *r, struct arena *arena, int de
     struct field *fields = arena_array(arena, type->field_count, sizeof *fields);
     for (uint32_t i = 0; i < type->field_count && !r->err; i++) {
         fields[i] = (struct field){.name = get_str(r), .not_null = reader_u8(r) != 0};
-        fields[i].type = get_type(r, arena, depth + 1);
+        struct str comment = version > 1 ? get_str(r) : STR_NONE;
+        fields[i].comment = comment.bytes ? comment : STR_NONE;
+        fields[i].type = get_type(r, arena, version, depth + 1);
     }
     type->fields = fields;
     return type;
@@ -326,53 +392,62 @@ void shape_encode(const struct shape *shape, struct buf *out)
 {
     const struct table_definition *definition = &shape->definition;
     buf_u8(out, SHAPE_VERSION);
-    buf_u8(out, definition->append_only);
+    buf_u8(out, (uint8_t)((definition->append_only ? APPEND_ONLY : 0) |
+                          (shape->narrow_decimals ? NARROW_DECIMALS : 0)));
     buf_varint(out, definition->ttl_default_s);
     put_str(out, definition->keyspace);
     put_str(out, definition->name);
+    buf_uvarint(out, shape->id_limit);
     buf_uvarint(out, definition->column_count);
     for (size_t i = 0; i < definition->column_count; i++) {
         put_str(out, definition->columns[i].name);
         put_str(out, definition->columns[i].declared);
         buf_u8(out, (uint8_t)definition->columns[i].role);
+        buf_u8(out, (uint8_t)definition->columns[i].cells);
         buf_uvarint(out, shape->ids[i]);
         put_type(out, definition->columns[i].type);
     }
 }
 
-static enum err decode_columns(struct reader *r, struct table_definition *definition,
-                               struct arena *scratch, struct shape **ret_shape)
+static enum err decode_columns(struct reader *r, int version, bool narrow_decimals,
+                               struct table_definition *definition, struct arena *scratch,
+                               struct shape **ret_shape)
 {
+    uint64_t id_limit = version > 1 ? reader_uvarint(r, 32) : 1;
     uint64_t count = reader_uvarint(r, 32);
-    if (r->err || count > COLUMNS_MAX)
+    if (r->err || count > COLUMNS_MAX || !id_limit || id_limit > IDS_MAX)
         return ERR_CORRUPT;
     struct table_column *columns = arena_array(scratch, count, sizeof *columns);
     uint32_t *ids = arena_array(scratch, count, sizeof *ids);
-    uint32_t id_limit = 1;
     for (size_t i = 0; i < count; i++) {
         columns[i].name = get_str(r);
         columns[i].declared = get_str(r);
-        uint8_t role = reader_u8(r);
+        uint8_t role = reader_u8(r), cells = version > 1 ? reader_u8(r) : TABLE_ONE_CELL;
         columns[i].role = (enum table_column_role)role;
+        columns[i].cells = (enum table_column_cells)cells;
         ids[i] = (uint32_t)reader_uvarint(r, 32);
-        columns[i].type = get_type(r, scratch, 0);
-        if (r->err || role > TABLE_STATIC || ids[i] == UINT32_MAX)
+        columns[i].type = get_type(r, scratch, version, 0);
+        if (r->err || role > TABLE_STATIC || cells > TABLE_COUNTER || ids[i] >= IDS_MAX ||
+            (version > 1 && ids[i] >= id_limit))
             return ERR_CORRUPT;
         if (ids[i] >= id_limit)
             id_limit = ids[i] + 1;
     }
     definition->columns = columns;
     definition->column_count = count;
-    return shape_build(definition, ids, count, id_limit, NULL, ret_shape) ? ERR_CORRUPT : OK;
+    enum err err =
+        shape_build(definition, ids, count, (uint32_t)id_limit, narrow_decimals, NULL, ret_shape);
+    return err ? ERR_CORRUPT : OK;
 }
 
 enum err shape_decode(struct str bytes, struct shape **ret_shape)
 {
     struct reader r = reader_of(bytes.ptr, bytes.bytes);
     struct table_definition definition = {0};
-    if (reader_u8(&r) != SHAPE_VERSION)
+    uint8_t version = reader_u8(&r), flags = reader_u8(&r);
+    if (version < 1 || version > SHAPE_VERSION || flags & ~(APPEND_ONLY | NARROW_DECIMALS))
         return ERR_CORRUPT;
-    definition.append_only = reader_u8(&r) != 0;
+    definition.append_only = flags & APPEND_ONLY;
     definition.ttl_default_s = reader_varint(&r, 64);
     definition.keyspace = get_str(&r);
     definition.name = get_str(&r);
@@ -380,7 +455,10 @@ enum err shape_decode(struct str bytes, struct shape **ret_shape)
         return ERR_CORRUPT;
     struct arena scratch;
     arena_init(&scratch, SIZE_MAX);
-    enum err err = decode_columns(&r, &definition, &scratch, ret_shape);
+    bool narrow = version == 1 || flags & NARROW_DECIMALS;
+    enum err err = decode_columns(&r, version, narrow, &definition, &scratch, ret_shape);
     arena_deinit(&scratch);
+    if (!err)
+        (*ret_shape)->from_version_1 = version == 1;
     return err;
 }

@@ -19,6 +19,10 @@ struct shape {
     size_t clustering_count; /* the columns behind them */
     size_t partition_bytes;  /* of the routing key when every column is fixed, else 0 */
     bool has_static;
+    bool has_many;         /* some column is TABLE_MANY_CELLS */
+    bool narrow_decimals;  /* declared decimals of keys are as older stores have them */
+    bool from_version_1;   /* of the record: nothing is known about heads of partitions */
+    uint32_t *index_of_id; /* column of an id, UINT32_MAX: dropped or never given */
     struct shape *older;
 };
 
@@ -29,6 +33,9 @@ enum err shape_new(const struct table_definition *definition, struct diag *diag,
  * none. ERR_EXISTS: they differ, the diag says in what. */
 enum err shape_extend(const struct shape *old, const struct table_definition *definition,
                       struct diag *diag, struct shape **ret_shape) MUST_USE;
+/* old with other columns: where ids are 0 new ones are given. ERR_INVALID with a diag. */
+enum err shape_change(const struct shape *old, const struct table_definition *definition,
+                      const uint32_t *ids, struct diag *diag, struct shape **ret_shape) MUST_USE;
 /* With all older ones. NULL is fine. */
 void shape_free(struct shape *shape);
 

@@ -79,7 +79,7 @@ static struct table *make_table(const char *name, bool append_only)
     for (size_t i = 0; i < COLUMNS; i++)
         columns[i] = (struct table_column){
             str_of(names[i]), type_simple(i == COLUMNS - 1 ? TYPE_INT : TYPE_STRING),
-            i ? STR_NONE : STR("uuid"), i || append_only ? TABLE_REGULAR : TABLE_PARTITION_KEY};
+            i ? STR_NONE : STR("uuid"), i || append_only ? TABLE_REGULAR : TABLE_PARTITION_KEY, TABLE_ONE_CELL};
     struct table_definition definition = {STR("bench"), str_of(name), columns,
                                           COLUMNS,      append_only,  0};
     struct table *table;

@@ -19,8 +19,8 @@ static const struct table_store_options options = {.memtable_bytes = 256 << 10};
 static struct table *open_table(struct io *io, const char *dir, struct table_store **ret_store)
 {
     struct table_column columns[] = {
-        {STR("n"), type_simple(TYPE_BIGINT), STR_NONE, TABLE_PARTITION_KEY},
-        {STR("text"), type_simple(TYPE_STRING), STR_NONE, TABLE_REGULAR},
+        {STR("n"), type_simple(TYPE_BIGINT), STR_NONE, TABLE_PARTITION_KEY, TABLE_ONE_CELL},
+        {STR("text"), type_simple(TYPE_STRING), STR_NONE, TABLE_REGULAR, TABLE_ONE_CELL},
     };
     struct table_definition definition = {STR("k"), STR("t"), columns, 2, false, 0};
     struct diag diag = {0};

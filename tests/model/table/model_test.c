@@ -141,11 +141,11 @@ static void sort_partitions(struct run *run)
 static void open_tables(struct run *run)
 {
     struct table_column columns[] = {
-        {STR("p"), type_simple(TYPE_STRING), STR_NONE, TABLE_PARTITION_KEY},
-        {STR("c"), type_simple(TYPE_INT), STR_NONE, TABLE_CLUSTERING_DESC},
-        {STR("owner"), type_simple(TYPE_INT), STR_NONE, TABLE_STATIC},
-        {STR("name"), type_simple(TYPE_STRING), STR_NONE, TABLE_REGULAR},
-        {STR("score"), type_simple(TYPE_BIGINT), STR_NONE, TABLE_REGULAR},
+        {STR("p"), type_simple(TYPE_STRING), STR_NONE, TABLE_PARTITION_KEY, TABLE_ONE_CELL},
+        {STR("c"), type_simple(TYPE_INT), STR_NONE, TABLE_CLUSTERING_DESC, TABLE_ONE_CELL},
+        {STR("owner"), type_simple(TYPE_INT), STR_NONE, TABLE_STATIC, TABLE_ONE_CELL},
+        {STR("name"), type_simple(TYPE_STRING), STR_NONE, TABLE_REGULAR, TABLE_ONE_CELL},
+        {STR("score"), type_simple(TYPE_BIGINT), STR_NONE, TABLE_REGULAR, TABLE_ONE_CELL},
     };
     struct table_definition definition = {STR("k"), STR("t"), columns, 5, false, 0};
     for (int i = 0; i < 2; i++)

@@ -80,8 +80,8 @@ static void fill_and_free(struct io *io, const char *dir)
     if (table_store_open(io, store_dir, &options, &diag, &store))
         fail_msg("%s", diag.message);
     struct table_column columns[] = {
-        {STR("n"), type_simple(TYPE_BIGINT), STR_NONE, TABLE_PARTITION_KEY},
-        {STR("text"), type_simple(TYPE_STRING), STR_NONE, TABLE_REGULAR},
+        {STR("n"), type_simple(TYPE_BIGINT), STR_NONE, TABLE_PARTITION_KEY, TABLE_ONE_CELL},
+        {STR("text"), type_simple(TYPE_STRING), STR_NONE, TABLE_REGULAR, TABLE_ONE_CELL},
     };
     struct table_definition definition = {STR("k"), STR("t"), columns, 2, false, 0};
     assert_ok(table_create(store, &definition, &diag, &table));

@@ -92,17 +92,17 @@ static void order_and_grouping(void **state)
 static void ties(void **state)
 {
     static const struct cell pairs[][2] = {
-        {{1, CELL_LIVE, 5, 0, 0, {"z", 1}}, {1, CELL_LIVE, 6, 0, 0, {"a", 1}}},
-        {{1, CELL_LIVE, 5, 0, 0, {"a", 1}}, {1, CELL_LIVE, 5, 0, 0, {"b", 1}}},
-        {{1, CELL_LIVE, 5, 0, 0, {"a", 1}}, {1, CELL_LIVE, 5, 0, 0, {"ab", 2}}},
-        {{1, CELL_LIVE, 5, 0, 0, {"a", 1}}, {1, CELL_LIVE, 5, 0, 0, {"\x80", 1}}},
-        {{1, CELL_LIVE, 5, 0, 0, {"z", 1}}, {1, CELL_TOMBSTONE, 5, 1, 0, {0}}},
-        {{1, CELL_LIVE, 5, 0, 0, {"z", 1}}, {1, CELL_EXPIRING, 5, 1, 1, {"a", 1}}},
-        {{1, CELL_EXPIRING, 5, 9, 1, {"z", 1}}, {1, CELL_TOMBSTONE, 5, 1, 0, {0}}},
-        {{1, CELL_EXPIRING, 5, 1, 1, {"z", 1}}, {1, CELL_EXPIRING, 5, 2, 1, {"a", 1}}},
-        {{1, CELL_EXPIRING, 5, 1, 1, {"a", 1}}, {1, CELL_EXPIRING, 5, 1, 1, {"b", 1}}},
-        {{1, CELL_TOMBSTONE, 5, 1, 0, {0}}, {1, CELL_TOMBSTONE, 5, 2, 0, {0}}},
-        {{1, CELL_TOMBSTONE, 5, 9, 0, {0}}, {1, CELL_LIVE, 6, 0, 0, {"a", 1}}},
+        {{1, CELL_LIVE, 5, 0, 0, {"z", 1}, STR_NONE}, {1, CELL_LIVE, 6, 0, 0, {"a", 1}, STR_NONE}},
+        {{1, CELL_LIVE, 5, 0, 0, {"a", 1}, STR_NONE}, {1, CELL_LIVE, 5, 0, 0, {"b", 1}, STR_NONE}},
+        {{1, CELL_LIVE, 5, 0, 0, {"a", 1}, STR_NONE}, {1, CELL_LIVE, 5, 0, 0, {"ab", 2}, STR_NONE}},
+        {{1, CELL_LIVE, 5, 0, 0, {"a", 1}, STR_NONE}, {1, CELL_LIVE, 5, 0, 0, {"\x80", 1}, STR_NONE}},
+        {{1, CELL_LIVE, 5, 0, 0, {"z", 1}, STR_NONE}, {1, CELL_TOMBSTONE, 5, 1, 0, {0}, STR_NONE}},
+        {{1, CELL_LIVE, 5, 0, 0, {"z", 1}, STR_NONE}, {1, CELL_EXPIRING, 5, 1, 1, {"a", 1}, STR_NONE}},
+        {{1, CELL_EXPIRING, 5, 9, 1, {"z", 1}, STR_NONE}, {1, CELL_TOMBSTONE, 5, 1, 0, {0}, STR_NONE}},
+        {{1, CELL_EXPIRING, 5, 1, 1, {"z", 1}, STR_NONE}, {1, CELL_EXPIRING, 5, 2, 1, {"a", 1}, STR_NONE}},
+        {{1, CELL_EXPIRING, 5, 1, 1, {"a", 1}, STR_NONE}, {1, CELL_EXPIRING, 5, 1, 1, {"b", 1}, STR_NONE}},
+        {{1, CELL_TOMBSTONE, 5, 1, 0, {0}, STR_NONE}, {1, CELL_TOMBSTONE, 5, 2, 0, {0}, STR_NONE}},
+        {{1, CELL_TOMBSTONE, 5, 9, 0, {0}, STR_NONE}, {1, CELL_LIVE, 6, 0, 0, {"a", 1}, STR_NONE}},
     };
     struct buf loser = {0}, winner = {0}, out = {0};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
@@ -125,7 +125,7 @@ static void ties(void **state)
 
 static void deletions(void **state)
 {
-    struct cell cells[] = {{1, CELL_LIVE, 5, 0, 0, {"a", 1}}, {2, CELL_LIVE, 7, 0, 0, {"b", 1}}};
+    struct cell cells[] = {{1, CELL_LIVE, 5, 0, 0, {"a", 1}, STR_NONE}, {2, CELL_LIVE, 7, 0, 0, {"b", 1}, STR_NONE}};
     struct deletion deletion = {5, 1000, true};
     struct buf row = {0}, gone = {0}, out = {0};
     put(&row, &DELETION_NONE, cells, 2);
@@ -147,9 +147,9 @@ static void deletions(void **state)
 
 static void purging(void **state)
 {
-    struct cell cells[] = {{1, CELL_LIVE, 5, 0, 0, {"a", 1}},
-                           {2, CELL_EXPIRING, 5, 100, 10, {"b", 1}},
-                           {3, CELL_TOMBSTONE, 9, 200, 0, {0}}};
+    struct cell cells[] = {{1, CELL_LIVE, 5, 0, 0, {"a", 1}, STR_NONE},
+                           {2, CELL_EXPIRING, 5, 100, 10, {"b", 1}, STR_NONE},
+                           {3, CELL_TOMBSTONE, 9, 200, 0, {0}, STR_NONE}};
     struct deletion none = DELETION_NONE, cover = {5, 0, true};
     struct buf row = {0}, out = {0};
     bool changed = true;

@@ -64,7 +64,9 @@ static inline void random_value(struct builder *builder, struct prng *prng)
         builder_f64(builder, random_real(prng));
         break;
     case TYPE_DECIMAL:
-        builder_i128(builder, random_number(prng) % 1000000);
+        builder_i128(builder, random_number(prng) % decimal_power10(builder->type->precision < 6
+                                                                        ? builder->type->precision
+                                                                        : 6u));
         break;
     case TYPE_STRING:
     case TYPE_BINARY:

@@ -26,9 +26,9 @@ static struct table *create(struct table_store *store, const char *name,
 static struct table *users(struct table_store *store)
 {
     struct table_column columns[] = {
-        {STR("id"), type_simple(TYPE_STRING), STR("uuid"), TABLE_PARTITION_KEY},
-        {STR("name"), type_simple(TYPE_STRING), STR("text"), TABLE_REGULAR},
-        {STR("age"), type_simple(TYPE_INT), STR("bigint"), TABLE_REGULAR},
+        {STR("id"), type_simple(TYPE_STRING), STR("uuid"), TABLE_PARTITION_KEY, TABLE_ONE_CELL},
+        {STR("name"), type_simple(TYPE_STRING), STR("text"), TABLE_REGULAR, TABLE_ONE_CELL},
+        {STR("age"), type_simple(TYPE_INT), STR("bigint"), TABLE_REGULAR, TABLE_ONE_CELL},
     };
     return create(store, "users", columns, 3, false);
 }
@@ -36,10 +36,10 @@ static struct table *users(struct table_store *store)
 static struct table *events(struct table_store *store)
 {
     struct table_column columns[] = {
-        {STR("device"), type_simple(TYPE_STRING), STR_NONE, TABLE_PARTITION_KEY},
-        {STR("at"), type_simple(TYPE_INT), STR_NONE, TABLE_CLUSTERING_DESC},
-        {STR("owner"), type_simple(TYPE_STRING), STR_NONE, TABLE_STATIC},
-        {STR("value"), type_simple(TYPE_DOUBLE), STR_NONE, TABLE_REGULAR},
+        {STR("device"), type_simple(TYPE_STRING), STR_NONE, TABLE_PARTITION_KEY, TABLE_ONE_CELL},
+        {STR("at"), type_simple(TYPE_INT), STR_NONE, TABLE_CLUSTERING_DESC, TABLE_ONE_CELL},
+        {STR("owner"), type_simple(TYPE_STRING), STR_NONE, TABLE_STATIC, TABLE_ONE_CELL},
+        {STR("value"), type_simple(TYPE_DOUBLE), STR_NONE, TABLE_REGULAR, TABLE_ONE_CELL},
     };
     return create(store, "events", columns, 4, false);
 }
@@ -206,8 +206,8 @@ static void append_only(void **state)
     struct stores stores;
     stores_init(&stores);
     struct table_column columns[] = {
-        {STR("text"), type_simple(TYPE_STRING), STR_NONE, TABLE_REGULAR},
-        {STR("n"), type_simple(TYPE_BIGINT), STR_NONE, TABLE_REGULAR},
+        {STR("text"), type_simple(TYPE_STRING), STR_NONE, TABLE_REGULAR, TABLE_ONE_CELL},
+        {STR("n"), type_simple(TYPE_BIGINT), STR_NONE, TABLE_REGULAR, TABLE_ONE_CELL},
     };
     for (int i = 0; i < 2; i++) {
         struct table *table = create(stores.store[i], "lines", columns, 2, true);
@@ -372,10 +372,10 @@ static void catalogue(void **state)
     assert_ptr_equal(table, users(stores.store[0]));
     events(stores.store[0]);
     struct table_column more[] = {
-        {STR("id"), type_simple(TYPE_STRING), STR("uuid"), TABLE_PARTITION_KEY},
-        {STR("name"), type_simple(TYPE_STRING), STR("text"), TABLE_REGULAR},
-        {STR("tags"), ddl("t ARRAY<STRING>")->fields[0].type, STR_NONE, TABLE_REGULAR},
-        {STR("age"), type_simple(TYPE_INT), STR("bigint"), TABLE_REGULAR},
+        {STR("id"), type_simple(TYPE_STRING), STR("uuid"), TABLE_PARTITION_KEY, TABLE_ONE_CELL},
+        {STR("name"), type_simple(TYPE_STRING), STR("text"), TABLE_REGULAR, TABLE_ONE_CELL},
+        {STR("tags"), ddl("t ARRAY<STRING>")->fields[0].type, STR_NONE, TABLE_REGULAR, TABLE_ONE_CELL},
+        {STR("age"), type_simple(TYPE_INT), STR("bigint"), TABLE_REGULAR, TABLE_ONE_CELL},
     };
     assert_ptr_equal(table, create(stores.store[0], "users", more, 4, false));
     assert_int_equal(4, table_definition(table)->column_count);
