@@ -83,6 +83,11 @@ enum err io_file_sync(struct io_file *file)
     return file->io->ops->file_sync(file);
 }
 
+enum err io_file_sync_all(struct io_file *file)
+{
+    return file->io->ops->file_sync_all(file);
+}
+
 void io_file_forget(struct io_file *file, uint64_t offset, uint64_t bytes)
 {
     if (file->io->ops->file_forget && bytes && offset <= INT64_MAX && bytes <= INT64_MAX - offset)

@@ -59,6 +59,9 @@ enum err io_file_writev(struct io_file *file, uint64_t offset, const struct str 
                         size_t count) MUST_USE;
 /* fdatasync: content and size are durable afterwards. */
 enum err io_file_sync(struct io_file *file) MUST_USE;
+/* The same for everything that was written to the disk that holds the file, names too; errors since
+ * the file was opened count. For many files at once. */
+enum err io_file_sync_all(struct io_file *file) MUST_USE;
 /* Of these bytes nothing need stay in the system's cache once it is on the disk: a hint, which
  * changes nothing that can be read. */
 void io_file_forget(struct io_file *file, uint64_t offset, uint64_t bytes);

@@ -161,6 +161,20 @@ static enum err file_sync(struct io_file *file)
     return ERR_IO;
 }
 
+static enum err file_sync_all(struct io_file *file)
+{
+    if (atomic_load(&of(file)->sync_failed))
+        return ERR_IO;
+    int rc;
+    do
+        rc = syncfs(of(file)->fd);
+    while (rc != 0 && errno == EINTR);
+    if (rc == 0)
+        return OK;
+    atomic_store(&of(file)->sync_failed, true);
+    return ERR_IO;
+}
+
 static void file_forget(struct io_file *file, uint64_t offset, uint64_t bytes)
 {
     (void)posix_fadvise(of(file)->fd, (off_t)offset, (off_t)bytes, POSIX_FADV_DONTNEED);
@@ -333,6 +347,7 @@ static const struct io_ops kernel_ops = {
     .file_read = file_read,
     .file_writev = file_writev,
     .file_sync = file_sync,
+    .file_sync_all = file_sync_all,
     .file_forget = file_forget,
     .file_reserve = file_reserve,
     .file_truncate = file_truncate,

@@ -122,6 +122,8 @@ void io_disk_forget(struct sim *sim, struct sim_inode *inode);
 void io_disk_init(struct sim *sim);
 void io_disk_deinit(struct sim *sim);
 void io_disk_crash(struct sim *sim);
+/* Everything that has a name becomes durable, or each change by chance. */
+void io_disk_settle(struct sim *sim, bool lossy);
 enum err io_disk_stat(struct io *io, const char *path, struct io_stat *ret_stat);
 enum err io_disk_make_directory(struct io *io, const char *path);
 enum err io_disk_list(struct io *io, const char *path, char ***ret_names, size_t *ret_count);
@@ -140,6 +142,7 @@ enum err io_sim_file_read(struct io_file *file, uint64_t offset, void *ret_data,
 enum err io_sim_file_writev(struct io_file *file, uint64_t offset, const struct str *pieces,
                             size_t count);
 enum err io_sim_file_sync(struct io_file *file);
+enum err io_sim_file_sync_all(struct io_file *file);
 enum err io_sim_file_reserve(struct io_file *file, uint64_t offset, uint64_t bytes);
 enum err io_sim_file_truncate(struct io_file *file, uint64_t bytes);
 enum err io_sim_file_size(struct io_file *file, uint64_t *ret_bytes);

@@ -309,6 +309,22 @@ enum err io_disk_sync_directory(struct io *io, const char *path)
     return fails ? ERR_IO : OK;
 }
 
+static void settle(struct sim *sim, struct sim_inode *inode, bool lossy)
+{
+    if (!inode->is_directory) {
+        io_writes_settle(sim, inode, lossy);
+        return;
+    }
+    changes_settle(sim, inode, lossy);
+    for (size_t i = 0; i < inode->names.count; i++)
+        settle(sim, inode->names.at[i].inode, lossy);
+}
+
+void io_disk_settle(struct sim *sim, bool lossy)
+{
+    settle(sim, sim->root, lossy);
+}
+
 enum err io_disk_free_bytes(struct io *io, const char *path, uint64_t *ret_bytes)
 {
     struct sim *sim = sim_of(io);

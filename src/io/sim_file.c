@@ -183,6 +183,19 @@ enum err io_sim_file_sync(struct io_file *file)
     return fails ? ERR_IO : OK;
 }
 
+enum err io_sim_file_sync_all(struct io_file *file)
+{
+    struct sim *sim = sim_of(file->io);
+    if (of(file)->dead)
+        return ERR_CLOSED;
+    if (of(file)->failed)
+        return ERR_IO;
+    bool fails = io_sim_strikes(sim, sim->options.sync_fails);
+    io_disk_settle(sim, fails);
+    of(file)->failed = fails;
+    return fails ? ERR_IO : OK;
+}
+
 enum err io_sim_file_reserve(struct io_file *file, uint64_t offset, uint64_t bytes)
 {
     struct sim *sim = sim_of(file->io);

@@ -10,8 +10,8 @@
  * Answers of one group go to each loop in a single post: the appends for a loop are chained, and
  * the first carries the chain.
  *
- * State of idempotent producers would be looked up between the checks and the queue, by partition
- * and producer id; nothing here keeps any yet.
+ * What depends on earlier batches, the state of producers, is checked later, by the owner of the
+ * turn (producer.c).
  */
 #include "log/store.h"
 
@@ -37,18 +37,43 @@ static enum err check_keys(const struct record_batch *batch)
     return err;
 }
 
-static enum err check_batch(const struct log_topic_config *config, int64_t now_ms,
-                            const struct record_batch *batch)
+static enum err check_marker(const struct record_batch *batch)
+{
+    bool commit;
+    if (batch->count != 1 || !(batch->attributes & BATCH_TRANSACTIONAL) ||
+        batch->producer_epoch < 0 || log_marker_decode(batch, &commit, NULL) != OK)
+        return ERR_INVALID;
+    return OK;
+}
+
+/* The coordinator's batches in topics of our own have no sequence. */
+static enum err check_producer(const struct log_topic *topic, const struct record_batch *batch)
+{
+    if (batch->producer_id < 0)
+        return batch->attributes & BATCH_TRANSACTIONAL ? ERR_STATE : OK;
+    if (batch->producer_epoch < 0)
+        return ERR_INVALID;
+    bool ordered = batch->base_sequence >= 0;
+    bool ours =
+        batch->base_sequence == -1 && topic->offsets && batch->attributes & BATCH_TRANSACTIONAL;
+    return ordered || ours ? OK : ERR_INVALID;
+}
+
+static enum err check_batch(const struct log_topic *topic, const struct log_topic_config *config,
+                            int64_t now_ms, const struct record_batch *batch, bool control)
 {
     if (batch->bytes_count > (size_t)config->message_bytes_max ||
         (int64_t)batch->bytes_count > config->segment_bytes)
         return ERR_LIMIT;
     if (batch->count < 1 || batch->last_offset_delta != batch->count - 1)
         return ERR_INVALID;
-    if (batch->attributes & BATCH_CONTROL || !codec_name(record_batch_codec(batch)))
+    if (!codec_name(record_batch_codec(batch)) || batch->attributes & BATCH_DELETE_HORIZON)
         return ERR_INVALID;
-    if (batch->producer_id >= 0 && (batch->base_sequence < 0 || batch->producer_epoch < 0))
+    if (control != !!(batch->attributes & BATCH_CONTROL))
         return ERR_INVALID;
+    if (control)
+        return check_marker(batch);
+    TRY(check_producer(topic, batch));
     if (!config->log_append_time && batch->max_timestamp > now_ms + HOUR_MS)
         return ERR_INVALID;
     return config->compact ? check_keys(batch) : OK;
@@ -69,12 +94,14 @@ static enum err check_append(struct log_partition *partition, struct log_append 
         return ERR_INVALID;
     int64_t now_ms = log_wall_ms(log);
     append->batch_count = 0;
+    append->producers = append->duplicate = false;
     for (size_t at = 0; at < append->bytes; append->batch_count++) {
         struct record_batch batch;
         enum err err = record_batch_parse(append->batches + at, append->bytes - at, true, &batch);
         if (err != OK)
             return ERR_CORRUPT;
-        TRY(check_batch(&config, now_ms, &batch));
+        TRY(check_batch(partition->topic, &config, now_ms, &batch, append->control));
+        append->producers |= batch.producer_id >= 0;
         at += batch.bytes_count;
     }
     append->partition = partition;

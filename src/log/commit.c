@@ -41,6 +41,7 @@ void log_group_deinit(struct log_group *group)
     mem_free(group->placed);
     mem_free(group->slots);
     mem_free(group->pieces);
+    mem_free(group->undo);
     buf_deinit(&group->copies);
 }
 
@@ -152,17 +153,27 @@ static bool wants_roll(const struct log_partition *partition, const struct log_s
         return false;
     return segment->bytes + bytes > (uint64_t)config->segment_bytes ||
            now_ms - segment->created_ms >= config->segment_ms ||
+           (config->compact && config->compaction_lag_max_ms &&
+            now_ms - segment->created_ms >= config->compaction_lag_max_ms) ||
            partition->end - segment->base_offset > INT32_MAX;
 }
 
-static enum err slot_new(struct log *log, struct log_group *group, struct log_partition *partition,
-                         size_t bytes)
+/* A segment for what the group brings first. A snapshot of producers that is made here knows
+ * nothing of the group, since none of it is admitted yet. */
+static enum err make_ready(const struct log_group *group, struct log_partition *partition,
+                           size_t bytes)
 {
     struct log_segment *segment = log_partition_active(partition);
+    if (partition->slot)
+        return OK;
     if (!segment || wants_roll(partition, segment, bytes, group->append_ms))
         TRY(log_partition_roll(partition));
-    segment = log_partition_active(partition);
-    TRY(log_index_need(segment));
+    return log_index_need(log_partition_active(partition));
+}
+
+static void slot_new(struct log *log, struct log_group *group, struct log_partition *partition)
+{
+    struct log_segment *segment = log_partition_active(partition);
     if (segment->bytes == 0)
         segment->created_ms = group->append_ms;
     group->slots =
@@ -171,17 +182,18 @@ static enum err slot_new(struct log *log, struct log_group *group, struct log_pa
                                                           .segment = segment,
                                                           .position = segment->bytes,
                                                           .next_offset = partition->end};
+    struct log_slot *slot = &group->slots[group->slot_count - 1];
+    slot->sync = log->options.durability == LOG_SYNC || partition->topic->config.sync_each;
     partition->slot = (uint32_t)group->slot_count;
-    return OK;
 }
 
 /* Writes the header of the batch as it will lie on the disk. */
-static void patch(uint8_t *header, const struct record_batch *batch, int64_t base_offset,
+static void patch(uint8_t *header, const struct record_batch *batch, const struct log_slot *slot,
                   int64_t append_ms)
 {
     memcpy(header, batch->bytes, RECORD_BATCH_HEADER);
-    put_be64(header, (uint64_t)base_offset);
-    put_be32(header + 12, 0); /* the one leader there is has epoch 0 */
+    put_be64(header, (uint64_t)slot->next_offset);
+    put_be32(header + 12, (uint32_t)log_epoch_now(slot->partition));
     if (append_ms < 0)
         return;
     put_be16(header + 21, (uint16_t)(batch->attributes | BATCH_LOG_APPEND_TIME));
@@ -199,7 +211,7 @@ static enum err place_batch(struct log_group *group, struct log_slot *slot,
     uint8_t *to = buf_reserve(&group->copies, copied);
     if (!to)
         return ERR_LIMIT;
-    patch(to, batch, slot->next_offset, append_ms);
+    patch(to, batch, slot, append_ms);
     memcpy(to + RECORD_BATCH_HEADER, batch->bytes + RECORD_BATCH_HEADER,
            copied - RECORD_BATCH_HEADER);
     group->placed =
@@ -230,7 +242,7 @@ static enum err place(struct log *log, struct log_group *group, struct log_appen
     struct log_partition *partition = append->partition;
     const struct log_topic_config *config = &partition->topic->config;
     if (!partition->slot)
-        TRY(slot_new(log, group, partition, append->bytes));
+        slot_new(log, group, partition);
     struct log_slot *slot = &group->slots[partition->slot - 1];
     uint64_t end = slot->position + slot->bytes + append->bytes;
     if (slot->bytes && !append->group && end > (uint64_t)config->segment_bytes)
@@ -240,8 +252,106 @@ static enum err place(struct log *log, struct log_group *group, struct log_appen
     for (size_t at = 0; at < append->bytes;) {
         struct record_batch batch;
         TRY(record_batch_parse(append->batches + at, append->bytes - at, false, &batch));
+        int64_t base_offset = slot->next_offset;
         TRY(place_batch(group, slot, &batch, append->append_time_ms));
+        if (batch.producer_id >= 0) {
+            if (append->append_time_ms >= 0)
+                batch.max_timestamp = append->append_time_ms;
+            io_mutex_lock(&log->lock);
+            log_producer_placed(partition, &batch, base_offset);
+            io_mutex_unlock(&log->lock);
+        }
         at += batch.bytes_count;
+    }
+    return OK;
+}
+
+/* Checks the batches that have a producer. An append is a duplicate as a whole or not at all. */
+static enum err admit(struct log_group *group, struct log_append *append)
+{
+    uint32_t duplicates = 0;
+    struct log_producer_batch old = {0};
+    for (size_t at = 0; at < append->bytes;) {
+        struct record_batch batch;
+        bool duplicate = false;
+        TRY(record_batch_parse(append->batches + at, append->bytes - at, false, &batch));
+        at += batch.bytes_count;
+        if (batch.producer_id >= 0)
+            TRY(log_producer_admit(group, append->partition, &batch, group->append_ms, &old,
+                                   &duplicate));
+        if (duplicate && duplicates++ == 0) {
+            append->base_offset = old.base_offset;
+            append->append_time_ms =
+                append->partition->topic->config.log_append_time ? old.timestamp_ms : -1;
+        }
+    }
+    append->duplicate = duplicates > 0;
+    return duplicates == 0 || duplicates == append->batch_count ? OK : ERR_DISORDER;
+}
+
+/* All parts of one append or of one log_append_together(), or none. */
+static enum err admit_unit(struct log *log, struct log_group *group, size_t from, size_t until)
+{
+    size_t before = group->undo_count;
+    enum err err = OK;
+    bool any = false;
+    for (size_t i = from; i < until; i++)
+        any |= group->items[i]->producers;
+    if (!any)
+        return OK;
+    io_mutex_lock(&log->lock);
+    for (size_t i = from; i < until && err == OK; i++)
+        if (group->items[i]->producers)
+            err = admit(group, group->items[i]);
+    io_mutex_unlock(&log->lock);
+    if (err != OK)
+        log_producers_undo(log, group, before);
+    return err;
+}
+
+static enum err place_unit(struct log *log, struct log_group *group, size_t from, size_t until)
+{
+    enum err err = OK;
+    for (size_t i = from; i < until && err == OK; i++)
+        if (!group->items[i]->duplicate)
+            err = place(log, group, group->items[i]);
+    return err;
+}
+
+/* Answers the items from..until with err, and takes them out of the group. */
+static void refuse(struct log *log, struct log_group *group, size_t from, size_t until,
+                   enum err err)
+{
+    for (size_t i = from; i < until; i++)
+        group->bytes -= group->items[i]->bytes;
+    log_complete(log, group->items + from, until - from, err);
+    memmove(group->items + from, group->items + until,
+            (group->item_count - until) * sizeof *group->items);
+    group->item_count -= until - from;
+}
+
+static enum err place_all(struct log *log, struct log_group *group)
+{
+    for (size_t i = 0; i < group->item_count;) {
+        size_t until = i + 1, before = group->undo_count;
+        const struct log_append_group *of = group->items[i]->group;
+        while (of && until < group->item_count && group->items[until]->group == of)
+            until++;
+        for (size_t k = i; k < until; k++)
+            TRY(make_ready(group, group->items[k]->partition, group->items[k]->bytes));
+        enum err err = admit_unit(log, group, i, until);
+        if (err != OK) {
+            refuse(log, group, i, until, err);
+            continue;
+        }
+        err = place_unit(log, group, i, until);
+        if (err == ERR_AGAIN) {
+            log_producers_undo(log, group, before);
+            put_back(log, group, i);
+            break;
+        }
+        TRY(err);
+        i = until;
     }
     return OK;
 }
@@ -278,28 +388,30 @@ static enum err sync_directories(struct log *log, struct log_group *group)
     return OK;
 }
 
+/* True when a frame costs less than the syncs that it saves. */
+static bool journal_pays(const struct log_group *group)
+{
+    size_t syncs = 0;
+    for (size_t i = 0; i < group->slot_count; i++)
+        syncs += group->slots[i].sync;
+    return syncs > 1 && syncs == group->slot_count &&
+           group->bytes < (syncs - 1) * JOURNAL_BYTES_PER_SYNC;
+}
+
 /* Everything that can fail for want of room, before a byte is written. */
 static enum err prepare(struct log *log, struct log_group *group)
 {
     group->placed_count = group->slot_count = group->applied = 0;
+    group->undo_count = 0;
     group->append_ms = log_wall_ms(log);
     buf_reset(&group->copies);
-    for (size_t i = 0; i < group->item_count; i++) {
-        enum err err = place(log, group, group->items[i]);
-        if (err == ERR_AGAIN && i > 0) {
-            put_back(log, group, i);
-            break;
-        }
-        TRY(err);
-    }
-    bool sync = log->options.durability == LOG_SYNC;
-    if (sync && group->bytes < (group->slot_count - 1) * JOURNAL_BYTES_PER_SYNC)
-        group->journal = true;
+    TRY(place_all(log, group));
+    group->journal |= journal_pays(group);
     for (size_t i = 0; i < group->slot_count; i++) {
         struct log_slot *slot = &group->slots[i];
         bool bulk = slot->bytes >= BULK_BYTES;
         TRY(log_segment_reserve(slot->segment, slot->position + slot->bytes, bulk,
-                                sync && !bulk && !group->journal));
+                                slot->sync && !bulk && !group->journal));
     }
     return sync_directories(log, group);
 }
@@ -343,6 +455,8 @@ static void note_dirty(struct log *log, struct log_group *group)
 {
     for (size_t i = 0; i < group->slot_count; i++) {
         struct log_segment *segment = group->slots[i].segment;
+        if (!group->journal && group->slots[i].sync)
+            continue;
         *(group->journal ? &segment->journaled : &segment->unsynced) = true;
         log_dirty_add(log, segment);
     }
@@ -366,12 +480,9 @@ static enum err write_straight(struct log *log, struct log_group *group)
     enum err err = write_slots(group);
     if (err != OK)
         return err == ERR_DISK_FULL ? undo(group, err) : err;
-    if (log->options.durability != LOG_SYNC) {
-        note_dirty(log, group);
-        return OK;
-    }
+    note_dirty(log, group);
     for (size_t i = 0; i < group->slot_count; i++)
-        if (log_segment_sync(group->slots[i].segment) != OK)
+        if (group->slots[i].sync && log_segment_sync(group->slots[i].segment) != OK)
             return ERR_IO;
     return OK;
 }
@@ -392,15 +503,35 @@ static enum err write_by_journal(struct log *log, struct log_group *group)
 
 static void apply_offsets(struct log *log, const struct log_append *append)
 {
-    if (!str_equal(log_topic_name(append->partition->topic), STR(LOG_OFFSETS_TOPIC)))
+    int64_t offset = append->base_offset;
+    if (!append->partition->topic->offsets || append->duplicate)
         return;
     for (size_t at = 0; at < append->bytes;) {
         struct record_batch batch;
         if (record_batch_parse(append->batches + at, append->bytes - at, false, &batch) != OK)
             return;
+        batch.base_offset = offset;
         log_offsets_apply(log, &batch);
+        offset += batch.last_offset_delta + 1;
         at += batch.bytes_count;
     }
+}
+
+/* The header as it was written; of a marker all of it is in the copy. */
+static void note_transaction(struct log_group *group, const struct log_placed *placed)
+{
+    const uint8_t *copy = group->copies.ptr + placed->copy_at;
+    struct record_batch batch;
+    if (!(get_be16(copy + 21) & BATCH_TRANSACTIONAL))
+        return;
+    if (get_be16(copy + 21) & BATCH_CONTROL) {
+        if (record_batch_parse(copy, placed->copy_bytes, false, &batch) != OK)
+            return;
+    } else {
+        batch = (struct record_batch){.base_offset = placed->base_offset,
+                                      .producer_id = (int64_t)get_be64(copy + 43)};
+    }
+    log_txn_note(group->slots[placed->slot].partition, &batch);
 }
 
 static void publish(struct log *log, struct log_group *group)
@@ -414,6 +545,7 @@ static void publish(struct log *log, struct log_group *group)
         if (placed->max_timestamp > segment->max_timestamp)
             segment->max_timestamp = placed->max_timestamp;
         segment->bytes = placed->position + placed->copy_bytes + placed->rest_bytes;
+        note_transaction(group, placed);
         if (placed->rest_bytes == 0)
             log_cache_add(&log->cache, slot->partition, placed,
                           group->copies.ptr + placed->copy_at);
@@ -441,6 +573,8 @@ static void finish(struct log *log, struct log_group *group, enum err err)
         group->slots[i].partition->slot = 0;
     if (group->stuck)
         return;
+    if (err != OK)
+        log_producers_undo(log, group, 0);
     size_t count = group->item_count;
     group->item_count = 0;
     log_complete(log, group->items, count, err == OK ? OK : log_health(log));
@@ -489,7 +623,7 @@ bool log_commit(struct log *log)
     if (!take(log, group))
         return false;
     enum err err = prepare(log, group);
-    if (err == OK)
+    if (err == OK && group->slot_count)
         err = group->journal ? write_by_journal(log, group) : write_straight(log, group);
     finish(log, group, err);
     return true;

@@ -7,7 +7,7 @@
  * alone would let a busy disk thread take the next turn again and again.
  *
  * Layout of the directory: lock, checkpoint, journal, topics/NAME/{topic, P-OFFSET.log,
- * P-OFFSET.index, P.start}; see docs/formats/log.md.
+ * P-OFFSET.index, P-OFFSET.producers, P.start}, epochs; see docs/formats/log.md.
  */
 #include "log/store.h"
 
@@ -17,6 +17,7 @@
 
 enum {
     UPKEEP_MS = 5000,
+    EXPIRE_MS = 600 * 1000,
     IDLE_MS = 1000,
     RETRY_MS = 100,
     CHECKPOINT_BYTES = 256 << 20,
@@ -41,6 +42,11 @@ void log_set_health(struct log *log, enum err health)
     if (log->health != ERR_IO)
         log->health = health == OK || health == ERR_DISK_FULL ? health : ERR_IO;
     io_mutex_unlock(&log->lock);
+}
+
+const char *log_dir(const struct log *log)
+{
+    return log->dir;
 }
 
 enum err log_health(struct log *log)
@@ -90,6 +96,7 @@ static bool upkeep(struct log *log)
     if (log_health(log) == ERR_IO)
         return false;
     if (log->options.durability == LOG_INTERVAL && now_ns >= log->sync_ns) {
+        log->expire_ns = now_ns + EXPIRE_MS * 1000000LL;
         log->sync_ns = now_ns + log->options.interval_ms * 1000000LL;
         did = log->dirty_count > 0;
         if (log_dirty_sync(log, true) != OK)
@@ -98,6 +105,10 @@ static bool upkeep(struct log *log)
     if (err == OK && now_ns >= log->upkeep_ns) {
         log->upkeep_ns = now_ns + UPKEEP_MS * 1000000LL;
         did |= log_retention(log);
+    }
+    if (now_ns >= log->expire_ns) {
+        log->expire_ns = now_ns + EXPIRE_MS * 1000000LL;
+        log_producers_expire(log, log_wall_ms(log));
     }
     if (err == OK && log->bytes_since_checkpoint >= CHECKPOINT_BYTES && log_health(log) == OK) {
         err = log_checkpoint_write(log, false);
@@ -205,6 +216,8 @@ static enum err open_files(struct log *log, struct diag *diag)
     if (err == OK && !clean && !log->options.read_only)
         err = log_journal_replay(log);
     if (err == OK)
+        err = log_epochs_load(log);
+    if (err == OK)
         err = log_recover(log, clean, diag);
     if (err == OK && !log->options.read_only) {
         err = log_journal_reset(log);
@@ -237,6 +250,7 @@ static struct log *log_new(struct io *io, const char *dir, const struct log_opti
     buf_init(&log->group.copies, 0);
     int64_t now_ns = io_now_ns(io);
     log->upkeep_ns = now_ns + UPKEEP_MS * 1000000LL;
+    log->expire_ns = now_ns + EXPIRE_MS * 1000000LL;
     log->sync_ns = now_ns + log->options.interval_ms * 1000000LL;
     return log;
 }

@@ -45,6 +45,8 @@ void log_close(struct log *log);
 bool log_step(struct log *log);
 /* OK, or why intake has stopped: ERR_DISK_FULL (resumes by itself), ERR_IO (does not). */
 enum err log_health(struct log *log);
+/* The directory that it was opened with. */
+const char *log_dir(const struct log *log);
 
 /* ---- topics ---- */
 
@@ -134,7 +136,8 @@ struct log_append {
     struct log_append_group *group;
     uint32_t batch_count;
     struct log_partition *partition; /* set by the caller for log_append_together() only */
-    bool control; /* set by the caller: the batches are markers made by log_marker_encode() */
+    bool control;   /* set by the caller: the batches are markers made by log_marker_encode() */
+    bool producers; /* the log's own: some batch has a producer id */
 };
 /* Checks (Kafka's own set, reference: produce checks): ERR_CORRUPT, ERR_TOO_LARGE = ERR_LIMIT,
  * ERR_INVALID; ERR_AGAIN when the queue is full; ERR_DISK_FULL, ERR_IO while intake is stopped.

@@ -40,6 +40,7 @@ static enum err walk(struct log_segment *segment, struct io_file *file, struct l
 {
     struct log_partition *partition = segment->partition;
     bool rewrite = !partition->log->options.read_only;
+    int64_t now_ms = log_wall_ms(partition->log);
     while (log_scan_next(scan)) {
         const struct record_batch *batch = &scan->batch;
         if (batch->base_offset != partition->end || batch->count == 0)
@@ -49,6 +50,7 @@ static enum err walk(struct log_segment *segment, struct io_file *file, struct l
         log_index_add(segment, batch->base_offset, segment->bytes);
         if (batch->max_timestamp > segment->max_timestamp)
             segment->max_timestamp = batch->max_timestamp;
+        log_producer_replay(partition, batch, now_ms);
         segment->bytes += batch->bytes_count;
         partition->end = batch->base_offset + batch->last_offset_delta + 1;
     }
@@ -68,17 +70,26 @@ static enum err recover_file(struct log_segment *segment, struct io_file *file)
     if (segment->partition->log->options.read_only)
         return OK;
     TRY(all_zero(file, segment->bytes, size, &zero));
+    segment->partition->cut = !zero;
     if (!zero)
         TRY(io_file_truncate(file, segment->bytes));
-    if (!zero || segment->bytes != known)
-        TRY(io_file_sync(file));
+    /* Synced with all others before anything counts (log_recover). */
+    if (!zero || segment->bytes != known) {
+        segment->unsynced = true;
+        log_dirty_add(segment->partition->log, segment);
+    }
     return OK;
+}
+
+static bool recovery_known(const struct log_partition *partition, const struct log_segment *active)
+{
+    return partition->recovery_base == active->base_offset && partition->recovery_end > 0;
 }
 
 static enum err recover_active(struct log_segment *segment, bool clean)
 {
     struct log_partition *partition = segment->partition;
-    bool known = partition->recovery_base == segment->base_offset && partition->recovery_end > 0;
+    bool known = recovery_known(partition, segment);
     struct io_file *file;
     segment->created_ms = log_wall_ms(partition->log);
     segment->max_timestamp = known ? partition->recovery_timestamp : -1;
@@ -116,10 +127,10 @@ static enum err recover_partition(struct log_partition *partition, bool clean)
 {
     struct log *log = partition->log;
     int64_t start = 0;
-    enum err err = log_partition_start_load(partition, &start);
+    enum err err = partition->start_file ? log_partition_start_load(partition, &start) : OK;
     if (err != OK && err != ERR_NOT_FOUND)
         return err;
-    if (err == OK && !clean && !log->options.read_only)
+    if (partition->start_file && !clean && !log->options.read_only)
         TRY(log_partition_start_save(partition, start)); /* it may have been seen only */
     TRY(drop_below_start(partition, start));
     for (size_t i = 0; i + 1 < partition->segment_count; i++) {
@@ -134,6 +145,7 @@ static enum err recover_partition(struct log_partition *partition, bool clean)
     if (active) {
         if (partition->segments[0]->base_offset > start)
             start = partition->segments[0]->base_offset;
+        TRY(log_snapshots_load(partition, !recovery_known(partition, active)));
         TRY(recover_active(active, clean));
     }
     /* Without syncs (LOG_OS) a power cut may take what was trimmed already: go on at the start. */
@@ -150,6 +162,8 @@ static enum err recover_partition(struct log_partition *partition, bool clean)
 static enum err sync_names(struct log *log)
 {
     struct log_path path;
+    if (log->topics.count >= LOG_SYNC_ALL_MIN)
+        return io_file_sync_all(log->lock_file);
     for (struct log_topic *topic = log->topic_list; topic; topic = topic->next) {
         log_topic_path(topic, NULL, &path);
         TRY(io_path_sync_directory(log->io, path.text));
@@ -169,5 +183,8 @@ enum err log_recover(struct log *log, bool clean, struct diag *diag)
                 return diag_set(diag, err, 0, 0, "topic %s, partition %d cannot be opened: %s",
                                 topic->name, (int)i, err_text(err));
         }
-    return OK;
+    if (log->options.read_only)
+        return OK;
+    TRY(log_dirty_sync(log, true));
+    return log_epochs_begin(log, clean);
 }

@@ -280,20 +280,22 @@ enum err log_partition_roll(struct log_partition *partition)
     struct log_segment *active = log_partition_active(partition);
     if (active)
         TRY(finish_segment(active));
+    TRY(log_snapshot_save(partition));
     return log_segment_create(partition, partition->end);
 }
 
 static enum err remove_files(struct log_segment *segment)
 {
     struct io *io = segment->partition->log->io;
+    static const char *const suffixes[] = {".index", ".producers", ".log"};
     struct log_path path;
-    log_segment_path(segment, ".index", &path);
-    enum err err = io_path_remove(io, path.text);
-    if (err != OK && err != ERR_NOT_FOUND)
-        return err;
-    log_segment_path(segment, ".log", &path);
-    err = io_path_remove(io, path.text);
-    return err == ERR_NOT_FOUND ? OK : err;
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        log_segment_path(segment, suffixes[i], &path);
+        enum err err = io_path_remove(io, path.text);
+        if (err != OK && err != ERR_NOT_FOUND)
+            return err;
+    }
+    return OK;
 }
 
 enum err log_partition_drop(struct log_partition *partition, size_t count)
@@ -310,6 +312,8 @@ enum err log_partition_drop(struct log_partition *partition, size_t count)
         memmove(partition->segments, partition->segments + 1,
                 partition->segment_count * sizeof *partition->segments);
         segment->dropped = true;
+        if (partition->segment_count)
+            log_txn_drop_below(partition, partition->segments[0]->base_offset);
         io_mutex_unlock(&log->lock);
         log_segment_unref(segment);
     }
@@ -333,14 +337,33 @@ void log_dirty_add(struct log *log, struct log_segment *segment)
     log->dirty[log->dirty_count++] = segment;
 }
 
+static bool owed(const struct log_segment *segment, bool only_unsynced)
+{
+    return (segment->unsynced || (segment->journaled && !only_unsynced)) && !segment->dropped &&
+           !segment->partition->topic->deleted;
+}
+
+/* One call for all of them is cheaper than one each once they are many. */
+static enum err sync_many(struct log *log, bool only_unsynced)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < log->dirty_count; i++)
+        count += owed(log->dirty[i], only_unsynced);
+    if (count < LOG_SYNC_ALL_MIN)
+        return OK;
+    TRY(io_file_sync_all(log->lock_file));
+    for (size_t i = 0; i < log->dirty_count; i++)
+        log->dirty[i]->unsynced = log->dirty[i]->journaled = false;
+    return OK;
+}
+
 enum err log_dirty_sync(struct log *log, bool only_unsynced)
 {
     size_t kept = 0;
-    enum err err = OK;
+    enum err err = sync_many(log, only_unsynced);
     for (size_t i = 0; i < log->dirty_count; i++) {
         struct log_segment *segment = log->dirty[i];
-        bool owed = segment->unsynced || (segment->journaled && !only_unsynced);
-        if (err == OK && owed && !segment->dropped && !segment->partition->topic->deleted)
+        if (err == OK && owed(segment, only_unsynced))
             err = log_segment_sync(segment);
         bool still = (segment->unsynced || segment->journaled) && !segment->dropped &&
                      !segment->partition->topic->deleted;

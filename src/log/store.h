@@ -27,11 +27,13 @@ enum {
     LOG_INDEX_STEP = 4096,      /* log bytes between two entries of an index */
     LOG_INDEX_BYTES_MAX = 16 << 20,
     LOG_FILES_MAX = 256,
+    LOG_SYNC_ALL_MIN = 64, /* so many files are synced with all others of the disk at once */
     LOG_GROUP_BYTES_MAX = 8 << 20,
     LOG_GROUP_BATCHES_MAX = 8192,
     LOG_TOPIC_ID = 16,
 };
 #define LOG_OFFSETS_TOPIC "__consumer_offsets"
+#define LOG_TRANSACTIONS_TOPIC "__transaction_state"
 #define LOG_TIME_UNKNOWN INT64_MIN
 
 struct log_path {
@@ -69,10 +71,67 @@ struct log_segment {
     bool in_dirty;
 };
 
+/* ---- producers (producer.c, transaction.c) ---- */
+
+enum { LOG_PRODUCER_BATCHES = 5 };
+#define LOG_OFFSET_TO_COME (-2) /* admitted, not placed yet */
+
+struct log_producer_batch {
+    int32_t first_sequence, last_sequence;
+    int64_t base_offset, timestamp_ms;
+};
+struct log_producer_entry {
+    int64_t producer_id;
+    int64_t seen_ms; /* wall time of its last append, as far as known */
+    int64_t last_timestamp_ms;
+    int64_t txn_first_offset; /* -1 = no open transaction */
+    int32_t coordinator_epoch;
+    int16_t epoch;
+    uint16_t batch_count;
+    struct log_producer_batch batches[LOG_PRODUCER_BATCHES]; /* oldest first */
+};
+struct log_open_txn {
+    int64_t producer_id, first_offset;
+};
+struct log_aborted_txn {
+    int64_t producer_id, first_offset, last_offset;
+    int64_t stable_end; /* of the partition once it had ended: what ends later begins there */
+};
+/* Of one partition; there is none before the first batch with a producer id. Entries hold what is
+ * written or about to be; open and aborted transactions what is acknowledged. */
+struct log_producers {
+    struct log_producer_entry *entries; /* in no order */
+    uint32_t *places; /* hash table: index of entries + 1; NULL while they are few */
+    uint32_t count, room, place_room;
+    uint32_t open_count, open_room, aborted_count, aborted_room;
+    struct log_open_txn *open;       /* by first offset */
+    struct log_aborted_txn *aborted; /* by last offset */
+};
+/* What an entry was before the group that is being written. */
+struct log_producer_undo {
+    struct log_partition *partition;
+    bool existed;
+    struct log_producer_entry old;
+};
+
+struct log_epoch_start {
+    int32_t epoch;
+    int64_t start;
+};
+struct log_epochs {
+    uint32_t count;
+    struct log_epoch_start starts[];
+};
+
 struct log_partition {
     struct log *log;
     struct log_topic *topic;
     int32_t index;
+    bool start_file;     /* while opening: there is a file that says the start */
+    bool snapshot_files; /* there are, or may be, snapshots of producers */
+    bool cut;            /* opening had to cut off what was no batch */
+    struct log_producers *producers;
+    struct log_epochs *epochs;     /* NULL: 0 from the beginning */
     struct log_segment **segments; /* oldest first; the last is the active one */
     size_t segment_count, segment_room;
     int64_t start, end;
@@ -89,8 +148,10 @@ struct log_topic {
     char *name;
     uint8_t id[LOG_TOPIC_ID];
     struct log_topic_config config;
+    struct buf settings; /* pairs: name and value, each with a u32 of its bytes before it */
     struct log_partition **partitions;
     bool deleted;
+    bool offsets;         /* it is the one of consumer offsets */
     bool directory_dirty; /* a file was created and the directory not synced */
     struct log_topic *next;
 };
@@ -114,6 +175,7 @@ struct log_slot {
     uint64_t position, bytes;
     int64_t next_offset;
     uint32_t first, last; /* placed, + 1 */
+    bool sync;            /* durable before it is acknowledged */
 };
 struct log_group {
     struct log_append **items;
@@ -126,6 +188,8 @@ struct log_group {
     size_t piece_count, piece_room;
     struct buf copies;
     size_t bytes;
+    struct log_producer_undo *undo;
+    size_t undo_count, undo_room;
     bool journal;      /* goes through the journal */
     bool stuck;        /* is in the journal, and a segment had no room for it */
     size_t applied;    /* slots written to their segments */
@@ -189,7 +253,7 @@ struct log {
     struct log_append *queue_head, *queue_tail;
     size_t queue_bytes;
 
-    struct map topics;
+    struct map topics, topic_ids;
     struct log_topic *topic_list; /* deleted ones too */
 
     struct log_files files;
@@ -206,8 +270,10 @@ struct log {
     struct map offsets_pending_keys;
 
     uint64_t bytes_since_checkpoint;
-    int64_t upkeep_ns; /* next retention */
-    int64_t sync_ns;   /* next sync of LOG_INTERVAL */
+    int64_t upkeep_ns;                     /* next retention */
+    int64_t expire_ns;                     /* next look for idle producers */
+    enum log_durability durability_before; /* of the last opening, when it did not end cleanly */
+    int64_t sync_ns;                       /* next sync of LOG_INTERVAL */
 };
 
 /* ---- log.c ---- */
@@ -328,7 +394,62 @@ void log_ports_free(struct log *log);
 bool log_retention(struct log *log);
 enum err log_compact(struct log_partition *partition) MUST_USE;
 
+/* ---- producer.c ---- */
+/* In the turn, under log->lock. Checks one batch against the state of its producer, and takes it
+ * into that state; the group remembers what was before. ERR_DISORDER, ERR_FENCED, ERR_STATE;
+ * *ret_duplicate: it is there already, and is *ret_old. */
+enum err log_producer_admit(struct log_group *group, struct log_partition *partition,
+                            const struct record_batch *batch, int64_t now_ms,
+                            struct log_producer_batch *ret_old, bool *ret_duplicate) MUST_USE;
+/* The admitted batch has its offset. */
+void log_producer_placed(struct log_partition *partition, const struct record_batch *batch,
+                         int64_t base_offset);
+/* Everything admitted since the group had that many undos was not. Takes log->lock. */
+void log_producers_undo(struct log *log, struct log_group *group, size_t count);
+/* A batch that is there, while opening. */
+void log_producer_replay(struct log_partition *partition, const struct record_batch *batch,
+                         int64_t now_ms);
+const struct log_producer_entry *log_producer_find(const struct log_producers *producers,
+                                                   int64_t producer_id);
+/* Takes log->lock. */
+void log_producers_expire(struct log *log, int64_t now_ms);
+struct log_producers *log_producers_need(struct log_partition *partition);
+void log_producers_free(struct log_producers *producers);
+struct log_producer_entry *log_producers_add(struct log_producers *producers, int64_t producer_id);
+
+/* ---- snapshot.c: producers on the disk ---- */
+/* The state up to the end, with the transactions whose marker is at or behind from. */
+void log_producers_put(const struct log_partition *partition, int64_t from, struct buf *out);
+/* Replaces the state; ERR_CORRUPT. with_entries: else the aborted transactions are added only. */
+enum err log_producers_get(struct log_partition *partition, struct reader *r,
+                           bool with_entries) MUST_USE;
+/* Beside the segment that is about to begin at the end. */
+enum err log_snapshot_save(struct log_partition *partition) MUST_USE;
+/* While opening: of the finished segments the aborted transactions, of the active one the producers
+ * too, unless the checkpoint knew them. */
+enum err log_snapshots_load(struct log_partition *partition, bool with_entries) MUST_USE;
+/* Writes the snapshot behind a segment anew: aborted transactions are gone. */
+enum err log_snapshot_prune(struct log_partition *partition, size_t index) MUST_USE;
+
+/* ---- epoch.c ---- */
+enum err log_epochs_load(struct log *log) MUST_USE;
+/* After recovery: begins a new epoch where it must be, durably. */
+enum err log_epochs_begin(struct log *log, bool clean) MUST_USE;
+int32_t log_epoch_now(const struct log_partition *partition);
+
 /* ---- transaction.c ---- */
+/* Under log->lock: an acknowledged transactional batch. */
+void log_txn_note(struct log_partition *partition, const struct record_batch *batch);
+/* Under log->lock: where stable reads end. */
+int64_t log_txn_stable_end(const struct log_partition *partition);
+void log_txn_add_open(struct log_producers *producers, int64_t producer_id, int64_t first_offset);
+void log_txn_add_aborted(struct log_producers *producers, struct log_aborted_txn txn);
+/* Older aborted transactions before those that are known. */
+void log_txn_put_before(struct log_producers *producers, const struct log_producers *older);
+/* Under log->lock: aborted transactions that ended below offset are gone with their segments. */
+void log_txn_drop_below(struct log_partition *partition, int64_t offset);
+/* Forgets aborted transactions whose marker is at that offset. Takes log->lock. */
+void log_txn_forget(struct log_partition *partition, int64_t last_offset);
 /* What a marker says; ERR_CORRUPT when it is none. ret_coordinator_epoch may be NULL. */
 enum err log_marker_decode(const struct record_batch *batch, bool *ret_commit,
                            int32_t *ret_coordinator_epoch) MUST_USE;

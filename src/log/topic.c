@@ -3,10 +3,15 @@
  * Topics: a directory "topics/NAME" with a file "topic" that says what it is, and the files of all
  * its partitions.
  *
- *   0 magic "MRT1"   4 crc32c of everything behind it   8 state u8: 1 there, 2 being deleted
+ *   0 magic "MRT2"   4 crc32c of everything behind it   8 state u8: 1 there, 2 being deleted
  *   9 compact u8   10 log append time u8   11 compression u8   12 id, 16 bytes
  *  28 partitions i32   32 message bytes max i32   36 retention ms i64   44 retention bytes i64
- *  52 segment bytes i64   60 segment ms i64
+ *  52 segment bytes i64   60 segment ms i64   68 compact and delete u8   69 sync each u8
+ *  70 zero u16   72 delete retention ms i64   80 compaction lag min ms i64   88 the same, max, i64
+ *  96 dirty ratio min, u64 as the bits of a double  104 settings, each: name bytes u32, name, value
+ *     bytes u32, value; sorted by name
+ *
+ * Files of the first version, "MRT1", end before 68, and are read too.
  *
  * The topic exists from the moment when that file is durable until it says "being deleted". Opening
  * finishes what a crash left half: a directory without the file holds nothing else and goes, one
@@ -24,8 +29,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FILE_BYTES = 68, MAGIC = 0x4D525431, THERE = 1, DELETING = 2, NAME_MAX_BYTES = 249 };
-enum { DAY_MS = 24 * 3600 * 1000 };
+enum {
+    FILE_BYTES_1 = 68,
+    FILE_BYTES = 104,
+    MAGIC_1 = 0x4D525431,
+    MAGIC = 0x4D525432,
+    THERE = 1,
+    DELETING = 2,
+    NAME_MAX_BYTES = 249,
+    SETTINGS_BYTES_MAX = 256 << 10,
+    DAY_MS = 24 * 3600 * 1000,
+};
 
 void log_topic_config_default(struct log_topic_config *config)
 {
@@ -47,6 +61,10 @@ static enum err config_normal(struct log_topic_config *config, struct diag *diag
         config->segment_ms = 7 * (int64_t)DAY_MS;
     if (config->message_bytes_max == 0)
         config->message_bytes_max = LOG_MESSAGE_BYTES_DEFAULT;
+    if (config->delete_retention_ms == 0)
+        config->delete_retention_ms = DAY_MS;
+    if (config->dirty_ratio_min <= 0)
+        config->dirty_ratio_min = 0.5;
     if (config->partitions < 1 || config->partitions > LOG_PARTITIONS_MAX)
         return diag_set(diag, ERR_INVALID, 0, 0, "a topic has 1 to %d partitions, not %" PRId32,
                         (int)LOG_PARTITIONS_MAX, config->partitions);
@@ -54,7 +72,9 @@ static enum err config_normal(struct log_topic_config *config, struct diag *diag
         return diag_set(diag, ERR_INVALID, 0, 0, "segment bytes are 1 to %d",
                         (int)LOG_SEGMENT_BYTES_MAX);
     if (config->segment_ms < 0 || config->message_bytes_max < 0 || config->retention_ms < -1 ||
-        config->retention_bytes < -1 || !codec_name(config->compression))
+        config->retention_bytes < -1 || !codec_name(config->compression) ||
+        config->delete_retention_ms < 0 || config->compaction_lag_min_ms < 0 ||
+        config->compaction_lag_max_ms < 0 || !(config->dirty_ratio_min <= 1))
         return diag_set(diag, ERR_INVALID, 0, 0, "a setting of the topic is out of range");
     return OK;
 }
@@ -76,25 +96,68 @@ static bool name_good(struct str name)
 
 /* ---- the file ------------------------------------------------------------------------------ */
 
-static enum err save(struct log_topic *topic, const struct log_topic_config *config, int state)
+static enum err save(struct log_topic *topic, const struct log_topic_config *config,
+                     struct str settings, int state)
 {
-    uint8_t out[FILE_BYTES] = {0};
+    CLEAN(buf_deinit) struct buf out = {0};
     struct log_path path;
-    put_be32(out, MAGIC);
-    out[8] = (uint8_t)state;
-    out[9] = config->compact;
-    out[10] = config->log_append_time;
-    out[11] = (uint8_t)config->compression;
-    memcpy(out + 12, topic->id, LOG_TOPIC_ID);
-    put_be32(out + 28, (uint32_t)config->partitions);
-    put_be32(out + 32, (uint32_t)config->message_bytes_max);
-    put_be64(out + 36, (uint64_t)config->retention_ms);
-    put_be64(out + 44, (uint64_t)config->retention_bytes);
-    put_be64(out + 52, (uint64_t)config->segment_bytes);
-    put_be64(out + 60, (uint64_t)config->segment_ms);
-    put_be32(out + 4, crc32c(0, out + 8, FILE_BYTES - 8));
+    uint64_t ratio;
+    memcpy(&ratio, &config->dirty_ratio_min, sizeof ratio);
+    buf_be32(&out, MAGIC);
+    buf_be32(&out, 0);
+    buf_u8(&out, (uint8_t)state);
+    buf_u8(&out, config->compact);
+    buf_u8(&out, config->log_append_time);
+    buf_u8(&out, (uint8_t)config->compression);
+    buf_append(&out, topic->id, LOG_TOPIC_ID);
+    buf_be32(&out, (uint32_t)config->partitions);
+    buf_be32(&out, (uint32_t)config->message_bytes_max);
+    buf_be64(&out, (uint64_t)config->retention_ms);
+    buf_be64(&out, (uint64_t)config->retention_bytes);
+    buf_be64(&out, (uint64_t)config->segment_bytes);
+    buf_be64(&out, (uint64_t)config->segment_ms);
+    buf_u8(&out, config->compact_and_delete);
+    buf_u8(&out, config->sync_each);
+    buf_be16(&out, 0);
+    buf_be64(&out, (uint64_t)config->delete_retention_ms);
+    buf_be64(&out, (uint64_t)config->compaction_lag_min_ms);
+    buf_be64(&out, (uint64_t)config->compaction_lag_max_ms);
+    buf_be64(&out, ratio);
+    buf_str_append(&out, settings);
+    TRY(buf_error(&out));
+    buf_patch_be32(&out, 4, crc32c(0, out.ptr + 8, out.bytes - 8));
     log_topic_path(topic, "topic", &path);
-    return io_path_replace(topic->log->io, path.text, out, sizeof out);
+    return io_path_replace(topic->log->io, path.text, out.ptr, out.bytes);
+}
+
+static bool settings_good(struct str settings)
+{
+    struct reader r = reader_of(settings.ptr, settings.bytes);
+    while (r.err == OK && r.left) {
+        reader_str(&r, reader_be32(&r));
+        reader_str(&r, reader_be32(&r));
+    }
+    return r.err == OK;
+}
+
+static void read_config(struct reader *r, struct log_topic_config *config, bool first_version)
+{
+    config->partitions = (int32_t)reader_be32(r);
+    config->message_bytes_max = (int32_t)reader_be32(r);
+    config->retention_ms = (int64_t)reader_be64(r);
+    config->retention_bytes = (int64_t)reader_be64(r);
+    config->segment_bytes = (int64_t)reader_be64(r);
+    config->segment_ms = (int64_t)reader_be64(r);
+    if (first_version)
+        return;
+    config->compact_and_delete = reader_u8(r);
+    config->sync_each = reader_u8(r);
+    reader_be16(r);
+    config->delete_retention_ms = (int64_t)reader_be64(r);
+    config->compaction_lag_min_ms = (int64_t)reader_be64(r);
+    config->compaction_lag_max_ms = (int64_t)reader_be64(r);
+    uint64_t ratio = reader_be64(r);
+    memcpy(&config->dirty_ratio_min, &ratio, sizeof ratio);
 }
 
 static enum err load(struct log_topic *topic, int *ret_state)
@@ -102,24 +165,24 @@ static enum err load(struct log_topic *topic, int *ret_state)
     CLEAN(buf_deinit) struct buf in = {0};
     struct log_path path;
     log_topic_path(topic, "topic", &path);
-    TRY(io_path_read(topic->log->io, path.text, FILE_BYTES, &in));
-    if (in.bytes != FILE_BYTES || get_be32(in.ptr) != MAGIC ||
-        get_be32(in.ptr + 4) != crc32c(0, in.ptr + 8, FILE_BYTES - 8))
+    TRY(io_path_read(topic->log->io, path.text, FILE_BYTES + SETTINGS_BYTES_MAX, &in));
+    if (in.bytes < FILE_BYTES_1 || get_be32(in.ptr + 4) != crc32c(0, in.ptr + 8, in.bytes - 8))
         return ERR_CORRUPT;
-    *ret_state = in.ptr[8];
-    memcpy(topic->id, in.ptr + 12, LOG_TOPIC_ID);
-    topic->config = (struct log_topic_config){
-        .partitions = (int32_t)get_be32(in.ptr + 28),
-        .retention_ms = (int64_t)get_be64(in.ptr + 36),
-        .retention_bytes = (int64_t)get_be64(in.ptr + 44),
-        .segment_bytes = (int64_t)get_be64(in.ptr + 52),
-        .segment_ms = (int64_t)get_be64(in.ptr + 60),
-        .message_bytes_max = (int32_t)get_be32(in.ptr + 32),
-        .compression = (enum codec)in.ptr[11],
-        .compact = in.ptr[9],
-        .log_append_time = in.ptr[10],
-    };
-    return config_normal(&topic->config, NULL) == OK ? OK : ERR_CORRUPT;
+    bool first = get_be32(in.ptr) == MAGIC_1;
+    if (first ? in.bytes != FILE_BYTES_1 : get_be32(in.ptr) != MAGIC || in.bytes < FILE_BYTES)
+        return ERR_CORRUPT;
+    struct log_topic_config *config = &topic->config;
+    struct reader r = reader_of(in.ptr + 8, in.bytes - 8);
+    *ret_state = reader_u8(&r);
+    config->compact = reader_u8(&r);
+    config->log_append_time = reader_u8(&r);
+    config->compression = (enum codec)reader_u8(&r);
+    memcpy(topic->id, reader_str(&r, LOG_TOPIC_ID).ptr, LOG_TOPIC_ID);
+    read_config(&r, config, first);
+    if (!settings_good(str_from(r.ptr, r.left)))
+        return ERR_CORRUPT;
+    buf_append(&topic->settings, r.ptr, r.left);
+    return config_normal(config, NULL) == OK ? OK : ERR_CORRUPT;
 }
 
 /* ---- memory -------------------------------------------------------------------------------- */
@@ -129,6 +192,7 @@ static struct log_topic *topic_new(struct log *log, struct str name)
     struct log_topic *topic = mem_zero(sizeof *topic);
     topic->log = log;
     topic->name = str_dup(name);
+    topic->offsets = str_equal(name, STR(LOG_OFFSETS_TOPIC));
     return topic;
 }
 
@@ -155,9 +219,12 @@ static void topic_free(struct log_topic *topic)
         for (size_t k = 0; k < partition->segment_count; k++)
             log_segment_unref(partition->segments[k]);
         mem_free(partition->segments);
+        log_producers_free(partition->producers);
+        mem_free(partition->epochs);
         mem_free(partition);
     }
     mem_free(topic->partitions);
+    buf_deinit(&topic->settings);
     mem_free(topic->name);
     mem_free(topic);
 }
@@ -170,6 +237,7 @@ void log_topics_free(struct log *log)
         topic = next;
     }
     map_deinit(&log->topics);
+    map_deinit(&log->topic_ids);
 }
 
 static void topic_add(struct log *log, struct log_topic *topic)
@@ -178,15 +246,13 @@ static void topic_add(struct log *log, struct log_topic *topic)
     topic->next = log->topic_list;
     log->topic_list = topic;
     map_set(&log->topics, str_of(topic->name), topic);
+    map_set(&log->topic_ids, str_from(topic->id, LOG_TOPIC_ID), topic);
     io_mutex_unlock(&log->lock);
 }
 
 struct log_topic *log_topic_by_id(struct log *log, const uint8_t *id)
 {
-    for (struct log_topic *topic = log->topic_list; topic; topic = topic->next)
-        if (memcmp(topic->id, id, LOG_TOPIC_ID) == 0)
-            return topic->deleted ? NULL : topic;
-    return NULL;
+    return map_get(&log->topic_ids, str_from(id, LOG_TOPIC_ID));
 }
 
 /* ---- opening ------------------------------------------------------------------------------- */
@@ -203,6 +269,19 @@ static bool segment_name(struct str name, int64_t *ret_partition, int64_t *ret_b
            *ret_partition >= 0 && *ret_base >= 0;
 }
 
+/* "12.start" and "12-00000000000000000345.producers": what opening need not look for elsewhere. */
+static void take_other_name(struct log_topic *topic, struct str name)
+{
+    struct str rest = name, part;
+    int64_t index;
+    bool start = str_ends(name, STR(".start")), snapshot = str_ends(name, STR(".producers"));
+    if ((!start && !snapshot) || !str_cut(&rest, start ? '.' : '-', &part) ||
+        str_to_i64(part, &index) != OK || index < 0 || index >= topic->config.partitions)
+        return;
+    topic->partitions[index]->start_file |= start;
+    topic->partitions[index]->snapshot_files |= snapshot;
+}
+
 /* Names come sorted, so each partition's segments are in the order of their offsets. What a
  * compaction left half goes. */
 static void take_names(struct log_topic *topic, char **names, size_t count)
@@ -211,6 +290,7 @@ static void take_names(struct log_topic *topic, char **names, size_t count)
         int64_t index, base;
         if (!segment_name(str_of(names[i]), &index, &base) || index >= topic->config.partitions) {
             struct log_path path;
+            take_other_name(topic, str_of(names[i]));
             log_topic_path(topic, names[i], &path);
             if (str_ends(str_of(names[i]), STR(".compacting")) && !topic->log->options.read_only &&
                 io_path_remove(topic->log->io, path.text) != OK)
@@ -295,7 +375,7 @@ static enum err create_files(struct log *log, struct log_topic *topic)
     }
     TRY(io_path_make_directory(log->io, path.text));
     TRY(io_path_sync_directory(log->io, parent.text));
-    return save(topic, &topic->config, THERE);
+    return save(topic, &topic->config, STR_NONE, THERE);
 }
 
 enum err log_topic_create(struct log *log, struct str name, const struct log_topic_config *config,
@@ -342,7 +422,12 @@ static bool same_config(const struct log_topic_config *a, const struct log_topic
            a->retention_bytes == b->retention_bytes && a->segment_bytes == b->segment_bytes &&
            a->segment_ms == b->segment_ms && a->message_bytes_max == b->message_bytes_max &&
            a->compression == b->compression && a->compact == b->compact &&
-           a->log_append_time == b->log_append_time;
+           a->log_append_time == b->log_append_time &&
+           a->compact_and_delete == b->compact_and_delete && a->sync_each == b->sync_each &&
+           a->delete_retention_ms == b->delete_retention_ms &&
+           a->compaction_lag_min_ms == b->compaction_lag_min_ms &&
+           a->compaction_lag_max_ms == b->compaction_lag_max_ms &&
+           !(a->dirty_ratio_min < b->dirty_ratio_min) && !(a->dirty_ratio_min > b->dirty_ratio_min);
 }
 
 enum err log_topic_configure(struct log_topic *topic, const struct log_topic_config *config)
@@ -358,7 +443,7 @@ enum err log_topic_configure(struct log_topic *topic, const struct log_topic_con
         err = ERR_INVALID;
     bool same = err == OK && same_config(&normal, &topic->config);
     if (err == OK && !same)
-        err = save(topic, &normal, THERE);
+        err = save(topic, &normal, buf_str(&topic->settings), THERE);
     if (err == OK && !same) {
         struct log_partition **old = topic->partitions, **partitions;
         partitions = partitions_new(topic, topic->config.partitions, normal.partitions, old);
@@ -378,10 +463,13 @@ static void forget(struct log *log, struct log_topic *topic)
     io_mutex_lock(&log->lock);
     topic->deleted = true;
     map_remove(&log->topics, str_of(topic->name));
+    map_remove(&log->topic_ids, str_from(topic->id, LOG_TOPIC_ID));
     for (int32_t i = 0; i < topic->config.partitions; i++) {
         struct log_partition *partition = topic->partitions[i];
         log_cache_forget(&log->cache, partition);
         log_watches_fire(partition);
+        log_producers_free(partition->producers);
+        partition->producers = NULL;
         for (size_t k = 0; k < partition->segment_count; k++)
             partition->segments[k]->dropped = true;
     }
@@ -399,7 +487,7 @@ enum err log_topic_delete(struct log *log, struct str name)
     if (topic && log->group.stuck)
         err = ERR_DISK_FULL;
     if (err == OK)
-        err = save(topic, &topic->config, DELETING);
+        err = save(topic, &topic->config, STR_NONE, DELETING);
     if (err == OK) {
         forget(log, topic);
         log_topic_path(topic, NULL, &path);
@@ -414,6 +502,75 @@ enum err log_topic_delete(struct log *log, struct str name)
     return err;
 }
 
+/* ---- settings ------------------------------------------------------------------------------ */
+
+static int by_setting(const void *a, const void *b)
+{
+    const struct log_topic_setting *x = a, *y = b;
+    return str_compare(x->name, y->name);
+}
+
+static void put_setting(struct buf *out, struct str s)
+{
+    buf_be32(out, (uint32_t)s.bytes);
+    buf_str_append(out, s);
+}
+
+enum err log_topic_settings_set(struct log_topic *topic, const struct log_topic_setting *settings,
+                                size_t count)
+{
+    struct log *log = topic->log;
+    CLEAN(buf_deinit) struct buf out = {0};
+    if (log->options.read_only)
+        return ERR_DENIED;
+    CLEAN(mem_free_at) struct log_topic_setting *sorted = mem_array(count + 1, sizeof *sorted);
+    if (count)
+        memcpy(sorted, settings, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, by_setting);
+    for (size_t i = 0; i < count; i++) {
+        if (i && str_equal(sorted[i - 1].name, sorted[i].name))
+            return ERR_INVALID;
+        put_setting(&out, sorted[i].name);
+        put_setting(&out, sorted[i].value);
+        if (out.bytes > SETTINGS_BYTES_MAX)
+            return ERR_LIMIT;
+    }
+    TRY(buf_error(&out));
+    log_turn_begin(log);
+    enum err err = topic->deleted ? ERR_CLOSED : log_health(log);
+    if (err == OK && !str_equal(buf_str(&out), buf_str(&topic->settings)))
+        err = save(topic, &topic->config, buf_str(&out), THERE);
+    if (err == OK) {
+        io_mutex_lock(&log->lock);
+        struct buf old = topic->settings;
+        topic->settings = out;
+        out = old;
+        io_mutex_unlock(&log->lock);
+    }
+    log_turn_end(log);
+    return err;
+}
+
+size_t log_topic_settings(const struct log_topic *topic, struct arena *arena,
+                          struct log_topic_setting **ret_settings)
+{
+    size_t count = 0, i = 0;
+    io_mutex_lock(&topic->log->lock);
+    struct str all = arena_str(arena, buf_str(&topic->settings));
+    io_mutex_unlock(&topic->log->lock);
+    for (struct reader r = reader_of(all.ptr, all.bytes); r.left; count++) {
+        reader_str(&r, reader_be32(&r));
+        reader_str(&r, reader_be32(&r));
+    }
+    struct log_topic_setting *settings = arena_array(arena, count + 1, sizeof *settings);
+    for (struct reader r = reader_of(all.ptr, all.bytes); r.left; i++) {
+        settings[i].name = reader_str(&r, reader_be32(&r));
+        settings[i].value = reader_str(&r, reader_be32(&r));
+    }
+    *ret_settings = settings;
+    return count;
+}
+
 /* ---- looking ------------------------------------------------------------------------------- */
 
 struct log_topic *log_topic_find(struct log *log, struct str name)
@@ -422,6 +579,19 @@ struct log_topic *log_topic_find(struct log *log, struct str name)
     struct log_topic *topic = map_get(&log->topics, name);
     io_mutex_unlock(&log->lock);
     return topic;
+}
+
+struct log_topic *log_topic_find_id(struct log *log, const uint8_t *id)
+{
+    io_mutex_lock(&log->lock);
+    struct log_topic *topic = log_topic_by_id(log, id);
+    io_mutex_unlock(&log->lock);
+    return topic;
+}
+
+bool log_topic_is_internal(const struct log_topic *topic)
+{
+    return topic->offsets || str_equal(str_of(topic->name), STR(LOG_TRANSACTIONS_TOPIC));
 }
 
 static int by_name(const void *a, const void *b)

@@ -100,11 +100,17 @@ static void fire(struct log *log, struct log_partition *partition, struct log_wa
         io_loop_post(port->loop, &port->post);
 }
 
+static bool is_due(const struct log_partition *partition, const struct log_watch *watch)
+{
+    int64_t end = watch->stable ? log_txn_stable_end(partition) : partition->end;
+    return end > watch->offset || partition->topic->deleted;
+}
+
 void log_watches_fire(struct log_partition *partition)
 {
     for (struct log_watch *watch = partition->watches; watch;) {
         struct log_watch *next = watch->next;
-        if (partition->end > watch->offset || partition->topic->deleted) {
+        if (is_due(partition, watch)) {
             unlink_from(&partition->watches, watch);
             fire(partition->log, partition, watch);
         }
@@ -118,7 +124,7 @@ void log_watch_start(struct log_partition *partition, struct log_watch *watch)
     io_mutex_lock(&log->lock);
     watch->partition = partition;
     watch->post.owner = NULL;
-    if (partition->end > watch->offset || partition->topic->deleted)
+    if (is_due(partition, watch))
         fire(log, partition, watch);
     else
         link_into(&partition->watches, watch);

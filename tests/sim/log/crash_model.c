@@ -64,6 +64,7 @@ struct sim_append *sim_append_new(struct sim_run *run, int part)
     append->run = run;
     append->part = part;
     append->number = run->numbers++;
+    append->epoch = log_partition_epoch(sim_partition(run, part));
     uint64_t batches = prng_below(&run->prng, 4) || to->compact ? 1 : 2 + prng_below(&run->prng, 3);
     append->whole = batches > 1;
     for (; batches; batches--)
@@ -110,7 +111,7 @@ static bool same_batch(const struct record_batch *batch, const struct sim_append
     struct record_batch want;
     if (record_batch_parse(append->bytes + at, append->byte_count - at, false, &want) != OK)
         return false;
-    return want.bytes_count == batch->bytes_count && batch->leader_epoch == 0 &&
+    return want.bytes_count == batch->bytes_count && batch->leader_epoch == append->epoch &&
            memcmp(want.bytes + 16, batch->bytes + 16, batch->bytes_count - 16) == 0;
 }
 
@@ -124,6 +125,19 @@ static void found(struct sim_run *run, struct sim_part *part, struct sim_append 
                  (int)part->index, append->fate);
     append->base = base;
     part->end = base + append->records;
+}
+
+/* The epoch of a batch ends behind it. */
+static void check_epoch(struct sim_run *run, int part, const struct record_batch *batch)
+{
+    int32_t epoch = -1;
+    int64_t end = -1;
+    enum err err = log_epoch_end(sim_partition(run, part), batch->leader_epoch, &epoch, &end);
+    if (err != OK || epoch != batch->leader_epoch ||
+        end <= batch->base_offset + batch->last_offset_delta)
+        sim_fail(run, "%s-%d: epoch %d ends at %lld, before its batch at %lld (%s)",
+                 run->parts[part].topic, (int)run->parts[part].index, (int)batch->leader_epoch,
+                 (long long)end, (long long)batch->base_offset, err_text(err));
 }
 
 /* One batch that is there. Appends skipped over on the way are not there: they may not be acked. */
@@ -239,6 +253,7 @@ static void verify_plain(struct sim_run *run, int index, bool power_cut)
         if (at == 0)
             start_place(part, batch.base_offset, &place);
         take_batch(run, part, &place, &batch);
+        check_epoch(run, index, &batch);
         at += batch.bytes_count;
     }
     judge_rest(run, part, &place, power_cut);

@@ -24,6 +24,7 @@ struct sim_append {
     struct sim_run *run;
     int part;
     int number;
+    int32_t epoch;
     enum fate fate;
     uint8_t *bytes;
     size_t byte_count;
