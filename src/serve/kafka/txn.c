@@ -59,6 +59,8 @@ static void partitions_cut(struct txn *txn, size_t count)
 
 void txn_deinit(struct txn *txn)
 {
+    if (txn->pending)
+        txn_failed(txn);
     partitions_cut(txn, 0);
     mem_free(txn->partitions);
     mem_free((char *)txn->id.ptr);
@@ -315,6 +317,13 @@ void txn_forget_partition(struct txn *txn, size_t index)
     txn->partition_count--;
     memmove(&txn->partitions[index], &txn->partitions[index + 1],
             (txn->partition_count - index) * sizeof *txn->partitions);
+}
+
+void txn_adopt(struct txn *txn, struct str topic, int32_t partition)
+{
+    check(!txn->pending);
+    if (!has_partition(txn, topic, partition))
+        partition_add(txn, topic, partition);
 }
 
 void txn_restore(struct txn *txn, const struct txn_data *data,
