@@ -61,23 +61,32 @@ static int32_t coordinator_epoch(const struct kafka_transactions *all)
     return log_partition_epoch(all->partition);
 }
 
-/* Partitions that refused the marker (a newer epoch of the producer was there) are let go of: no
- * marker of this transaction can ever be written to them. */
-static void forget_refusing(struct kafka_txn *txn, const struct kafka_write *write)
+/* Has the partition seen a newer epoch of the producer, or of a coordinator? */
+static bool refuses(const struct kafka_txn *txn, struct log_partition *partition)
+{
+    struct log_producer *producers;
+    struct arena arena;
+    bool refuses = false;
+    arena_init(&arena, SIZE_MAX / 2);
+    size_t count = log_producers(partition, &arena, &producers);
+    for (size_t i = 0; i < count; i++)
+        if (producers[i].producer_id == txn->txn.data.producer_id)
+            refuses = producers[i].epoch > txn->txn.plan.epoch ||
+                      producers[i].coordinator_epoch > coordinator_epoch(txn->all);
+    arena_deinit(&arena);
+    return refuses;
+}
+
+/* Such partitions are let go of: no marker of this transaction can ever be written to them. */
+static void forget_refusing(struct kafka_txn *txn)
 {
     for (size_t i = txn->txn.partition_count; i-- > 0;) {
         const struct txn_partition *p = &txn->txn.partitions[i];
         int16_t code;
         struct log_partition *partition =
             kafka_partition(txn->all->broker, p->topic, p->partition, &code);
-        for (size_t j = 0; j < write->part_count; j++) {
-            const struct log_append *append = &write->parts[j].append;
-            if (append->control && append->partition == partition &&
-                (append->err == ERR_FENCED || append->err == ERR_STATE)) {
-                txn_forget_partition(&txn->txn, i);
-                break;
-            }
-        }
+        if (partition && refuses(txn, partition))
+            txn_forget_partition(&txn->txn, i);
     }
 }
 
@@ -89,8 +98,8 @@ static void written(struct kafka_write *write, enum err err)
         txn_written(&txn->txn);
     } else {
         txn_failed(&txn->txn);
-        if (txn->op == TXN_END)
-            forget_refusing(txn, write);
+        if (txn->op == TXN_END && err == ERR_FENCED)
+            forget_refusing(txn);
     }
     txn->call = NULL;
     if (txn->answer)
