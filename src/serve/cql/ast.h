@@ -75,6 +75,7 @@ enum cql_operator {
     CQL_LIKE,
     CQL_BETWEEN, /* values[0] and values[1] */
     CQL_ANN,     /* ORDER BY v ANN OF */
+    CQL_EXPR,    /* expr(index, value): columns[0] is the index, values[0] */
 };
 struct cql_relation {
     enum cql_operator op;
@@ -143,7 +144,8 @@ enum cql_modify_kind { MODIFY_INSERT, MODIFY_INSERT_JSON, MODIFY_UPDATE, MODIFY_
 struct cql_modify {
     enum cql_modify_kind kind;
     struct cql_name table;
-    /* INSERT: assignments are column = value; INSERT JSON: json and default_unset */
+    /* INSERT: assignments are column = value, where there are more of one the others' are missing
+     * (column ptr NULL or value NULL); INSERT JSON: json and default_unset */
     struct cql_term *json;
     bool default_unset;
     struct cql_assignment *assignments;
@@ -214,7 +216,9 @@ struct cql_alter_table {
 struct cql_create_type { /* ALTER TYPE too: ADD fields, or RENAME names */
     struct cql_name name;
     bool if_not_exists, if_exists;
-    enum cql_alter_kind alter;
+    bool is_alter;             /* ALTER TYPE */
+    enum cql_alter_kind alter; /* ALTER_ADD, ALTER_RENAME, ALTER_TYPE */
+    bool if_field_exists;      /* RENAME IF EXISTS; if_not_exists is that of ADD */
     struct cql_column_definition *fields;
     size_t field_count;
     struct str *names;
@@ -225,8 +229,10 @@ struct cql_create_index {
     struct cql_name table;
     bool if_not_exists;
     struct str column;
-    struct str target; /* "", "keys", "values", "entries", "full" */
-    struct str custom_class;
+    struct str target;   /* "", "keys", "values", "entries", "full" */
+    size_t target_count; /* how many columns were named: column is the first */
+    bool custom;
+    struct str custom_class; /* behind USING; ptr NULL = none */
     struct cql_option *options;
     size_t option_count;
 };
@@ -235,6 +241,41 @@ struct cql_role {
     bool if_not_exists, if_exists, is_user;
     struct cql_option *options; /* password, login, superuser .. */
     size_t option_count;
+};
+struct cql_list_roles { /* LIST ROLES, LIST USERS */
+    struct str of;      /* ptr NULL = all */
+    bool users, superusers, norecursive;
+};
+enum cql_grant_verb {
+    GRANT_PERMISSIONS,
+    REVOKE_PERMISSIONS,
+    LIST_PERMISSIONS,
+    GRANT_ROLE,
+    REVOKE_ROLE
+};
+struct cql_grant {
+    enum cql_grant_verb verb;
+    struct str *permissions; /* upper case; none = ALL */
+    size_t permission_count;
+    struct str resource; /* its text; ptr NULL: LIST of all */
+    struct str role;     /* GRANT_ROLE, REVOKE_ROLE: what is given */
+    struct str grantee;  /* ptr NULL: LIST of all */
+    bool norecursive;
+};
+/* What is understood and not offered: the catalogue answers as a Cassandra does that has it
+ * switched off. */
+enum cql_refused_kind {
+    REFUSED_FUNCTION,
+    REFUSED_AGGREGATE,
+    REFUSED_VIEW,
+    REFUSED_TRIGGER,
+    REFUSED_IDENTITY,
+};
+struct cql_refused {
+    enum cql_refused_kind kind;
+    bool drop, alter, if_exists;
+    struct cql_name name;
+    struct cql_name table; /* of a trigger or a view */
 };
 enum cql_describe_kind {
     DESCRIBE_KEYSPACES,
@@ -278,9 +319,10 @@ enum cql_statement_kind {
     CQL_CREATE_ROLE, /* CREATE USER, ALTER ROLE too */
     CQL_DROP_ROLE,
     CQL_LIST_ROLES,
-    CQL_GRANT,   /* GRANT, REVOKE, LIST PERMISSIONS: what_text says */
-    CQL_REFUSED, /* parses, and is not offered: views, functions, aggregates, triggers;
-                  * refused_message is Cassandra's own */
+    CQL_GRANT,   /* GRANT, REVOKE, LIST PERMISSIONS */
+    CQL_REFUSED, /* parses, and is not offered: views, functions, aggregates, triggers:
+                  * cql_catalog_apply() gives Cassandra's own error, refused_message its usual one
+                  */
 };
 struct cql_statement {
     enum cql_statement_kind kind;
@@ -295,6 +337,9 @@ struct cql_statement {
         struct cql_create_index index;
         struct cql_role role;
         struct cql_describe describe;
+        struct cql_list_roles list_roles;
+        struct cql_grant grant;
+        struct cql_refused refused;
     };
     struct cql_name name; /* TRUNCATE, USE (keyspace in name), DROP .. */
     bool if_exists;       /* DROP .. */
