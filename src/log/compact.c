@@ -1,109 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Compaction: of each key the newest record stays, at its offset.
+ * Compaction: of each key the newest record stays, at its offset (clean.c).
  *
- * One walk over the whole partition notes the newest offset of each key, by a hash of 128 bits,
- * in a table of bounded size; keys that do not fit are left alone. A second walk writes each
- * finished segment anew where records fall away: batches that lose nothing as they are, others
- * with the same header but for count and sum, empty ones not at all. Offsets never change, so
- * there are gaps then. A record without a value (a tombstone) stays for a day after it was written,
- * for readers that come late. The active segment is never touched.
+ * One walk over the segments that may be compacted notes the newest offset of each key; a second
+ * one writes each of them anew where something falls away. Offsets never change, so there are gaps
+ * then. May be compacted: finished segments below the last stable offset whose records are older
+ * than the smallest lag; the active segment never, and it does not count either, since what it has
+ * may be lost still where nothing is synced.
  *
  * The new file is written beside the old one, synced, and renamed over it. The journal is emptied
- * first: a frame that lives could be replayed into the new file (J3).
+ * first: a frame that lives could be replayed into the new file (J3). Markers of aborts that went
+ * are taken from the snapshot before, since an abort without its marker would hide what its
+ * producer wrote later; the records of it went in an earlier run.
  *
- * It runs when half of what is finished has come since it ran last (or since opening).
+ * It runs when the share of bytes that came since it ran last is big enough, when the oldest of
+ * them waited for the greatest lag, or when a horizon that it set has come.
  */
-#include "log/store.h"
+#include "log/clean.h"
 
-#include "base/crc32c.h"
-#include "base/endian.h"
 #include "base/mem.h"
 
-#include <stdio.h>
-
-enum {
-    KEYS_ROOM_MIN = 1024,
-    KEYS_MAX = 2 << 20, /* 48 MiB */
-    INFLATED_MAX = 256 << 20,
-    TOMBSTONE_MS = 24 * 3600 * 1000,
-};
-
-struct key_slot {
-    uint64_t hash[2];
-    int64_t offset; /* -1 = free */
-};
-struct keys {
-    struct key_slot *slots;
-    size_t room, count;
-};
-
-static void keys_deinit(struct keys *keys)
-{
-    mem_free(keys->slots);
-}
-
-static struct key_slot *keys_find(const struct keys *keys, const uint64_t hash[2])
-{
-    size_t at = (size_t)hash[0] & (keys->room - 1);
-    while (keys->slots[at].offset >= 0 &&
-           (keys->slots[at].hash[0] != hash[0] || keys->slots[at].hash[1] != hash[1]))
-        at = (at + 1) & (keys->room - 1);
-    return &keys->slots[at];
-}
-
-static void keys_grow(struct keys *keys)
-{
-    struct keys old = *keys;
-    keys->room = old.room ? old.room * 2 : KEYS_ROOM_MIN;
-    keys->slots = mem_array(keys->room, sizeof *keys->slots);
-    for (size_t i = 0; i < keys->room; i++)
-        keys->slots[i].offset = -1;
-    for (size_t i = 0; i < old.room; i++)
-        if (old.slots[i].offset >= 0)
-            *keys_find(keys, old.slots[i].hash) = old.slots[i];
-    mem_free(old.slots);
-}
-
-static void hash_key(struct str key, uint64_t hash[2])
-{
-    hash[0] = hash_bytes(key.ptr, key.bytes, 0x6D696C6C);
-    hash[1] = hash_bytes(key.ptr, key.bytes, 0x72616365);
-}
-
-static void keys_note(struct keys *keys, const struct record *record)
-{
-    uint64_t hash[2];
-    if ((keys->count + 1) * 2 > keys->room && keys->room < KEYS_MAX)
-        keys_grow(keys);
-    hash_key(record->key, hash);
-    struct key_slot *slot = keys_find(keys, hash);
-    if (slot->offset < 0) {
-        /* A full table knows no new keys: their records stay. */
-        if ((keys->count + 1) * 4 > keys->room * 3)
-            return;
-        keys->count++;
-        *slot = (struct key_slot){{hash[0], hash[1]}, 0};
-    }
-    slot->offset = record->offset;
-}
-
-/* ---- first walk ---------------------------------------------------------------------------- */
-
-static enum err note_batch(struct keys *keys, const struct record_batch *batch)
-{
-    struct record_iterator it;
-    struct record record;
-    TRY(record_iterator_init(&it, batch, INFLATED_MAX));
-    while (record_iterator_next(&it, &record))
-        if (record.key.ptr)
-            keys_note(keys, &record);
-    enum err err = it.reader.err == OK ? OK : ERR_CORRUPT;
-    record_iterator_deinit(&it);
-    return err;
-}
-
-static enum err note_segment(struct keys *keys, struct log_segment *segment)
+static enum err note_segment(struct log_cleaning *c, struct log_segment *segment)
 {
     struct io_file *file;
     struct log_scan scan;
@@ -111,7 +28,7 @@ static enum err note_segment(struct keys *keys, struct log_segment *segment)
     log_scan_init(&scan, file, 0, segment->bytes, true);
     enum err err = OK;
     while (err == OK && log_scan_next(&scan))
-        err = note_batch(keys, &scan.batch);
+        err = log_cleaning_note(c, &scan.batch);
     if (err == OK)
         err = scan.err;
     if (err == OK && scan.position != segment->bytes)
@@ -121,82 +38,24 @@ static enum err note_segment(struct keys *keys, struct log_segment *segment)
     return err;
 }
 
-/* ---- second walk --------------------------------------------------------------------------- */
-
-static bool stays(const struct keys *keys, const struct record *record, int64_t now_ms)
-{
-    uint64_t hash[2];
-    if (!record->key.ptr)
-        return true;
-    hash_key(record->key, hash);
-    const struct key_slot *slot = keys_find(keys, hash);
-    if (slot->offset >= 0 && slot->offset != record->offset)
-        return false;
-    return record->value.ptr || slot->offset < 0 || record->timestamp_ms > now_ms - TOMBSTONE_MS;
-}
-
-/* The batch with the records that stay, in their own bytes. */
-static enum err put_batch(const struct record_batch *batch, const struct buf *records,
-                          int32_t count, struct buf *out)
-{
-    size_t start = out->bytes;
-    buf_append(out, batch->bytes, RECORD_BATCH_HEADER);
-    TRY(compress_bytes(record_batch_codec(batch), records->ptr, records->bytes, out));
-    TRY(buf_error(out));
-    uint8_t *at = out->ptr + start;
-    size_t bytes = out->bytes - start;
-    put_be32(at + 8, (uint32_t)(bytes - 12));
-    put_be32(at + 57, (uint32_t)count);
-    put_be32(at + 17, crc32c(0, at + 21, bytes - 21));
-    return OK;
-}
-
-static enum err copy_batch(const struct keys *keys, const struct record_batch *batch,
-                           int64_t now_ms, struct buf *records, struct buf *out)
-{
-    struct record_iterator it;
-    struct record record;
-    int32_t count = 0;
-    TRY(record_iterator_init(&it, batch, INFLATED_MAX));
-    buf_reset(records);
-    for (;;) {
-        const uint8_t *from = it.reader.ptr;
-        if (!record_iterator_next(&it, &record))
-            break;
-        if (!stays(keys, &record, now_ms))
-            continue;
-        buf_append(records, from, (size_t)(it.reader.ptr - from));
-        count++;
-    }
-    enum err err = it.reader.err == OK ? buf_error(records) : ERR_CORRUPT;
-    record_iterator_deinit(&it);
-    TRY(err);
-    if (count == batch->count)
-        buf_append(out, batch->bytes, batch->bytes_count);
-    else if (count)
-        TRY(put_batch(batch, records, count, out));
-    return buf_error(out);
-}
-
 /* Writes what stays to the new file; its size. */
-static enum err write_rest(const struct keys *keys, struct log_segment *segment, struct io_file *to,
-                           uint64_t *ret_bytes)
+static enum err write_rest(struct log_cleaning *c, struct log_segment *segment, struct io_file *to,
+                           uint64_t *ret_bytes, bool *ret_changed)
 {
     enum { WRITE_BYTES = 1 << 20 };
     CLEAN(buf_deinit) struct buf out = {0};
-    CLEAN(buf_deinit) struct buf records = {0};
-    int64_t now_ms = log_wall_ms(segment->partition->log);
     struct io_file *from;
     struct log_scan scan;
     uint64_t bytes = 0;
     TRY(log_segment_use(segment, &from));
     log_scan_init(&scan, from, 0, segment->bytes, true);
     enum err err = OK;
-    bool more = true;
+    bool more = true, changed = false;
     while (err == OK && more) {
         more = log_scan_next(&scan);
         if (more)
-            err = copy_batch(keys, &scan.batch, now_ms, &records, &out);
+            err = log_cleaning_copy(c, &scan.batch, &out, &changed);
+        *ret_changed |= changed;
         if (err == OK && out.bytes && (!more || out.bytes >= WRITE_BYTES)) {
             err = io_file_write(to, bytes, out.ptr, out.bytes);
             bytes += out.bytes;
@@ -230,29 +89,44 @@ static void replace_segment(struct log_partition *partition, size_t index, uint6
     log_segment_unref(old);
 }
 
-static enum err write_new(const struct keys *keys, struct log_segment *segment, const char *path,
-                          uint64_t *ret_bytes)
+static enum err write_new(struct log_cleaning *c, struct log_segment *segment, const char *path,
+                          uint64_t *ret_bytes, bool *ret_changed)
 {
     struct io_file *to;
     TRY(io_file_open(segment->partition->log->io, path, IO_WRITE | IO_CREATE | IO_TRUNCATE, &to));
-    enum err err = write_rest(keys, segment, to, ret_bytes);
-    if (err == OK && *ret_bytes < segment->bytes && io_file_sync(to) != OK)
+    enum err err = write_rest(c, segment, to, ret_bytes, ret_changed);
+    if (err == OK && *ret_changed && io_file_sync(to) != OK)
         err = ERR_IO;
     io_file_close(to);
     return err;
 }
 
-static enum err compact_segment(const struct keys *keys, struct log_partition *partition,
+/* Markers of aborts that the new file has not. */
+static enum err forget_aborts(struct log_cleaning *c, struct log_partition *partition, size_t index)
+{
+    if (!c->dropped_count)
+        return OK;
+    for (size_t i = 0; i < c->dropped_count; i++)
+        log_txn_forget(partition, c->dropped[i]);
+    enum err err = log_snapshot_prune(partition, index);
+    return err == ERR_NOT_FOUND ? OK : err;
+}
+
+static enum err compact_segment(struct log_cleaning *c, struct log_partition *partition,
                                 size_t index)
 {
     struct log *log = partition->log;
     struct log_segment *segment = partition->segments[index];
     struct log_path path, final;
     uint64_t bytes = 0;
+    bool changed = false;
     log_segment_path(segment, ".compacting", &path);
     log_segment_path(segment, ".log", &final);
-    enum err err = write_new(keys, segment, path.text, &bytes);
-    if (err != OK || bytes >= segment->bytes) {
+    c->dropped_count = 0;
+    enum err err = write_new(c, segment, path.text, &bytes, &changed);
+    if (err == OK && changed)
+        err = forget_aborts(c, partition, index);
+    if (err != OK || !changed) {
         enum err removed = io_path_remove(log->io, path.text);
         return err != OK ? err : removed;
     }
@@ -263,25 +137,65 @@ static enum err compact_segment(const struct keys *keys, struct log_partition *p
     return io_path_sync_directory(log->io, path.text) == OK ? OK : ERR_IO;
 }
 
+/* ---- when ---------------------------------------------------------------------------------- */
+
+static int64_t greatest_time(struct log_segment *segment)
+{
+    if (segment->max_timestamp == LOG_TIME_UNKNOWN && log_index_need(segment) != OK)
+        return INT64_MAX;
+    return segment->max_timestamp;
+}
+
+/* How many leading segments may be compacted. */
+static size_t count_ready(struct log_partition *partition, int64_t now_ms)
+{
+    int64_t stable_end = log_txn_stable_end(partition);
+    int64_t lag_ms = partition->topic->config.compaction_lag_min_ms;
+    size_t count = 0;
+    while (count + 1 < partition->segment_count &&
+           partition->segments[count + 1]->base_offset <= stable_end &&
+           (!lag_ms || greatest_time(partition->segments[count]) < now_ms - lag_ms))
+        count++;
+    return count;
+}
+
+static bool is_due(struct log_partition *partition, size_t count, int64_t now_ms)
+{
+    const struct log_topic_config *config = &partition->topic->config;
+    uint64_t bytes = 0, fresh = 0;
+    bool late = partition->horizon_ms && now_ms >= partition->horizon_ms;
+    for (size_t i = 0; i < count; i++) {
+        struct log_segment *segment = partition->segments[i];
+        bytes += segment->bytes;
+        if (segment->base_offset < partition->compacted_end)
+            continue;
+        fresh += segment->bytes;
+        late |= config->compaction_lag_max_ms &&
+                greatest_time(segment) < now_ms - config->compaction_lag_max_ms;
+    }
+    return late || (fresh && (double)fresh >= config->dirty_ratio_min * (double)bytes);
+}
+
+static enum err run(struct log_cleaning *c, struct log_partition *partition, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        TRY(note_segment(c, partition->segments[i]));
+    for (size_t i = 0; i < count; i++)
+        TRY(compact_segment(c, partition, i));
+    partition->compacted_end = c->end;
+    partition->horizon_ms = c->horizon_ms == INT64_MAX ? 0 : c->horizon_ms;
+    return OK;
+}
+
 enum err log_compact(struct log_partition *partition)
 {
-    CLEAN(keys_deinit) struct keys keys = {0};
-    uint64_t bytes = 0, fresh = 0;
-    if (partition->segment_count < 2)
+    struct log_cleaning cleaning;
+    int64_t now_ms = log_wall_ms(partition->log);
+    size_t count = partition->segment_count < 2 ? 0 : count_ready(partition, now_ms);
+    if (count == 0 || !is_due(partition, count, now_ms))
         return OK;
-    size_t finished = partition->segment_count - 1;
-    for (size_t i = 0; i < finished; i++) {
-        bytes += partition->segments[i]->bytes;
-        if (partition->segments[i]->base_offset >= partition->compacted_end)
-            fresh += partition->segments[i]->bytes;
-    }
-    if (fresh == 0 || fresh * 2 < bytes)
-        return OK;
-    keys_grow(&keys);
-    for (size_t i = 0; i <= finished; i++)
-        TRY(note_segment(&keys, partition->segments[i]));
-    for (size_t i = 0; i < finished; i++)
-        TRY(compact_segment(&keys, partition, i));
-    partition->compacted_end = partition->segments[finished]->base_offset;
-    return OK;
+    log_cleaning_init(&cleaning, partition, partition->segments[count]->base_offset, now_ms);
+    enum err err = run(&cleaning, partition, count);
+    log_cleaning_deinit(&cleaning);
+    return err;
 }

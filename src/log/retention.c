@@ -9,7 +9,7 @@
  * The start is made durable first, then the files go. After a crash in between, opening finds the
  * segments below the start, in whatever set the disk kept, and removes them.
  *
- * Compacted topics are not cut by age or size.
+ * Compacted topics are not cut by age or size, unless they shall be both.
  */
 #include "log/store.h"
 
@@ -65,16 +65,28 @@ static bool active_is_old(struct log_partition *partition, const struct log_topi
            too_old(active, before_ms);
 }
 
+/* What is in the active segment cannot be compacted there. */
+static bool waits_too_long(struct log_partition *partition, const struct log_topic_config *config,
+                           int64_t now_ms)
+{
+    const struct log_segment *active = log_partition_active(partition);
+    return config->compaction_lag_max_ms && active->bytes &&
+           now_ms - active->created_ms >= config->compaction_lag_max_ms;
+}
+
 static enum err retain(struct log_partition *partition, bool *ret_did)
 {
     struct log *log = partition->log;
     const struct log_topic_config *config = &partition->topic->config;
     int64_t now_ms = log_wall_ms(log);
     bool may_write = log_health(log) == OK && !log->group.stuck;
-    if (config->compact) {
-        *ret_did = may_write;
-        return may_write ? log_compact(partition) : OK;
+    if (config->compact && may_write && partition->segment_count) {
+        if (waits_too_long(partition, config, now_ms))
+            TRY(log_partition_roll(partition));
+        TRY(log_compact(partition));
     }
+    if (config->compact && !config->compact_and_delete)
+        return OK;
     size_t count = count_old(partition, config, now_ms);
     if (count + 1 == partition->segment_count && may_write &&
         active_is_old(partition, config, now_ms)) {

@@ -139,6 +139,7 @@ struct log_partition {
     struct log_cached *cached_oldest, *cached_newest;
     uint32_t slot;           /* in the group being written, + 1 */
     int64_t compacted_end;   /* compaction has seen everything below */
+    int64_t horizon_ms;      /* it has something to do at this wall time; 0 = nothing known */
     uint64_t recovery_bytes; /* from the checkpoint, while opening */
     int64_t recovery_base, recovery_end, recovery_timestamp;
 };
