@@ -6,7 +6,7 @@ set -eu
 build="gcc make meson ninja-build pkg-config python3 librocksdb-dev libcurl4-openssl-dev libfyaml-dev
        libssl-dev libzstd-dev liblz4-dev libsnappy-dev zlib1g-dev libpcre2-dev libutf8proc-dev
        libxxhash-dev libedit-dev librdkafka-dev libcmocka-dev tzdata ca-certificates"
-test="$build clang libclang-rt-14-dev clang-format curl zstd"
+test="$build clang libclang-rt-14-dev clang-format curl zstd kcat python3-venv nodejs npm"
 case ${1:-build} in
 build) wanted=$build ;;
 test) wanted=$test ;;

@@ -258,7 +258,12 @@ class Project:
             self.write(name, text)
 
     def settings(self, text):
-        self.write('millrace.yml', text + f'\nlisteners: {{http: 127.0.0.1:{self.port}}}\n')
+        # The data doors are shut unless a test opens them: many projects run side by side.
+        if '\nlisteners:' in text:
+            text = text.replace('\nlisteners:', f'\nlisteners:\n  http: 127.0.0.1:{self.port}', 1)
+        else:
+            text += f'\nlisteners: {{http: 127.0.0.1:{self.port}, kafka: off, cql: off}}'
+        self.write('millrace.yml', text + '\n')
 
     def write(self, name, text):
         path = os.path.join(self.path, name)
