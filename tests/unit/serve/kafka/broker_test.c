@@ -620,7 +620,7 @@ static void test_fetch_limits(void **state)
     two[1].partition = 1;
     request->topics->partitions = two;
     request->topics->partitions_count = 2;
-    request->max_bytes = one * 12;
+    request->max_bytes = one * 12 - 1;
     struct kafka_fetch_response *r = client_call(client, FETCH, 12, request);
     assert_int_equal(r->responses->partitions_count, 2);
     assert_int_equal(count_records(r->responses->partitions[0].records, &first), 100);
