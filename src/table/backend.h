@@ -20,6 +20,8 @@ struct cursor {
     enum err err; /* why it ended, OK at the end of the range */
 };
 
+enum { CURSOR_REVERSE = 1, CURSOR_CACHE = 2 /* a short range, that may be asked for again */ };
+
 struct backend_ops {
     void (*close)(struct backend *backend);
     enum err (*health)(struct backend *backend);
@@ -30,9 +32,13 @@ struct backend_ops {
     void (*snapshot_free)(struct backend *backend, void *snapshot);
     /* Appends the value; ERR_NOT_FOUND. */
     enum err (*get)(struct backend *backend, void *snapshot, struct str key, struct buf *out);
+    /* What was committed without sync is on disk when it returns. */
+    enum err (*sync)(struct backend *backend);
     /* At the first key of from <= key < to, or at the last when reverse. Never NULL. */
     struct cursor *(*cursor_open)(struct backend *backend, void *snapshot, struct str from,
-                                  struct str to, bool reverse);
+                                  struct str to, unsigned flags);
+    /* To the first key that is not below key, or to the last below it when reverse. */
+    void (*cursor_seek)(struct cursor *cursor, struct str key);
     void (*cursor_next)(struct cursor *cursor);
     void (*cursor_close)(struct cursor *cursor);
     void (*range_stats)(struct backend *backend, struct str from, struct str to,

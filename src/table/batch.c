@@ -13,22 +13,11 @@
  * 2. Expiry and the local time of tombstones come from the store's clock once a call, so all rows
  *    of the call expire together.
  */
+#include "table/batch.h"
 #include "base/endian.h"
 #include "base/mem.h"
-#include "table/cell.h"
-#include "table/ops.h"
-#include "table/store.h"
 
 #include <stdlib.h>
-
-struct table_batch {
-    struct table_store *store;
-    struct buf ops;
-    struct buf key;
-    struct buf keys;
-    struct buf row;
-    struct buf scratch;
-};
 
 /* One of the columns to write. */
 struct written {
@@ -57,6 +46,7 @@ struct table_batch *table_batch_new(struct table_store *store)
 {
     struct table_batch *batch = mem_zero(sizeof *batch);
     batch->store = store;
+    arena_init(&batch->arena, SIZE_MAX);
     ops_reset(&batch->ops);
     return batch;
 }
@@ -70,12 +60,15 @@ void table_batch_free(struct table_batch *batch)
     buf_deinit(&batch->keys);
     buf_deinit(&batch->row);
     buf_deinit(&batch->scratch);
+    arena_deinit(&batch->arena);
+    mem_free(batch->cells);
     mem_free(batch);
 }
 
 void table_batch_reset(struct table_batch *batch)
 {
     ops_reset(&batch->ops);
+    batch->heads_of = 0;
 }
 
 size_t table_batch_bytes(const struct table_batch *batch)
@@ -271,7 +264,7 @@ static enum err put_row(struct buf *out, const struct plan *plan, const struct w
     return buf_error(out);
 }
 
-static void begin_key(struct table_batch *batch, const struct table *table)
+void batch_begin_key(struct table_batch *batch, const struct table *table)
 {
     uint8_t prefix[KEY_PREFIX_BYTES];
     key_put_prefix(prefix, table->id);
@@ -410,7 +403,7 @@ enum err table_batch_append(struct table_batch *batch, struct table *table,
                        STR_ARG(plan.shape->definition.name));
     size_t column = 0;
     for (uint32_t row = from; row < to && !err; row++) {
-        begin_key(batch, table);
+        batch_begin_key(batch, table);
         key_put_place(&places[row], &batch->key);
         buf_reset(&batch->row);
         err = put_row(&batch->row, &plan, plan.regular, plan.regular_count, true, row, &column);
@@ -429,15 +422,28 @@ enum err table_batch_append(struct table_batch *batch, struct table *table,
 
 /* ---- deletions ---- */
 
+void batch_note_head(struct table_batch *batch, struct table *table)
+{
+    __atomic_store_n(&table->has_heads, true, __ATOMIC_RELEASE);
+    if (batch->heads_of == table->id)
+        return;
+    batch->heads_of = table->id;
+    uint8_t key[STORE_HEADS_KEY_BYTES], one = 1;
+    store_heads_key(table->id, key);
+    ops_add(&batch->ops, OP_PUT, str_from(key, sizeof key), str_from(&one, 1));
+}
+
 static enum err add_deletion(struct table_batch *batch, struct table *table,
                              const struct shape *shape, const struct column *const *keys,
                              bool partition_only, uint32_t row, int64_t timestamp_us)
 {
     size_t column;
     bool of_partition = partition_only && shape->clustering_count;
-    begin_key(batch, table);
+    batch_begin_key(batch, table);
     TRY(key_put_partition(shape, keys, row, &batch->scratch, &batch->key, &column));
     buf_u8(&batch->key, of_partition ? KEY_PARTITION_DELETION : KEY_REGULAR_ROW);
+    if (of_partition)
+        batch_note_head(batch, table);
     if (!of_partition)
         TRY(key_put_clustering(shape, keys + shape->partition_count, row, &batch->scratch,
                                &batch->key, &column));
@@ -467,8 +473,10 @@ enum err table_batch_delete(struct table_batch *batch, struct table *table,
     enum err err = key_columns(shape, keys, keys->column_count, columns, NULL);
     for (uint32_t row = from; row < to && !err; row++)
         err = add_deletion(batch, table, shape, columns, partition_only, row, timestamp_us);
-    if (err)
+    if (err) {
         ops_back(&batch->ops, mark);
+        batch->heads_of = 0;
+    }
     mem_free(columns);
     return err;
 }

@@ -13,8 +13,16 @@
  */
 
 /* ---- what a definition has beyond table.h ----
- * table_column.cells says whether a column is one cell or a collection of cells with paths. */
+ * table_column.cells says whether a column is one cell or a collection of cells with paths. The
+ * fields of a STRUCT that stands for a user type tell their own CQL types in their comments.
+ *
+ * An append-only table has no key columns in its definition. Here its rows have the partition key
+ * "_partition" int and the clustering columns "_offset" bigint, "_index" int, which have no index;
+ * it can only be read. */
 
+/* The CQL type of a column: what it is declared, or what its type is in CQL ("timestamp",
+ * "frozen<list<text>>": a collection of one cell is a frozen one). */
+void table_column_cql(const struct table_column *column, struct buf *out);
 /* Token of a partition key from its column values in order. */
 int64_t table_token(const struct table *table, const struct str *partition_values);
 
@@ -35,7 +43,8 @@ struct table_cell {
     struct str path;  /* element of a collection of cells: set element, map key, list's 16 bytes
                        * of time order, UDT field as u16; ptr NULL = the column itself */
     struct str value; /* ptr NULL = tombstone; of a collection with ptr NULL path: all its cells
-                       * up to timestamp_us are deleted */
+                       * up to timestamp_us are deleted. Of a set's element: nothing. A text must be
+                       * UTF-8: only the bytes of keys are checked here */
     int64_t timestamp_us;
     int64_t ttl_s;        /* 0 = none: the table's default was applied by the caller */
     int64_t expires_s;    /* with ttl: wall second of expiry */
@@ -74,7 +83,8 @@ void table_batch_merge(struct table_batch *batch, const struct table_batch *othe
  * The store's commit thread takes all jobs that wait as one group: those with run are called in
  * their order and see everything that earlier jobs of the group wrote; then one sync, then done of
  * each. run may read the store and fill the batch; an error of run fails that job alone. Without
- * run the batch is ready. */
+ * run the batch is ready. Until the sync, reads may see what is not yet known to be on disk. Where
+ * io is simulated there is no thread: a job is committed in a turn of its loop. */
 struct table_job {
     struct table_batch *batch; /* caller's until done */
     enum err (*run)(struct table_job *job);
@@ -115,7 +125,8 @@ struct table_row {
 struct table_read_options {
     const struct str *partition;  /* values; NULL = a range of tokens */
     int64_t token_from, token_to; /* inclusive; without partition. INT64_MIN .. INT64_MAX = all */
-    struct table_bound from, to;  /* with a partition: slice in clustering order, from before to */
+    struct table_bound from, to;  /* with a partition: slice in clustering order, from before to;
+                                   * .count 0 = the edge. With .count 0 both: all rows */
     bool reverse;                 /* within a partition, or of the whole range */
     const bool *columns;          /* by index: which regular and static columns are wanted; NULL =
                                    * all. Liveness looks at all cells nevertheless */
@@ -129,7 +140,7 @@ enum err table_read_open(struct table *table, const struct table_read_options *o
                          struct table_read **ret_read) MUST_USE;
 /* NULL at the end. The row is borrowed until the next call. */
 enum err table_read_next(struct table_read *read, const struct table_row **ret_row) MUST_USE;
-/* Passes over the rest of the partition of the row that was given last. */
+/* Passes over the rest of the partition of the row that was given last; so does its position. */
 void table_read_skip_partition(struct table_read *read);
 /* Appends where the row that was given last stands; survives restarts. */
 void table_read_position(const struct table_read *read, struct buf *out);
@@ -143,10 +154,16 @@ enum err table_read_row(struct table_reader *reader, struct table *table,
                         const struct table_key *key, const bool *columns, int64_t now_s,
                         const struct table_row **ret_row) MUST_USE;
 
+/* In the run of a job: adds the values of the cells (8 bytes each, all of them counters) to what
+ * stands, with what the batch already has for the row. The cell's timestamp is raised where that is
+ * needed to beat what stood. */
+enum err table_counter_add(struct table_reader *reader, struct table_batch *batch,
+                           struct table *table, const struct table_row_write *write) MUST_USE;
+
 /* ---- changing definitions; durable when they return ---- */
 enum err table_add_columns(struct table_store *store, struct table *table,
                            const struct table_column *columns, size_t count) MUST_USE;
-/* Its cells up to timestamp_us are gone; the id is not used again. */
+/* Its cells are gone; the id is not used again. */
 enum err table_drop_column(struct table_store *store, struct table *table,
                            struct str name) MUST_USE;
 enum err table_rename_column(struct table_store *store, struct table *table, struct str from,

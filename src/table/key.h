@@ -2,6 +2,8 @@
 #ifndef TABLE_KEY_H
 #define TABLE_KEY_H
 
+#include "table/cells.h"
+#include "table/range.h"
 #include "table/shape.h"
 
 enum { TABLE_TTL_MAX_S = 630720000 }; /* 20 years, Cassandra's */
@@ -41,6 +43,11 @@ enum err key_put_routing(const struct shape *shape, const struct str *values,
 /* Makes of what key has behind from the first bytes that are behind all that begin with them. False
  * when there are none. */
 bool key_after_prefix(struct buf *key, size_t from);
+/* Appends the bounds of a slice in clustering order and gives it, in out's memory. *ret_empty: no
+ * row can be in it. ERR_INVALID. */
+enum err key_put_slice(const struct shape *shape, const struct table_bound *from,
+                       const struct table_bound *to, struct buf *scratch, struct buf *out,
+                       struct range *ret_range, bool *ret_empty) MUST_USE;
 /* The first count key columns among those of batch, by name. ERR_INVALID: one is missing or of
  * another type. */
 enum err key_columns(const struct shape *shape, const struct batch *batch, size_t count,

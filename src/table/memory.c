@@ -311,12 +311,13 @@ static void settle(struct memory_cursor *cursor, struct memory *memory)
 }
 
 static struct cursor *memory_cursor_open(struct backend *backend, void *opaque, struct str from,
-                                         struct str to, bool reverse)
+                                         struct str to, unsigned flags)
 {
     struct memory *memory = (struct memory *)backend;
     struct memory_cursor *cursor = mem_zero(sizeof *cursor);
     cursor->base.backend = backend;
     cursor->number = ((struct memory_snapshot *)opaque)->number;
+    bool reverse = flags & CURSOR_REVERSE;
     cursor->reverse = reverse;
     cursor->bounds = mem_alloc(from.bytes + to.bytes + 1);
     memcpy(cursor->bounds, from.ptr, from.bytes);
@@ -338,6 +339,22 @@ static void memory_cursor_next(struct cursor *base)
     struct memory *memory = (struct memory *)base->backend;
     io_mutex_lock(&memory->mutex);
     cursor->node = cursor->reverse ? cursor->node->previous : cursor->node->next[0];
+    settle(cursor, memory);
+    io_mutex_unlock(&memory->mutex);
+}
+
+static void memory_cursor_seek(struct cursor *base, struct str key)
+{
+    struct memory_cursor *cursor = (struct memory_cursor *)base;
+    struct memory *memory = (struct memory *)base->backend;
+    if (str_compare(key, cursor->from) < 0)
+        key = cursor->from;
+    if (str_compare(key, cursor->to) > 0)
+        key = cursor->to;
+    io_mutex_lock(&memory->mutex);
+    cursor->node = seek(memory, key, NULL);
+    if (cursor->reverse)
+        cursor->node = cursor->node ? cursor->node->previous : memory->last;
     settle(cursor, memory);
     io_mutex_unlock(&memory->mutex);
 }
@@ -392,7 +409,9 @@ static const struct backend_ops memory_ops = {
     .snapshot_free = memory_snapshot_free,
     .get = memory_get,
     .cursor_open = memory_cursor_open,
+    .sync = memory_ok,
     .cursor_next = memory_cursor_next,
+    .cursor_seek = memory_cursor_seek,
     .cursor_close = memory_cursor_close,
     .range_stats = memory_range_stats,
     .checkpoint = memory_checkpoint,

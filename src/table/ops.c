@@ -38,6 +38,16 @@ void ops_add(struct buf *ops, enum op_tag tag, struct str key, struct str value)
         put_le32(ops->ptr + COUNT_AT, mark.count + 1);
 }
 
+void ops_append(struct buf *ops, struct str more)
+{
+    struct ops_mark mark = ops_mark(ops);
+    if (more.bytes <= OPS_HEAD_BYTES)
+        return;
+    buf_append(ops, more.ptr + OPS_HEAD_BYTES, more.bytes - OPS_HEAD_BYTES);
+    if (!buf_error(ops))
+        put_le32(ops->ptr + COUNT_AT, mark.count + ops_count(more));
+}
+
 struct ops_mark ops_mark(const struct buf *ops)
 {
     return (struct ops_mark){ops->bytes, ops_count(buf_str(ops))};

@@ -20,6 +20,8 @@ enum { OPS_HEAD_BYTES = 12 };
 void ops_reset(struct buf *ops);
 void ops_add(struct buf *ops, enum op_tag tag, struct str key, struct str value);
 uint32_t ops_count(struct str ops);
+/* Copies all operations of another list behind these. */
+void ops_append(struct buf *ops, struct str more);
 
 /* A place to go back to. */
 struct ops_mark {

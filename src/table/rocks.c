@@ -380,6 +380,22 @@ static enum err rocks_commit(struct backend *backend, struct str ops, bool sync)
     return err;
 }
 
+static enum err rocks_sync(struct backend *backend)
+{
+    struct rocks *rocks = (struct rocks *)backend;
+    enter(rocks);
+    char *text = NULL;
+    enum err err = rocks->db && !has_failed(rocks) ? OK : ERR_IO;
+    if (!err) {
+        rocksdb_flush_wal(rocks->db, 1, &text);
+        err = err_of_text(text);
+        if (err)
+            fail(rocks, err);
+    }
+    leave(rocks);
+    return err == OK || err == ERR_DISK_FULL ? err : ERR_IO;
+}
+
 /* ---- reading ---- */
 
 struct rocks_snapshot {
@@ -457,12 +473,13 @@ static void cursor_look(struct rocks_cursor *cursor)
 }
 
 static struct cursor *rocks_cursor_open(struct backend *backend, void *opaque, struct str from,
-                                        struct str to, bool reverse)
+                                        struct str to, unsigned flags)
 {
     struct rocks *rocks = (struct rocks *)backend;
     struct rocks_snapshot *snapshot = opaque;
     struct rocks_cursor *cursor = mem_zero(sizeof *cursor);
     cursor->base.backend = backend;
+    bool reverse = flags & CURSOR_REVERSE;
     cursor->reverse = reverse;
     cursor->bounds = mem_alloc(from.bytes + to.bytes + 1);
     memcpy(cursor->bounds, from.ptr, from.bytes);
@@ -472,7 +489,7 @@ static struct cursor *rocks_cursor_open(struct backend *backend, void *opaque, s
     rocksdb_readoptions_set_iterate_lower_bound(cursor->read, cursor->bounds, from.bytes);
     rocksdb_readoptions_set_iterate_upper_bound(cursor->read, cursor->bounds + from.bytes,
                                                 to.bytes);
-    rocksdb_readoptions_set_fill_cache(cursor->read, 0);
+    rocksdb_readoptions_set_fill_cache(cursor->read, flags & CURSOR_CACHE ? 1 : 0);
     enter(rocks); /* the snapshot is inside already, so this cannot wait for a repair */
     cursor->iterator = rocksdb_create_iterator(rocks->db, cursor->read);
     if (reverse)
@@ -490,6 +507,20 @@ static void rocks_cursor_next(struct cursor *base)
         rocksdb_iter_prev(cursor->iterator);
     else
         rocksdb_iter_next(cursor->iterator);
+    cursor_look(cursor);
+}
+
+static void rocks_cursor_seek(struct cursor *base, struct str key)
+{
+    struct rocks_cursor *cursor = (struct rocks_cursor *)base;
+    rocksdb_iter_seek(cursor->iterator, key.ptr, key.bytes);
+    if (cursor->reverse) {
+        /* The last below key: one before the first that is not, or the last of all. */
+        if (rocksdb_iter_valid(cursor->iterator))
+            rocksdb_iter_prev(cursor->iterator);
+        else
+            rocksdb_iter_seek_to_last(cursor->iterator);
+    }
     cursor_look(cursor);
 }
 
@@ -593,7 +624,9 @@ static const struct backend_ops rocks_ops = {
     .snapshot_free = rocks_snapshot_free,
     .get = rocks_get,
     .cursor_open = rocks_cursor_open,
+    .sync = rocks_sync,
     .cursor_next = rocks_cursor_next,
+    .cursor_seek = rocks_cursor_seek,
     .cursor_close = rocks_cursor_close,
     .range_stats = rocks_range_stats,
     .checkpoint = rocks_checkpoint,

@@ -432,9 +432,9 @@ static enum err start(struct table_scan *scan, const struct table_scan_options *
         err = scan->snapshot ? OK : ERR_DISK_FULL;
     }
     if (!err)
-        scan->cursor =
-            backend->ops->cursor_open(backend, scan->snapshot, empty ? STR("\4") : buf_str(&from),
-                                      empty ? STR("\4") : buf_str(&to), options->reverse);
+        scan->cursor = backend->ops->cursor_open(
+            backend, scan->snapshot, empty ? STR("\4") : buf_str(&from),
+            empty ? STR("\4") : buf_str(&to), options->reverse ? CURSOR_REVERSE : 0);
     buf_deinit(&from);
     buf_deinit(&to);
     return err;

@@ -24,6 +24,7 @@
 
 #include "base/check.h"
 #include "base/reader.h"
+#include "table/cells.h"
 #include "table/key.h"
 
 enum {
@@ -232,6 +233,16 @@ enum err shape_new(const struct table_definition *definition, struct diag *diag,
                    struct shape **ret_shape)
 {
     return shape_build(definition, NULL, 0, 1, false, diag, ret_shape);
+}
+
+void table_column_cql(const struct table_column *column, struct buf *out)
+{
+    if (!column->declared.bytes)
+        encoding_cql(column->type, column->cells != TABLE_MANY_CELLS, out);
+    else if (str_equal_nocase(column->declared, STR("string")))
+        buf_text(out, "text");
+    else
+        buf_str_append(out, column->declared);
 }
 
 void shape_free(struct shape *shape)

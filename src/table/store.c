@@ -5,6 +5,7 @@
  *   key                              value
  *   u8 0, "version"                  u8 1: the format of the store
  *   u8 0, "next"                     u32: the next table's id
+ *   u8 0, "heads", u32 table id      u8 1: partitions of the table may have heads
  *   u8 1, keyspace, 0, name          u32 id, then a shape (shape.c)
  *   u8 2, state key                  state
  *   u8 3, ...                        rows (key.c, cell.c)
@@ -41,6 +42,25 @@ static void put_name(struct buf *out, struct str keyspace, struct str name)
     buf_str_append(out, name);
 }
 
+void store_heads_key(uint32_t table_id, uint8_t ret_key[STORE_HEADS_KEY_BYTES])
+{
+    memcpy(ret_key, "\0heads", 6);
+    put_be32(ret_key + 6, table_id);
+}
+
+static enum err load_heads(struct table_store *store, struct table *table)
+{
+    uint8_t key[STORE_HEADS_KEY_BYTES];
+    struct buf value = {0};
+    store_heads_key(table->id, key);
+    enum err err =
+        store->backend->ops->get(store->backend, NULL, str_from(key, sizeof key), &value);
+    buf_deinit(&value);
+    table->has_heads =
+        err == OK || (table->shape->from_version_1 && table->shape->clustering_count);
+    return err == ERR_NOT_FOUND ? OK : err;
+}
+
 static struct table *add_table(struct table_store *store, uint32_t id, struct shape *shape)
 {
     struct table *table = mem_zero(sizeof *table);
@@ -75,7 +95,7 @@ static enum err load_tables(struct table_store *store)
     void *snapshot = ops->snapshot_new(store->backend);
     if (!snapshot)
         return ERR_DISK_FULL;
-    struct cursor *cursor = ops->cursor_open(store->backend, snapshot, STR("\1"), STR("\2"), false);
+    struct cursor *cursor = ops->cursor_open(store->backend, snapshot, STR("\1"), STR("\2"), 0);
     enum err err = OK;
     for (; cursor->valid && !err; ops->cursor_next(cursor)) {
         struct shape *shape;
@@ -85,7 +105,7 @@ static enum err load_tables(struct table_store *store)
         }
         err = shape_decode(str_slice(cursor->value, 4, cursor->value.bytes), &shape);
         if (!err)
-            add_table(store, get_be32(cursor->value.ptr), shape);
+            err = load_heads(store, add_table(store, get_be32(cursor->value.ptr), shape));
     }
     if (!err)
         err = cursor->err;
@@ -109,8 +129,7 @@ static enum err load(struct table_store *store, struct diag *diag)
     return load_tables(store);
 }
 
-/* Writes a table's catalogue record, with the store's own records. */
-static enum err save_table(struct table_store *store, uint32_t id, const struct shape *shape)
+enum err store_save_table(struct table_store *store, uint32_t id, const struct shape *shape)
 {
     struct buf ops = {0}, key = {0}, value = {0};
     ops_reset(&ops);
@@ -148,7 +167,7 @@ static enum err create_locked(struct table_store *store, const struct table_defi
     struct shape *shape = NULL;
     if (!table) {
         TRY(shape_new(definition, diag, &shape));
-        enum err err = save_table(store, store->next_id, shape);
+        enum err err = store_save_table(store, store->next_id, shape);
         if (err) {
             shape_free(shape);
             return err;
@@ -159,7 +178,7 @@ static enum err create_locked(struct table_store *store, const struct table_defi
     struct shape *old = table->shape;
     TRY(shape_extend(old, definition, diag, &shape));
     if (shape) {
-        enum err err = save_table(store, table->id, shape);
+        enum err err = store_save_table(store, table->id, shape);
         if (err) {
             shape_free(shape);
             return err;
@@ -310,7 +329,7 @@ enum err table_state_each(struct table_store *store, struct str prefix,
     buf_str_append(&to, buf_str(&from));
     prefix_end(&to);
     struct cursor *cursor =
-        ops->cursor_open(store->backend, snapshot, buf_str(&from), buf_str(&to), false);
+        ops->cursor_open(store->backend, snapshot, buf_str(&from), buf_str(&to), 0);
     while (cursor->valid &&
            found(owner, str_slice(cursor->key, 1, cursor->key.bytes), cursor->value))
         ops->cursor_next(cursor);
@@ -359,6 +378,8 @@ enum err table_store_open(struct io *io, const char *dir, const struct table_sto
     enum err err = open_backend(store, dir, options, diag);
     if (!err)
         err = load(store, diag);
+    if (!err)
+        store->commits = commits_new(store);
     if (err) {
         table_store_close(store);
         return diag_set(diag, err, 0, 0, "the table store %s cannot be read: %s", dir,
@@ -372,6 +393,7 @@ void table_store_close(struct table_store *store)
 {
     if (!store)
         return;
+    commits_free(store->commits);
     if (store->backend)
         store->backend->ops->close(store->backend);
     for (size_t i = 0; i < store->table_count; i++) {
