@@ -7,7 +7,8 @@
  * Produce, whose versions 0-2 are shown since old clients take their absence for the absence of
  * compression, and refused; 2. transactions, which end before the versions that need feature
  * transaction.version 2 (EndTxn 5, TxnOffsetCommit 5; AddPartitionsToTxn 4 is between brokers). No
- * feature is announced, so that no client uses what comes with one.
+ * feature is announced, so that no client uses what comes with one. 3. CreateTopics 0 and 1, which
+ * simple clients still send.
  *
  * A version of ApiVersions that we do not know is answered in the layout of version 0 with the
  * error UNSUPPORTED_VERSION and the list: the client asks again with what it learnt. Any other
@@ -50,6 +51,27 @@ const struct kafka_handler kafka_handlers[] = {
     ROW(OFFSET_DELETE, 0, 0, offset_delete),
     ROW(DESCRIBE_TRANSACTIONS, 0, 0, describe_transactions),
     ROW(LIST_TRANSACTIONS, 0, 1, list_transactions),
+    ROW(METADATA, 0, 13, metadata),
+    ROW(CREATE_TOPICS, 0, 7, create_topics),
+    ROW(DELETE_TOPICS, 1, 6, delete_topics),
+    ROW(DELETE_RECORDS, 0, 2, delete_records),
+    ROW(CREATE_PARTITIONS, 0, 3, create_partitions),
+    ROW(DESCRIBE_CONFIGS, 1, 4, describe_configs),
+    ROW(ALTER_CONFIGS, 0, 2, alter_configs),
+    ROW(INCREMENTAL_ALTER_CONFIGS, 0, 1, incremental_alter_configs),
+    ROW(LIST_CONFIG_RESOURCES, 0, 1, list_config_resources),
+    ROW(DESCRIBE_LOG_DIRS, 1, 5, describe_log_dirs),
+    ROW(DESCRIBE_PRODUCERS, 0, 0, describe_producers),
+    ROW(DESCRIBE_ACLS, 1, 3, describe_acls),
+    ROW(CREATE_ACLS, 1, 3, create_acls),
+    ROW(DELETE_ACLS, 1, 3, delete_acls),
+    ROW(ELECT_LEADERS, 0, 2, elect_leaders),
+    ROW(ALTER_PARTITION_REASSIGNMENTS, 0, 1, alter_partition_reassignments),
+    ROW(LIST_PARTITION_REASSIGNMENTS, 0, 0, list_partition_reassignments),
+    ROW(DESCRIBE_CLIENT_QUOTAS, 0, 1, describe_client_quotas),
+    ROW(DESCRIBE_QUORUM, 0, 2, describe_quorum),
+    ROW(DESCRIBE_CLUSTER, 0, 2, describe_cluster),
+    ROW(DESCRIBE_TOPIC_PARTITIONS, 0, 0, describe_topic_partitions),
     {.handle = NULL},
 };
 
