@@ -96,7 +96,6 @@ static bool upkeep(struct log *log)
     if (log_health(log) == ERR_IO)
         return false;
     if (log->options.durability == LOG_INTERVAL && now_ns >= log->sync_ns) {
-        log->expire_ns = now_ns + EXPIRE_MS * 1000000LL;
         log->sync_ns = now_ns + log->options.interval_ms * 1000000LL;
         did = log->dirty_count > 0;
         if (log_dirty_sync(log, true) != OK)
