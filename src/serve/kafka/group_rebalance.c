@@ -258,7 +258,8 @@ void group_try_complete(struct group *group, int64_t now_ms)
 
 void group_join_expired(struct group *group, int64_t now_ms)
 {
-    if (group->initial && group->initial_grew && group->initial_left_ms > 0) {
+    if (group->initial && group->initial_grew && group->initial_left_ms > 0 &&
+        group->settings->rebalance_delay_ms > 0) {
         int64_t delay_ms = group->settings->rebalance_delay_ms;
         if (delay_ms > group->initial_left_ms)
             delay_ms = group->initial_left_ms;

@@ -47,6 +47,7 @@ struct model {
     struct buf record;         /* the last durable */
     uint64_t stores[256];
     size_t store_count;
+    uint32_t leaving; /* the token of one that leaves while it waits */
     bool calm;
 };
 
@@ -158,6 +159,11 @@ static void check_counts(struct model *m)
         assert_true(g->protocol.bytes > 0 && g->member_count > 0);
     if (g->state == GROUP_EMPTY)
         assert_int_equal(g->member_count, 0);
+    if (g->state == GROUP_PREPARING && !g->initial && g->pending_count == 0)
+        assert_true(g->joining_count < g->member_count);
+    for (size_t i = 0; i < g->member_count; i++)
+        if (!g->members[i]->joining && !g->members[i]->syncing)
+            assert_true(g->members[i]->expires_ms > m->now_ms);
 }
 
 static void drain(struct model *m)
@@ -262,11 +268,17 @@ static void do_die(struct model *m, struct client *c)
 
 static void do_leave(struct model *m, struct client *c)
 {
-    if (c->phase != STABLE && c->phase != JOINED)
+    if (c->id[0] == 0)
         return;
+    if (c->phase == JOINING || c->phase == SYNCING)
+        m->leaving = c->token;
     int16_t error = group_leave(&m->group, c->instance[0] ? STR("") : id_of(c->id),
                                 c->instance[0] ? str_of(c->instance) : STR_NONE, m->now_ms);
-    (void)error;
+    assert_true(error == KAFKA_NONE || error == KAFKA_UNKNOWN_MEMBER_ID);
+    drain(m);
+    if (m->leaving && error == KAFKA_NONE)
+        assert_true(m->tokens[m->leaving].answered);
+    m->leaving = 0;
     c->phase = OUT;
     c->id[0] = 0;
 }
@@ -384,7 +396,7 @@ static void run(uint64_t seed)
         else
             act(m, c);
         drain(m);
-        if (pick(m, 2) == 0)
+        if (pick(m, 12) == 0)
             do_store(m);
         drain(m);
         step_time(m, pick(m, 300));
