@@ -25,6 +25,7 @@ struct written {
     const struct encoding *encoding;
     uint32_t id;
     size_t index; /* in the table */
+    bool many;
 };
 
 /* What one call writes, resolved. */
@@ -39,6 +40,7 @@ struct plan {
     int64_t now_s;
     int64_t ttl_s; /* 0 = none */
     bool nulls_are_unset;
+    bool many; /* some column has many cells */
     struct arena arena;
 };
 
@@ -123,8 +125,12 @@ static enum err plan_column(struct plan *plan, const struct batch *rows, size_t 
         buf_deinit(&text);
         return ERR_INVALID;
     }
+    if (column->cells == TABLE_COUNTER)
+        return diag_set(diag, ERR_INVALID, 0, 0, "the column %.*s is a counter",
+                        STR_ARG(column->name));
     struct written written = {values, &plan->shape->encodings[index], plan->shape->ids[index],
-                              index};
+                              index, column->cells == TABLE_MANY_CELLS};
+    plan->many |= written.many;
     if (column->role == TABLE_STATIC)
         plan->statics[plan->static_count++] = written;
     else
@@ -228,17 +234,59 @@ static bool has_tombstones(const struct plan *plan, const struct written *column
     return false;
 }
 
-/* *ret_column is the table's column that was at fault. */
-static enum err put_row(struct buf *out, const struct plan *plan, const struct written *columns,
-                        size_t count, bool marker, uint32_t row, size_t *ret_column)
+/* put_row() for columns of which some have many cells. */
+static enum err put_row_of_many(struct table_batch *batch, const struct plan *plan,
+                                const struct written *columns, size_t count, struct cell cell,
+                                bool marker, uint32_t row, size_t *ret_column)
+{
+    batch_cells_begin(batch, count + 1);
+    if (marker)
+        batch_cells_add(batch, &cell);
+    for (size_t i = 0; i < count; i++) {
+        const struct column *column = columns[i].column;
+        bool null = column_is_null(column, row);
+        cell.id = columns[i].id;
+        *ret_column = columns[i].index;
+        if (null && plan->nulls_are_unset)
+            continue;
+        if (columns[i].many) {
+            TRY(batch_cells_collection(batch, columns[i].encoding, column, row, &cell,
+                                       plan->now_s));
+            continue;
+        }
+        struct cell simple = cell;
+        if (null) {
+            simple.kind = CELL_TOMBSTONE;
+            simple.time_s = plan->now_s;
+            simple.ttl_s = 0;
+        } else {
+            buf_reset(&batch->scratch);
+            TRY(encoding_append(columns[i].encoding, column, row, &batch->scratch));
+            simple.value = arena_str(&batch->arena, buf_str(&batch->scratch));
+        }
+        batch_cells_add(batch, &simple);
+    }
+    if (batch->cell_count)
+        batch_cells_write(batch, &batch->row);
+    else
+        row_begin(&batch->row, &(struct row_base){.timestamp_us = cell.timestamp_us}, false,
+                  &DELETION_NONE);
+    arena_reset(&batch->arena);
+    return buf_error(&batch->row);
+}
+
+/* *ret_column is the table's column that was at fault. Into batch->row. */
+static enum err put_row(struct table_batch *batch, const struct plan *plan,
+                        const struct written *columns, size_t count, bool marker, uint32_t row,
+                        size_t *ret_column)
 {
     struct row_base base = {
         .timestamp_us = timestamp_of(plan, row),
         .time_s = plan->now_s + plan->ttl_s,
         .ttl_s = plan->ttl_s,
     };
-    bool times = plan->ttl_s || has_tombstones(plan, columns, count, row);
-    row_begin(out, &base, times, &DELETION_NONE);
+    struct buf *out = &batch->row;
+    buf_reset(out);
     struct cell cell = {
         .id = CELL_MARKER,
         .kind = plan->ttl_s ? CELL_EXPIRING : CELL_LIVE,
@@ -246,6 +294,10 @@ static enum err put_row(struct buf *out, const struct plan *plan, const struct w
         .time_s = base.time_s,
         .ttl_s = base.ttl_s,
     };
+    if (plan->many)
+        return put_row_of_many(batch, plan, columns, count, cell, marker, row, ret_column);
+    bool times = plan->ttl_s || has_tombstones(plan, columns, count, row);
+    row_begin(out, &base, times, &DELETION_NONE);
     if (marker)
         row_add(out, &base, &cell);
     for (size_t i = 0; i < count; i++) {
@@ -312,16 +364,13 @@ static enum err add_row(struct table_batch *batch, const struct plan *plan,
 {
     uint8_t *at = batch->keys.ptr + key->key_at;
     if (plan->static_count) {
-        buf_reset(&batch->row);
-        TRY(put_row(&batch->row, plan, plan->statics, plan->static_count, false, key->row,
-                    ret_column));
+        TRY(put_row(batch, plan, plan->statics, plan->static_count, false, key->row, ret_column));
         at[key->partition_bytes] = KEY_STATIC_ROW;
         ops_add(&batch->ops, OP_MERGE, str_from(at, key->partition_bytes + 1),
                 buf_str(&batch->row));
         at[key->partition_bytes] = KEY_REGULAR_ROW;
     }
-    buf_reset(&batch->row);
-    TRY(put_row(&batch->row, plan, plan->regular, plan->regular_count, true, key->row, ret_column));
+    TRY(put_row(batch, plan, plan->regular, plan->regular_count, true, key->row, ret_column));
     ops_add(&batch->ops, OP_MERGE, str_from(at, key->key_bytes), buf_str(&batch->row));
     return buf_error(&batch->ops);
 }
@@ -405,8 +454,7 @@ enum err table_batch_append(struct table_batch *batch, struct table *table,
     for (uint32_t row = from; row < to && !err; row++) {
         batch_begin_key(batch, table);
         key_put_place(&places[row], &batch->key);
-        buf_reset(&batch->row);
-        err = put_row(&batch->row, &plan, plan.regular, plan.regular_count, true, row, &column);
+        err = put_row(batch, &plan, plan.regular, plan.regular_count, true, row, &column);
         if (!err) {
             ops_add(&batch->ops, OP_PUT, buf_str(&batch->key), buf_str(&batch->row));
             err = buf_error(&batch->ops);

@@ -14,8 +14,9 @@ struct table_batch {
     struct buf keys;
     struct buf row;
     struct buf scratch;
-    struct cell *cells;
-    size_t cell_room;
+    struct cell *cells; /* of the row that is being made */
+    size_t cell_count, cell_room;
+    bool cells_sorted, cells_times, cells_paths;
     struct arena arena;
     uint32_t heads_of; /* the last table whose mark of partition heads the batch has; 0 = none */
 };
@@ -24,5 +25,15 @@ struct table_batch {
 void batch_begin_key(struct table_batch *batch, const struct table *table);
 /* The batch gets a record at the head of a partition: says so durably, and to readers. */
 void batch_note_head(struct table_batch *batch, struct table *table);
+
+/* A row is made of cells in any order: begin, add, write (one cell at least). */
+void batch_cells_begin(struct table_batch *batch, size_t room);
+void batch_cells_add(struct table_batch *batch, const struct cell *cell);
+void batch_cells_write(struct table_batch *batch, struct buf *out);
+/* Adds what replaces a collection of many cells: its tombstone, just older than like, and an
+ * element like it for each that is there; a null is a tombstone alone. Values live in the arena. */
+enum err batch_cells_collection(struct table_batch *batch, const struct encoding *encoding,
+                                const struct column *column, size_t row, const struct cell *like,
+                                int64_t now_s) MUST_USE;
 
 #endif

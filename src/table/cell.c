@@ -3,7 +3,7 @@
  * A row as bytes: what its cells have in common once, then the cells by rising column id. A full
  * row of live cells costs two bytes a cell over its values (ids below 16, values below 128).
  *
- *   u8      0x10 (version 1) | 1 times | 2 deletion | 4 the deletion is that of the partition
+ *   u8      0x10 (version 1) | 1 times | 2 deletion | 4 head of a partition
  *   u64 le  base timestamp, us
  *   times:     varint base time s, uvarint base ttl s
  *   deletion:  u64 le timestamp us, varint time s
@@ -51,8 +51,9 @@ static void begin(struct buf *out, unsigned version, const struct row_base *base
                   const struct deletion *deletion)
 {
     bool deleted = deletion->timestamp_us != INT64_MIN;
-    buf_u8(out, (uint8_t)(version | (with_times ? HEAD_TIMES : 0) | (deleted ? HEAD_DELETION : 0) |
-                          (deleted && deletion->of_partition ? HEAD_PARTITION : 0)));
+    buf_u8(out,
+           (uint8_t)(version | (with_times ? HEAD_TIMES : 0u) | (deleted ? HEAD_DELETION : 0u) |
+                     (deletion->of_partition ? HEAD_PARTITION : 0u)));
     buf_le64(out, (uint64_t)base->timestamp_us);
     if (with_times) {
         buf_varint(out, base->time_s);
@@ -191,8 +192,8 @@ enum err row_reader_init(struct row_reader *reader, struct str row)
     if (head & HEAD_DELETION) {
         reader->deletion.timestamp_us = read_le64(r);
         reader->deletion.time_s = reader_varint(r, 64);
-        reader->deletion.of_partition = head & HEAD_PARTITION;
     }
+    reader->deletion.of_partition = head & HEAD_PARTITION;
     return r->err ? ERR_CORRUPT : OK;
 }
 

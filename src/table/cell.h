@@ -24,7 +24,8 @@ struct cell {
 struct deletion {
     int64_t timestamp_us; /* INT64_MIN = none */
     int64_t time_s;
-    bool of_partition; /* of all rows of the partition at whose head the record stands */
+    bool of_partition; /* the record stands at the head of a partition, whose rows it is about;
+                        * also when only ranges of them are deleted */
 };
 #define DELETION_NONE ((struct deletion){INT64_MIN, 0, false})
 

@@ -16,8 +16,6 @@
 #include "table/cells.h"
 #include "table/range.h"
 
-#include <stdlib.h>
-
 /* ---- keys ---- */
 
 static enum err check_table(const struct table *table)
@@ -56,8 +54,6 @@ struct row_plan {
     const struct shape *shape;
     const struct table_row_write *write;
     int64_t now_s; /* 0 = not asked yet */
-    bool times, paths, sorted;
-    size_t count;
 };
 
 static int64_t now_s(struct row_plan *plan)
@@ -74,19 +70,10 @@ static enum err set_expiry(struct row_plan *plan, struct cell *cell, int64_t ttl
         return OK;
     if (ttl_s > TABLE_TTL_MAX_S)
         return ERR_INVALID;
-    plan->times = true;
     cell->kind = CELL_EXPIRING;
     cell->ttl_s = ttl_s;
     cell->time_s = expires_s ? expires_s : now_s(plan) + ttl_s;
     return OK;
-}
-
-static void push(struct row_plan *plan, const struct cell *cell)
-{
-    struct table_batch *batch = plan->batch;
-    if (plan->count && cell_place_compare(&batch->cells[plan->count - 1], cell) >= 0)
-        plan->sorted = false;
-    batch->cells[plan->count++] = *cell;
 }
 
 /* Values that we keep in other bytes live in the batch's arena until the row is written. */
@@ -117,9 +104,7 @@ static enum err plan_cell(struct row_plan *plan, const struct table_cell *from)
         return ERR_INVALID;
     bool dead = from->path.ptr ? from->element_deleted || (!from->value.ptr && !encoding->is_set)
                                : !from->value.ptr;
-    plan->paths |= from->path.ptr != NULL;
     if (dead) {
-        plan->times = true;
         cell.kind = CELL_TOMBSTONE;
         cell.time_s = now_s(plan);
         cell.value = STR_NONE;
@@ -128,72 +113,23 @@ static enum err plan_cell(struct row_plan *plan, const struct table_cell *from)
         if (encoding->foreign && !many)
             TRY(convert(plan, encoding, &cell.value));
     }
-    push(plan, &cell);
+    batch_cells_add(plan->batch, &cell);
     return OK;
-}
-
-static int compare_cells(const void *a, const void *b)
-{
-    int order = cell_place_compare(a, b);
-    return order ? order : cell_compare(b, a);
-}
-
-/* In order, the strongest of each place. */
-static void sort_cells(struct row_plan *plan)
-{
-    struct cell *cells = plan->batch->cells;
-    qsort(cells, plan->count, sizeof *cells, compare_cells);
-    size_t count = 1;
-    for (size_t i = 1; i < plan->count; i++)
-        if (cell_place_compare(&cells[count - 1], &cells[i]))
-            cells[count++] = cells[i];
-    plan->count = count;
 }
 
 static enum err plan_cells(struct row_plan *plan)
 {
     const struct table_row_write *write = plan->write;
     struct table_batch *batch = plan->batch;
-    if (batch->cell_room < write->cell_count + 1u) {
-        batch->cell_room = write->cell_count + 16u;
-        batch->cells = mem_realloc_array(batch->cells, batch->cell_room, sizeof *batch->cells);
-    }
+    batch_cells_begin(batch, write->cell_count + 1u);
     if (write->marker) {
         struct cell cell = {.id = CELL_MARKER, .timestamp_us = write->marker_timestamp_us};
         TRY(set_expiry(plan, &cell, write->marker_ttl_s, write->marker_expires_s));
-        push(plan, &cell);
+        batch_cells_add(plan->batch, &cell);
     }
     for (uint32_t i = 0; i < write->cell_count; i++)
         TRY(plan_cell(plan, &write->cells[i]));
-    if (!plan->sorted)
-        sort_cells(plan);
     return OK;
-}
-
-static void write_cells(const struct row_plan *plan, struct buf *out)
-{
-    const struct cell *cells = plan->batch->cells;
-    struct row_base base = {.timestamp_us = cells[0].timestamp_us};
-    for (size_t i = 0; i < plan->count && plan->times; i++)
-        if (cells[i].kind != CELL_LIVE) {
-            base.time_s = cells[i].time_s;
-            base.ttl_s = cells[i].ttl_s;
-            break;
-        }
-    if (plan->paths) {
-        row_begin_paths(out, &base, plan->times, &DELETION_NONE);
-        for (size_t i = 0; i < plan->count; i++)
-            row_add_path(out, &base, &cells[i]);
-        return;
-    }
-    row_begin(out, &base, plan->times, &DELETION_NONE);
-    for (size_t i = 0; i < plan->count; i++) {
-        const struct cell *cell = &cells[i];
-        if (cell->kind == CELL_LIVE && cell->id && cell->timestamp_us == base.timestamp_us)
-            row_add_live(out, cell->id, cell->value);
-        else
-            row_add(out, &base, cell);
-    }
 }
 
 /* Whether the cells are of the static row; one row has either kind. */
@@ -214,19 +150,18 @@ enum err table_batch_cells(struct table_batch *batch, struct table *table,
                            const struct table_row_write *write)
 {
     TRY(check_table(table));
-    struct row_plan plan = {
-        .batch = batch, .shape = table_shape(table), .write = write, .sorted = true};
+    struct row_plan plan = {.batch = batch, .shape = table_shape(table), .write = write};
     bool of_static;
     TRY(find_kind(plan.shape, write, &of_static));
     enum err err = put_row_key(batch, table, &write->key, of_static);
     if (!err)
         err = plan_cells(&plan);
-    if (!err && plan.count) {
+    if (!err && batch->cell_count) {
         buf_reset(&batch->row);
-        write_cells(&plan, &batch->row);
+        batch_cells_write(batch, &batch->row);
         err = buf_error(&batch->row);
     }
-    if (!err && plan.count) {
+    if (!err && batch->cell_count) {
         ops_add(&batch->ops, OP_MERGE, buf_str(&batch->key), buf_str(&batch->row));
         err = buf_error(&batch->ops);
     }
@@ -334,7 +269,8 @@ enum err table_batch_delete_range(struct table_batch *batch, struct table *table
                         .path = buf_str(&path)};
     struct row_base base = {.timestamp_us = timestamp_us, .time_s = cell.time_s};
     buf_reset(&batch->row);
-    row_begin_paths(&batch->row, &base, true, &DELETION_NONE);
+    struct deletion none = {.timestamp_us = INT64_MIN, .of_partition = true};
+    row_begin_paths(&batch->row, &base, true, &none);
     row_add_path(&batch->row, &base, &cell);
     buf_deinit(&path);
     batch_note_head(batch, table);

@@ -11,7 +11,8 @@
  *    older than a purged tombstone stands.
  * 2. Operands of merges are never touched; the row is seen once they are folded, at the next such
  *    compaction.
- * 3. Deletions of partitions themselves stay: rows that were operands this time need them.
+ * 3. Deletions of partitions and of ranges themselves stay: rows that were operands this time need
+ *    them.
  * 4. A scan that lasts longer than the grace may miss rows that expired during it, nothing else.
  */
 #include "table/filter.h"
@@ -31,8 +32,8 @@ struct factory {
 struct filter {
     int64_t purge_before_s;
     bool active;
-    struct buf partition; /* of the last deletion of a partition that was seen */
-    struct deletion deletion;
+    struct buf partition; /* of the last head of a partition that was seen */
+    struct head head;
     struct buf row;
 };
 
@@ -40,27 +41,33 @@ static void filter_free(void *state)
 {
     struct filter *filter = state;
     buf_deinit(&filter->partition);
+    head_deinit(&filter->head);
     buf_deinit(&filter->row);
     mem_free(filter);
 }
 
-/* The deletion that covers the row of key. A record that deletes a partition has a key that ends
- * in its kind, and all keys of the partition begin with what is before. */
+/* What is deleted of the row of key. The head of a partition has a key that ends in its kind, and
+ * all keys of the partition begin with what is before. */
 static struct deletion covering(const struct filter *filter, struct str key)
 {
-    bool inside = filter->partition.bytes && key.bytes > filter->partition.bytes &&
-                  memcmp(key.ptr, filter->partition.ptr, filter->partition.bytes) == 0;
-    return inside ? filter->deletion : DELETION_NONE;
+    size_t kind_at = filter->partition.bytes;
+    if (!kind_at || key.bytes <= kind_at || memcmp(key.ptr, filter->partition.ptr, kind_at) != 0)
+        return DELETION_NONE;
+    int64_t timestamp_us = filter->head.deletion.timestamp_us;
+    if (key.ptr[kind_at] == KEY_REGULAR_ROW)
+        timestamp_us = head_cover(&filter->head, str_slice(key, kind_at + 1, key.bytes));
+    return (struct deletion){.timestamp_us = timestamp_us, .time_s = INT64_MAX};
 }
 
-static bool note_deletion(struct filter *filter, struct str key, struct str value)
+static bool note_head(struct filter *filter, struct str key, struct str value)
 {
     struct row_reader reader;
     if (row_reader_init(&reader, value) || !reader.deletion.of_partition)
         return false;
     buf_reset(&filter->partition);
     buf_append(&filter->partition, key.ptr, key.bytes - 1);
-    filter->deletion = reader.deletion;
+    if (head_load(&filter->head, value))
+        buf_reset(&filter->partition);
     return true;
 }
 
@@ -73,7 +80,7 @@ static unsigned char filter_row(void *state, int level, const char *key_ptr, siz
     *ret_changed = 0;
     if (!filter->active || key.bytes <= KEY_PREFIX_BYTES || key.ptr[0] != KEY_ROW)
         return FILTER_KEEP;
-    if (note_deletion(filter, key, row))
+    if (note_head(filter, key, row))
         return FILTER_KEEP;
     bool changed = false;
     struct deletion cover = covering(filter, key);
@@ -98,6 +105,7 @@ static rocksdb_compactionfilter_t *filter_create(void *state,
 {
     struct factory *factory = state;
     struct filter *filter = mem_zero(sizeof *filter);
+    filter->head.deletion = DELETION_NONE;
     filter->active = rocksdb_compactionfiltercontext_is_full_compaction(context);
     filter->purge_before_s = factory->now_us(factory->owner) / 1000000 - FILTER_GRACE_S;
     return rocksdb_compactionfilter_create(filter, filter_free, filter_row, filter_name);

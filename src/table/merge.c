@@ -125,8 +125,10 @@ static enum err merge_inputs(struct input *inputs, const struct str *rows, size_
     struct deletion deletion = DELETION_NONE;
     for (size_t i = 0; i < count; i++) {
         TRY(row_reader_init(&inputs[i].reader, rows[i]));
+        bool head = deletion.of_partition | inputs[i].reader.deletion.of_partition;
         if (deletion_newer(&inputs[i].reader.deletion, &deletion))
             deletion = inputs[i].reader.deletion;
+        deletion.of_partition = head;
     }
     for (size_t i = 0; i < count; i++) {
         inputs[i].reader.deletion = deletion;

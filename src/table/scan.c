@@ -13,8 +13,10 @@
  * 1. Every builder of the scan has as many rows as were given since the last batch.
  * 2. columns are sorted so that regular and static ones each stand by rising id.
  */
+#include "base/endian.h"
 #include "base/mem.h"
 #include "table/cell.h"
+#include "table/range.h"
 #include "table/store.h"
 
 #include <stdlib.h>
@@ -28,6 +30,10 @@ struct output {
     size_t place; /* in the batch */
     const struct encoding *encoding;
     struct builder *builder;
+    bool many; /* cells with paths */
+    uint32_t
+        count; /* elements of the row that were found; of a STRUCT the fields that are filled */
+    bool any;
 };
 
 struct table_scan {
@@ -46,7 +52,8 @@ struct table_scan {
 
     /* The partition we are in. */
     struct buf partition; /* empty = none */
-    struct deletion deletion;
+    struct head head;
+    int64_t cover_us; /* cells of the record that is read are deleted up to here */
     struct buf static_row;
     bool static_live;
     bool has_row;
@@ -76,6 +83,7 @@ static enum err add_output(struct table_scan *scan, size_t place)
         return ERR_INVALID;
     struct output output = {.place = place, .encoding = &shape->encodings[column]};
     output.id = shape->ids[column];
+    output.many = shape->definition.columns[column].cells == TABLE_MANY_CELLS;
     if (column < shape->partition_count) {
         output.source = FROM_PARTITION;
         output.index = column;
@@ -110,8 +118,14 @@ static enum err add_outputs(struct table_scan *scan)
 
 static bool is_live(const struct table_scan *scan, const struct cell *cell)
 {
-    return cell_is_live(cell, scan->now_s) && (scan->deletion.timestamp_us == INT64_MIN ||
-                                               cell->timestamp_us > scan->deletion.timestamp_us);
+    return cell_is_live(cell, scan->now_s) &&
+           (scan->cover_us == INT64_MIN || cell->timestamp_us > scan->cover_us);
+}
+
+/* Not of a column that was dropped. */
+static bool is_known(const struct shape *shape, uint32_t id)
+{
+    return id == CELL_MARKER || (id < shape->id_limit && shape->index_of_id[id] != UINT32_MAX);
 }
 
 /* The marker comes first, so one cell is looked at as a rule. */
@@ -122,8 +136,55 @@ static enum err row_is_live(const struct table_scan *scan, struct str row, bool 
     TRY(row_reader_init(&reader, row));
     *ret_live = false;
     while (!*ret_live && row_reader_next(&reader, &cell))
-        *ret_live = is_live(scan, &cell);
+        *ret_live = is_live(scan, &cell) && is_known(scan->shape, cell.id);
     return reader.bytes.err;
+}
+
+/* ---- columns of many cells ---- */
+
+static enum err add_field(struct output *output, const struct cell *cell)
+{
+    struct builder *builder = output->builder;
+    uint32_t field = cell->path.bytes == 2 ? get_be16(cell->path.ptr) : UINT32_MAX;
+    if (field < output->count || field >= builder->child_count)
+        return OK; /* no field that the type has */
+    for (; output->count < field; output->count++)
+        builder_null(builder->children[output->count]);
+    output->any = true;
+    output->count++;
+    return encoding_read(&output->encoding->children[field], cell->value, builder->children[field]);
+}
+
+static enum err add_element(struct output *output, const struct cell *cell)
+{
+    const struct encoding *children = output->encoding->children;
+    struct builder **builders = output->builder->children;
+    if (!cell->path.ptr)
+        return OK;
+    if (output->encoding->type->kind == TYPE_STRUCT)
+        return add_field(output, cell);
+    output->any = true;
+    if (output->encoding->type->kind == TYPE_ARRAY)
+        return encoding_read(&children[0], output->encoding->is_set ? cell->path : cell->value,
+                             builders[0]);
+    TRY(encoding_read(&children[0], cell->path, builders[0]));
+    return encoding_read(&children[1], cell->value, builders[1]);
+}
+
+/* No cell of the column is left in the row. */
+static void end_output(struct output *output)
+{
+    struct builder *builder = output->builder;
+    if (!output->many || !output->any) {
+        builder_null(builder);
+        return;
+    }
+    if (output->encoding->type->kind == TYPE_STRUCT)
+        for (; output->count < builder->child_count; output->count++)
+            builder_null(builder->children[output->count]);
+    builder_valid(builder);
+    output->any = false;
+    output->count = 0;
 }
 
 /* The cells of a row into the outputs of a source; an empty row gives nulls. */
@@ -137,10 +198,16 @@ static enum err put_cells(struct table_scan *scan, enum source source, struct st
         TRY(row_reader_init(&reader, row));
     while (output < end && row_reader_next(&reader, &cell)) {
         for (; output < end && output->id < cell.id; output++)
-            builder_null(output->builder);
+            end_output(output);
         if (output == end || output->id != cell.id)
             continue;
-        if (is_live(scan, &cell))
+        bool live = is_live(scan, &cell);
+        if (output->many) {
+            if (live)
+                TRY(add_element(output, &cell));
+            continue;
+        }
+        if (live)
             TRY(encoding_read(output->encoding, cell.value, output->builder));
         else
             builder_null(output->builder);
@@ -148,8 +215,15 @@ static enum err put_cells(struct table_scan *scan, enum source source, struct st
     }
     TRY(reader.bytes.err);
     for (; output < end; output++)
-        builder_null(output->builder);
+        end_output(output);
     return OK;
+}
+
+/* The static values are deleted with the partition only. */
+static enum err put_statics(struct table_scan *scan)
+{
+    scan->cover_us = scan->head.deletion.timestamp_us;
+    return put_cells(scan, FROM_STATIC, buf_str(&scan->static_row));
 }
 
 static enum err put_partition(struct table_scan *scan, struct str partition)
@@ -182,12 +256,15 @@ static enum err put_clustering(struct table_scan *scan, struct str clustering)
 static enum err put_row(struct table_scan *scan, const struct key_parts *parts, struct str row)
 {
     bool live;
+    int64_t cover_us = head_cover(&scan->head, parts->clustering);
+    scan->cover_us = cover_us;
     TRY(row_is_live(scan, row, &live));
     if (!live)
         return OK;
     TRY(put_partition(scan, parts->partition));
     TRY(put_clustering(scan, parts->clustering));
-    TRY(put_cells(scan, FROM_STATIC, buf_str(&scan->static_row)));
+    TRY(put_statics(scan));
+    scan->cover_us = cover_us;
     TRY(put_cells(scan, FROM_REGULAR, row));
     scan->has_row = true;
     scan->rows++;
@@ -196,19 +273,12 @@ static enum err put_row(struct table_scan *scan, const struct key_parts *parts, 
 
 /* ---- partitions ---- */
 
-static enum err set_deletion(struct table_scan *scan, struct str record)
-{
-    struct row_reader reader;
-    TRY(row_reader_init(&reader, record));
-    scan->deletion = reader.deletion;
-    return OK;
-}
-
 static enum err set_static(struct table_scan *scan, struct str record)
 {
     buf_reset(&scan->static_row);
     buf_str_append(&scan->static_row, record);
     TRY(buf_error(&scan->static_row));
+    scan->cover_us = scan->head.deletion.timestamp_us;
     return row_is_live(scan, record, &scan->static_live);
 }
 
@@ -225,9 +295,11 @@ static enum err get_record(struct table_scan *scan, enum key_kind kind, struct b
 static enum err get_records(struct table_scan *scan)
 {
     struct buf record = {0};
-    enum err err = get_record(scan, KEY_PARTITION_DELETION, &record);
+    enum err err = OK;
+    if (table_has_heads(scan->table))
+        err = get_record(scan, KEY_PARTITION_DELETION, &record);
     if (!err && record.bytes)
-        err = set_deletion(scan, buf_str(&record));
+        err = head_load(&scan->head, buf_str(&record));
     buf_reset(&record);
     if (!err && scan->shape->has_static)
         err = get_record(scan, KEY_STATIC_ROW, &record);
@@ -243,7 +315,7 @@ static enum err enter_partition(struct table_scan *scan, struct str partition, b
     buf_reset(&scan->partition);
     buf_str_append(&scan->partition, partition);
     TRY(buf_error(&scan->partition));
-    scan->deletion = DELETION_NONE;
+    head_reset(&scan->head);
     buf_reset(&scan->static_row);
     scan->static_live = false;
     scan->has_row = false;
@@ -257,12 +329,12 @@ static enum err leave_partition(struct table_scan *scan)
         TRY(put_partition(scan, buf_str(&scan->partition)));
         for (size_t i = scan->source_at[FROM_CLUSTERING]; i < scan->source_at[FROM_STATIC]; i++)
             builder_null(scan->outputs[i].builder);
-        TRY(put_cells(scan, FROM_STATIC, buf_str(&scan->static_row)));
+        TRY(put_statics(scan));
         TRY(put_cells(scan, FROM_REGULAR, STR_NONE));
         scan->rows++;
     }
     buf_reset(&scan->partition);
-    scan->deletion = DELETION_NONE;
+    head_reset(&scan->head);
     return OK;
 }
 
@@ -273,7 +345,8 @@ static enum err take_record(struct table_scan *scan, const struct key_parts *par
         return put_row(scan, parts, record);
     if (scan->reverse)
         return OK; /* known since the partition was entered */
-    return parts->kind == KEY_STATIC_ROW ? set_static(scan, record) : set_deletion(scan, record);
+    return parts->kind == KEY_STATIC_ROW ? set_static(scan, record)
+                                         : head_load(&scan->head, record);
 }
 
 /* Looks at the record under the cursor and moves on, unless a partition had to be left first. */
@@ -345,7 +418,7 @@ static struct table_scan *scan_new(struct table *table, const struct type *wante
     scan->shape = table_shape(table);
     scan->schema = wanted ? wanted : scan->shape->schema;
     scan->now_s = store_now_us(table->store) / 1000000;
-    scan->deletion = DELETION_NONE;
+    scan->head.deletion = DELETION_NONE;
     scan->outputs = mem_array(scan->schema->field_count + 1, sizeof *scan->outputs);
     scan->partition_values =
         mem_array(scan->shape->partition_count + 1, sizeof *scan->partition_values);
@@ -365,6 +438,7 @@ void table_scan_close(struct table_scan *scan)
         builder_free(scan->outputs[i].builder);
     mem_free(scan->outputs);
     mem_free(scan->partition_values);
+    head_deinit(&scan->head);
     buf_deinit(&scan->partition);
     buf_deinit(&scan->static_row);
     buf_deinit(&scan->scratch);

@@ -160,6 +160,8 @@ static enum err derive_encoding(struct shape *shape, size_t index, struct diag *
     TRY(encoding_make(&shape->arena, column->type, column->declared, diag, encoding));
     if (shape->narrow_decimals && role_is_key(column->role))
         encoding->wide = false;
+    if (encoding->foreign && column->cells == TABLE_MANY_CELLS)
+        return diag_set(diag, ERR_INVALID, 0, 0, "a collection of many cells needs a CQL type");
     if (role_is_key(column->role) &&
         !key_encoding_fits(column->role, encoding, column->declared.bytes != 0))
         return diag_set(diag, ERR_INVALID, 0, 0, "its type cannot be part of a key");
