@@ -296,3 +296,44 @@ struct kafka_fetch_request *make_fetch(struct rig *rig, const char *topic, int32
     request->topics->partitions->partition_max_bytes = 1 << 20;
     return request;
 }
+
+/* ---- what comes back ---- */
+
+struct kafka_produce_response_partition *client_produce(struct client *client, int16_t version,
+                                                        struct kafka_produce_request *request)
+{
+    struct kafka_produce_response *r = client_call(client, KAFKA_KEY_PRODUCE, version, request);
+    assert_int_equal(r->responses_count, 1);
+    assert_int_equal(r->responses->partition_responses_count, 1);
+    return r->responses->partition_responses;
+}
+
+struct kafka_fetch_response_partition *fetch_only(struct kafka_fetch_response *r)
+{
+    assert_int_equal(r->error_code, 0);
+    assert_int_equal(r->responses_count, 1);
+    assert_int_equal(r->responses->partitions_count, 1);
+    return r->responses->partitions;
+}
+
+struct kafka_fetch_response_partition *client_fetch(struct client *client, int16_t version,
+                                                    struct kafka_fetch_request *request)
+{
+    return fetch_only(client_call(client, KAFKA_KEY_FETCH, version, request));
+}
+
+/* Number of records, and the offset of the first. */
+int count_records(struct str records, int64_t *ret_first)
+{
+    int count = 0;
+    *ret_first = -1;
+    for (size_t at = 0; at < records.bytes;) {
+        struct record_batch batch;
+        assert_ok(record_batch_parse(records.ptr + at, records.bytes - at, true, &batch));
+        if (*ret_first < 0)
+            *ret_first = batch.base_offset;
+        count += batch.count;
+        at += batch.bytes_count;
+    }
+    return count;
+}

@@ -63,4 +63,13 @@ struct kafka_produce_request *make_produce(struct rig *rig, const char *topic, i
 struct kafka_fetch_request *make_fetch(struct rig *rig, const char *topic, int32_t index,
                                        int64_t offset);
 
+/* The answer's only partition. */
+struct kafka_produce_response_partition *client_produce(struct client *client, int16_t version,
+                                                        struct kafka_produce_request *request);
+struct kafka_fetch_response_partition *client_fetch(struct client *client, int16_t version,
+                                                    struct kafka_fetch_request *request);
+struct kafka_fetch_response_partition *fetch_only(struct kafka_fetch_response *r);
+/* Number of records; the first one's offset, -1 = none. Checks every sum. */
+int count_records(struct str records, int64_t *ret_first);
+
 #endif

@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: MIT */
+/* Fetch: limits, waiting, sessions, committed records; ListOffsets. */
+#include "serve/kafka/harness.h"
+
+#include "base/endian.h"
+
+#define FETCH KAFKA_KEY_FETCH
+#define PRODUCE KAFKA_KEY_PRODUCE
+
+static struct rig rig;
+
+static int up(void **state)
+{
+    rig_up(&rig, NULL);
+    return 0;
+}
+
+static int down(void **state)
+{
+    rig_down(&rig);
+    return 0;
+}
+
+/* ---- Fetch ---- */
+
+static void test_fetch_versions(void **state)
+{
+    struct log_topic *topic = rig_topic(&rig, "t", 1);
+    rig_append(&rig, "t", 0, rig_batch(&rig, 0, 3));
+    rig_append(&rig, "t", 0, rig_batch(&rig, 3, 3));
+    struct client *client = client_new(&rig);
+    for (int16_t version = 4; version <= 18; version++) {
+        struct kafka_fetch_request *request = make_fetch(&rig, "t", 0, 4);
+        memcpy(request->topics->topic_id, log_topic_id(topic), 16);
+        struct kafka_fetch_response_partition *r = client_fetch(client, version, request);
+        int64_t first;
+        assert_int_equal(r->error_code, 0);
+        assert_int_equal(r->high_watermark, 6);
+        assert_int_equal(r->last_stable_offset, 6);
+        assert_int_equal(r->aborted_transactions_count, -1);
+        /* The batch that contains the offset. */
+        assert_int_equal(count_records(r->records, &first), 3);
+        assert_int_equal(first, 3);
+        request->isolation_level = 1;
+        r = client_fetch(client, version, request);
+        assert_int_equal(r->aborted_transactions_count, 0);
+        assert_int_equal(count_records(r->records, &first), 3);
+    }
+    client_free(client);
+}
+
+static void test_fetch_errors(void **state)
+{
+    struct log_topic *topic = rig_topic(&rig, "t", 1);
+    rig_append(&rig, "t", 0, rig_batch(&rig, 0, 3));
+    struct client *client = client_new(&rig);
+    assert_int_equal(client_fetch(client, 12, make_fetch(&rig, "none", 0, 0))->error_code,
+                     KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    assert_int_equal(client_fetch(client, 12, make_fetch(&rig, "t", 9, 0))->error_code,
+                     KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    assert_int_equal(client_fetch(client, 13, make_fetch(&rig, "t", 0, 0))->error_code,
+                     KAFKA_UNKNOWN_TOPIC_ID);
+    struct kafka_fetch_request *request = make_fetch(&rig, "t", 9, 0);
+    memcpy(request->topics->topic_id, log_topic_id(topic), 16);
+    assert_int_equal(client_fetch(client, 13, request)->error_code,
+                     KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    assert_int_equal(client_fetch(client, 12, make_fetch(&rig, "t", 0, 4))->error_code,
+                     KAFKA_OFFSET_OUT_OF_RANGE);
+    assert_int_equal(client_fetch(client, 12, make_fetch(&rig, "t", 0, -1))->error_code,
+                     KAFKA_OFFSET_OUT_OF_RANGE);
+    request = make_fetch(&rig, "t", 0, 0);
+    request->topics->partitions->current_leader_epoch = 5;
+    struct kafka_fetch_response_partition *r = client_fetch(client, 12, request);
+    assert_int_equal(r->error_code, KAFKA_UNKNOWN_LEADER_EPOCH);
+    assert_int_equal(r->current_leader.leader_id, 1);
+    request->topics->partitions->current_leader_epoch = 0;
+    assert_int_equal(client_fetch(client, 12, request)->error_code, 0);
+    client_free(client);
+}
+
+/* max_wait is kept, min_bytes too, and what comes meanwhile wakes. */
+static void test_long_poll(void **state)
+{
+    rig_topic(&rig, "t", 2);
+    struct client *client = client_new(&rig);
+    rig_turns(&rig, 5);
+    int64_t before = io_now_ns(rig.io);
+    struct kafka_fetch_response_partition *r =
+        client_fetch(client, 12, make_fetch(&rig, "t", 0, 0));
+    assert_int_equal(r->records.bytes, 0);
+    assert_non_null(r->records.ptr);
+    assert_int_equal((io_now_ns(rig.io) - before) / 1000000, 500);
+    struct kafka_fetch_request *request = make_fetch(&rig, "t", 0, 0);
+    request->max_wait_ms = 10000;
+    client_send(client, FETCH, 12, request);
+    rig_pass(&rig, 50);
+    struct kafka_broker_status status;
+    kafka_broker_status(rig.broker, &status);
+    assert_int_equal(status.fetches_waiting, 1);
+    rig_append(&rig, "t", 1, rig_batch(&rig, 0, 1));
+    rig_pass(&rig, 50);
+    assert_int_equal(client_waiting(client), 0);
+    rig_append(&rig, "t", 0, rig_batch(&rig, 0, 1));
+    rig_pass(&rig, 1);
+    assert_int_equal(client_waiting(client), 1);
+    assert_true(fetch_only(client_receive(client, 1))->records.bytes > 0);
+    /* min_bytes: one batch is not enough, three are. */
+    request = make_fetch(&rig, "t", 0, 0);
+    request->max_wait_ms = 10000;
+    request->min_bytes = (int32_t)(rig_batch(&rig, 0, 1).bytes * 3);
+    client_send(client, FETCH, 12, request);
+    rig_pass(&rig, 10);
+    rig_append(&rig, "t", 0, rig_batch(&rig, 0, 1));
+    rig_pass(&rig, 10);
+    assert_int_equal(client_waiting(client), 0);
+    rig_append(&rig, "t", 0, rig_batch(&rig, 0, 1));
+    rig_pass(&rig, 10);
+    int64_t first;
+    assert_int_equal(count_records(fetch_only(client_receive(client, 1))->records, &first), 3);
+    assert_int_equal(first, 0);
+    client_free(client);
+}
+
+static void test_fetch_limits(void **state)
+{
+    rig_topic(&rig, "t", 2);
+    for (int i = 0; i < 10; i++)
+        for (int index = 0; index < 2; index++)
+            rig_append(&rig, "t", index, rig_batch(&rig, 10, 10));
+    int32_t one = (int32_t)rig_batch(&rig, 10, 10).bytes;
+    struct client *client = client_new(&rig);
+    int64_t first;
+    struct kafka_fetch_request *request = make_fetch(&rig, "t", 0, 0);
+    request->topics->partitions->partition_max_bytes = 1;
+    assert_int_equal(count_records(client_fetch(client, 12, request)->records, &first), 10);
+    request->topics->partitions->partition_max_bytes = one * 3 + 1;
+    assert_int_equal(count_records(client_fetch(client, 12, request)->records, &first), 30);
+    request->topics->partitions->partition_max_bytes = 1 << 20;
+    request->max_bytes = one * 2 + 10;
+    assert_int_equal(count_records(client_fetch(client, 12, request)->records, &first), 20);
+    /* Two partitions: the second gets what is left, and nothing that does not fit. */
+    struct kafka_fetch_request_partition *two =
+        KAFKA_NEW(&rig.arena, kafka_fetch_request_partition, 2);
+    two[0] = two[1] = request->topics->partitions[0];
+    two[1].partition = 1;
+    request->topics->partitions = two;
+    request->topics->partitions_count = 2;
+    request->max_bytes = one * 12 - 1;
+    struct kafka_fetch_response *r = client_call(client, FETCH, 12, request);
+    assert_int_equal(r->responses->partitions_count, 2);
+    assert_int_equal(count_records(r->responses->partitions[0].records, &first), 100);
+    assert_int_equal(count_records(r->responses->partitions[1].records, &first), 10);
+    request->max_bytes = 1;
+    r = client_call(client, FETCH, 12, request);
+    assert_int_equal(count_records(r->responses->partitions[0].records, &first), 10);
+    assert_int_equal(r->responses->partitions[1].records.bytes, 0);
+    assert_int_equal(r->responses->partitions[1].high_watermark, 100);
+    client_free(client);
+}
+
+static void test_zstd_for_old(void **state)
+{
+    rig_topic(&rig, "t", 1);
+    struct record_batch_builder builder = {0};
+    record_batch_builder_init(&builder, CODEC_ZSTD, 64 << 20);
+    record_batch_builder_add(&builder, 1000, STR("k"), STR("v"), NULL, 0);
+    rig_append(&rig, "t", 0, rig_batch_of(&rig, &builder));
+    struct client *client = client_new(&rig);
+    assert_int_equal(client_fetch(client, 9, make_fetch(&rig, "t", 0, 0))->error_code,
+                     KAFKA_UNSUPPORTED_COMPRESSION_TYPE);
+    assert_int_equal(client_fetch(client, 10, make_fetch(&rig, "t", 0, 0))->error_code, 0);
+    client_free(client);
+}
+
+/* Big runs come from the segment's file: all records, in order, none twice. */
+static void test_big_reads(void **state)
+{
+    rig_topic(&rig, "t", 1);
+    char *big = arena_zero(&rig.arena, 90000);
+    for (int i = 0; i < 100; i++) {
+        struct record_batch_builder builder = {0};
+        record_batch_builder_init(&builder, CODEC_NONE, 64 << 20);
+        record_batch_builder_add(&builder, 1000, STR("k"), str_from(big, 90000), NULL, 0);
+        rig_append(&rig, "t", 0, rig_batch_of(&rig, &builder));
+    }
+    struct client *client = client_new(&rig);
+    int64_t next = 0, first;
+    while (next < 100) {
+        struct kafka_fetch_response_partition *r =
+            client_fetch(client, 12, make_fetch(&rig, "t", 0, next));
+        assert_int_equal(r->error_code, 0);
+        int count = count_records(r->records, &first);
+        assert_true(count > 0);
+        assert_int_equal(first, next);
+        next += count;
+    }
+    client_free(client);
+}
+
+/* ---- sessions ---- */
+
+static struct kafka_fetch_request *session(struct kafka_fetch_request *request, int32_t id,
+                                           int32_t epoch)
+{
+    request->session_id = id;
+    request->session_epoch = epoch;
+    request->max_wait_ms = 100;
+    return request;
+}
+
+static void test_session(void **state)
+{
+    rig_topic(&rig, "t", 10);
+    struct client *client = client_new(&rig);
+    struct kafka_fetch_request *request = make_fetch(&rig, "t", 0, 0);
+    struct kafka_fetch_request_partition *parts =
+        KAFKA_NEW(&rig.arena, kafka_fetch_request_partition, 10);
+    for (int32_t i = 0; i < 10; i++) {
+        parts[i] = request->topics->partitions[0];
+        parts[i].partition = i;
+    }
+    request->topics->partitions = parts;
+    request->topics->partitions_count = 10;
+    struct kafka_fetch_response *r = client_call(client, FETCH, 12, session(request, 0, 0));
+    int32_t id = r->session_id;
+    assert_true(id > 0);
+    assert_int_equal(r->responses->partitions_count, 10);
+    for (int32_t i = 0; i < 10; i++)
+        assert_int_equal(r->responses->partitions[i].partition_index, i);
+    /* Nothing new. */
+    r = client_call(client, FETCH, 12, session(make_fetch(&rig, NULL, 0, 0), id, 1));
+    assert_int_equal(r->error_code, 0);
+    assert_int_equal(r->session_id, id);
+    assert_int_equal(r->responses_count, 0);
+    /* One moves while the session sleeps, one while it waits. */
+    rig_append(&rig, "t", 7, rig_batch(&rig, 0, 2));
+    r = client_call(client, FETCH, 12, session(make_fetch(&rig, NULL, 0, 0), id, 2));
+    assert_int_equal(fetch_only(r)->partition_index, 7);
+    /* Not asked further: told again; asked further: no more. */
+    r = client_call(client, FETCH, 12, session(make_fetch(&rig, NULL, 0, 0), id, 3));
+    assert_int_equal(fetch_only(r)->partition_index, 7);
+    client_send(client, FETCH, 12, session(make_fetch(&rig, "t", 7, 2), id, 4));
+    rig_pass(&rig, 20);
+    assert_int_equal(client_waiting(client), 0);
+    rig_append(&rig, "t", 3, rig_batch(&rig, 0, 2));
+    r = client_receive(client, 20);
+    assert_int_equal(fetch_only(r)->partition_index, 3);
+    /* Forgotten ones are not told of. */
+    request = session(make_fetch(&rig, "t", 3, 2), id, 5);
+    request->forgotten_topics_data = KAFKA_NEW(&rig.arena, kafka_fetch_request_forgotten_topic, 1);
+    request->forgotten_topics_data_count = 1;
+    request->forgotten_topics_data->topic = STR("t");
+    request->forgotten_topics_data->partitions = (int32_t[]){5, 6};
+    request->forgotten_topics_data->partitions_count = 2;
+    client_send(client, FETCH, 12, request);
+    rig_pass(&rig, 10);
+    rig_append(&rig, "t", 5, rig_batch(&rig, 0, 2));
+    rig_append(&rig, "t", 4, rig_batch(&rig, 0, 2));
+    assert_int_equal(fetch_only(client_receive(client, 50))->partition_index, 4);
+    /* Epochs and ids. */
+    r = client_call(client, FETCH, 12, session(make_fetch(&rig, NULL, 0, 0), id, 9));
+    assert_int_equal(r->error_code, KAFKA_INVALID_FETCH_SESSION_EPOCH);
+    r = client_call(client, FETCH, 12, session(make_fetch(&rig, NULL, 0, 0), id + 1, 1));
+    assert_int_equal(r->error_code, KAFKA_FETCH_SESSION_ID_NOT_FOUND);
+    r = client_call(client, FETCH, 13, session(make_fetch(&rig, NULL, 0, 0), id, 6));
+    assert_int_equal(r->error_code, KAFKA_FETCH_SESSION_TOPIC_ID_ERROR);
+    struct kafka_broker_status status;
+    kafka_broker_status(rig.broker, &status);
+    assert_int_equal(status.fetch_sessions, 1);
+    client_call(client, FETCH, 12, session(make_fetch(&rig, "t", 0, 0), id, -1));
+    kafka_broker_status(rig.broker, &status);
+    assert_int_equal(status.fetch_sessions, 0);
+    client_free(client);
+}
+
+/* A session's topic is deleted, and made again. */
+static void test_session_deleted(void **state)
+{
+    rig_topic(&rig, "t", 1);
+    struct client *client = client_new(&rig);
+    struct kafka_fetch_response *r =
+        client_call(client, FETCH, 12, session(make_fetch(&rig, "t", 0, 0), 0, 0));
+    int32_t id = r->session_id;
+    struct kafka_fetch_request *request = session(make_fetch(&rig, NULL, 0, 0), id, 1);
+    request->max_wait_ms = 10000;
+    client_send(client, FETCH, 12, request);
+    rig_pass(&rig, 10);
+    assert_ok(log_topic_delete(rig.log, STR("t")));
+    r = client_receive(client, 1000);
+    assert_non_null(r);
+    assert_int_equal(fetch_only(r)->error_code, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    rig_topic(&rig, "t", 1);
+    rig_append(&rig, "t", 0, rig_batch(&rig, 0, 2));
+    r = client_call(client, FETCH, 12, session(make_fetch(&rig, NULL, 0, 0), id, 2));
+    assert_int_equal(fetch_only(r)->error_code, 0);
+    assert_true(fetch_only(r)->records.bytes > 0);
+    client_free(client);
+}
+
+static void test_session_eviction(void **state)
+{
+    rig_topic(&rig, "t", 1);
+    struct client *client = client_new(&rig);
+    struct kafka_fetch_request *request = session(make_fetch(&rig, "t", 0, 0), 0, 0);
+    request->max_wait_ms = 0;
+    int32_t first = 0;
+    for (int i = 0; i < 1001; i++) {
+        struct kafka_fetch_response *r = client_call(client, FETCH, 12, request);
+        assert_int_equal(r->session_id == 0, i == 1000);
+        first = i == 0 ? r->session_id : first;
+    }
+    rig_pass(&rig, 121 * 1000);
+    struct kafka_fetch_response *r = client_call(client, FETCH, 12, request);
+    assert_true(r->session_id != 0);
+    r = client_call(client, FETCH, 12, session(make_fetch(&rig, NULL, 0, 0), first, 1));
+    assert_int_equal(r->error_code, KAFKA_FETCH_SESSION_ID_NOT_FOUND);
+    client_free(client);
+}
+
+/* Many partitions at rest: those that move are told, whichever they are, and no others. */
+static void test_session_big(void **state)
+{
+    enum { PARTS = 3000 };
+    rig_topic(&rig, "t", PARTS);
+    struct client *client = client_new(&rig);
+    struct kafka_fetch_request *request = make_fetch(&rig, "t", 0, 0);
+    struct kafka_fetch_request_partition *parts =
+        KAFKA_NEW(&rig.arena, kafka_fetch_request_partition, PARTS);
+    for (int32_t i = 0; i < PARTS; i++) {
+        parts[i] = request->topics->partitions[0];
+        parts[i].partition = i;
+    }
+    request->topics->partitions = parts;
+    request->topics->partitions_count = PARTS;
+    struct kafka_fetch_response *r = client_call(client, FETCH, 12, session(request, 0, 0));
+    assert_int_equal(r->responses->partitions_count, PARTS);
+    int32_t id = r->session_id, moved = -1, forgotten;
+    for (int32_t epoch = 1; epoch < 50; epoch++) {
+        request = session(make_fetch(&rig, moved < 0 ? NULL : "t", moved, 1), id, epoch);
+        forgotten = (moved + 1) % PARTS;
+        if (moved >= 0) {
+            request->forgotten_topics_data =
+                KAFKA_NEW(&rig.arena, kafka_fetch_request_forgotten_topic, 1);
+            request->forgotten_topics_data_count = 1;
+            request->forgotten_topics_data->topic = STR("t");
+            request->forgotten_topics_data->partitions = &forgotten;
+            request->forgotten_topics_data->partitions_count = 1;
+        }
+        moved = epoch * 61 % PARTS;
+        rig_append(&rig, "t", moved, rig_batch(&rig, 0, 1));
+        r = client_call(client, FETCH, 12, request);
+        assert_int_equal(fetch_only(r)->partition_index, moved);
+    }
+    client_free(client);
+}
+
+/* ---- transactions ---- */
+
+struct producer {
+    struct client *client;
+    int64_t id;
+    int16_t epoch;
+    int32_t sequence;
+};
+
+static struct producer producer_new(const char *name)
+{
+    struct producer producer = {.client = client_new(&rig)};
+    struct kafka_init_producer_id_request *request =
+        KAFKA_NEW(&rig.arena, kafka_init_producer_id_request, 1);
+    request->transactional_id = str_of(name);
+    request->transaction_timeout_ms = 60000;
+    struct kafka_init_producer_id_response *r =
+        client_call(producer.client, KAFKA_KEY_INIT_PRODUCER_ID, 3, request);
+    assert_int_equal(r->error_code, 0);
+    producer.id = r->producer_id;
+    producer.epoch = r->producer_epoch;
+    return producer;
+}
+
+static int16_t producer_send(struct producer *producer, const char *name)
+{
+    struct record_batch_builder builder = {0};
+    record_batch_builder_init(&builder, CODEC_NONE, 1 << 20);
+    builder.producer_id = producer->id;
+    builder.producer_epoch = producer->epoch;
+    builder.base_sequence = producer->sequence;
+    builder.attributes = BATCH_TRANSACTIONAL;
+    record_batch_builder_add(&builder, 1000, STR("k"), str_of(name), NULL, 0);
+    record_batch_builder_add(&builder, 1000, STR("k"), str_of(name), NULL, 0);
+    struct kafka_produce_request *request =
+        make_produce(&rig, "t", 0, rig_batch_of(&rig, &builder));
+    request->transactional_id = str_of(name);
+    int16_t code = client_produce(producer->client, 9, request)->error_code;
+    producer->sequence += code == 0 ? 2 : 0;
+    return code;
+}
+
+static void producer_begin(struct producer *producer, const char *name)
+{
+    struct kafka_add_partitions_to_txn_request *request =
+        KAFKA_NEW(&rig.arena, kafka_add_partitions_to_txn_request, 1);
+    request->v3_and_below_transactional_id = str_of(name);
+    request->v3_and_below_producer_id = producer->id;
+    request->v3_and_below_producer_epoch = producer->epoch;
+    request->v3_and_below_topics =
+        KAFKA_NEW(&rig.arena, kafka_add_partitions_to_txn_request_topic, 1);
+    request->v3_and_below_topics_count = 1;
+    request->v3_and_below_topics->name = STR("t");
+    request->v3_and_below_topics->partitions = arena_zero(&rig.arena, sizeof(int32_t));
+    request->v3_and_below_topics->partitions_count = 1;
+    for (int i = 0; i < 50; i++) {
+        struct kafka_add_partitions_to_txn_response *r =
+            client_call(producer->client, KAFKA_KEY_ADD_PARTITIONS_TO_TXN, 3, request);
+        int16_t code = r->results_by_topic_v3_and_below->results_by_partition->partition_error_code;
+        if (code == 0)
+            return;
+        assert_int_equal(code, KAFKA_CONCURRENT_TRANSACTIONS);
+        rig_pass(&rig, 20);
+    }
+    fail_msg("the transaction does not begin");
+}
+
+static void producer_end(struct producer *producer, const char *name, bool commit)
+{
+    struct kafka_end_txn_request *request = KAFKA_NEW(&rig.arena, kafka_end_txn_request, 1);
+    request->transactional_id = str_of(name);
+    request->producer_id = producer->id;
+    request->producer_epoch = producer->epoch;
+    request->committed = commit;
+    struct kafka_end_txn_response *r = client_call(producer->client, KAFKA_KEY_END_TXN, 3, request);
+    assert_int_equal(r->error_code, 0);
+}
+
+/* Readers of committed records stop at the open transaction, wake when it ends, and are told what
+ * was aborted. */
+static void test_committed(void **state)
+{
+    rig_topic(&rig, "t", 1);
+    struct client *client = client_new(&rig);
+    struct producer a = producer_new("a"), b = producer_new("b");
+    assert_int_not_equal(producer_send(&a, "a"), 0); /* the partition is not part of it yet */
+    rig_append(&rig, "t", 0, rig_batch(&rig, 0, 1));
+    producer_begin(&a, "a");
+    assert_int_equal(producer_send(&a, "a"), 0); /* 1, 2 */
+    producer_begin(&b, "b");
+    assert_int_equal(producer_send(&b, "b"), 0); /* 3, 4 */
+    struct kafka_fetch_request *request = make_fetch(&rig, "t", 0, 0);
+    int64_t first;
+    assert_int_equal(count_records(client_fetch(client, 12, request)->records, &first), 5);
+    request->isolation_level = 1;
+    struct kafka_fetch_response_partition *p = client_fetch(client, 12, request);
+    assert_int_equal(count_records(p->records, &first), 1);
+    assert_int_equal(p->last_stable_offset, 1);
+    assert_int_equal(p->high_watermark, 5);
+    struct kafka_fetch_request *wait = make_fetch(&rig, "t", 0, 1);
+    wait->isolation_level = 1;
+    wait->max_wait_ms = 10000;
+    client_send(client, FETCH, 12, wait);
+    rig_append(&rig, "t", 0, rig_batch(&rig, 0, 1)); /* 5 */
+    rig_pass(&rig, 100);
+    assert_int_equal(client_waiting(client), 0);
+    producer_end(&b, "b", true); /* 6: a is still the first */
+    rig_pass(&rig, 100);
+    assert_int_equal(client_waiting(client), 0);
+    producer_end(&a, "a", false); /* 7 */
+    struct kafka_fetch_response *r = client_receive(client, 1000);
+    assert_non_null(r);
+    p = fetch_only(r);
+    assert_int_equal(count_records(p->records, &first), 7);
+    assert_int_equal(first, 1);
+    assert_int_equal(p->aborted_transactions_count, 1);
+    assert_int_equal(p->aborted_transactions->producer_id, a.id);
+    assert_int_equal(p->aborted_transactions->first_offset, 1);
+    client_free(a.client);
+    client_free(b.client);
+    client_free(client);
+}
+
+/* ---- ListOffsets ---- */
+
+static struct kafka_list_offsets_response_partition *list(struct client *client, int16_t version,
+                                                          int64_t time)
+{
+    struct kafka_list_offsets_request *request =
+        KAFKA_NEW(&rig.arena, kafka_list_offsets_request, 1);
+    request->replica_id = -1;
+    request->topics = KAFKA_NEW(&rig.arena, kafka_list_offsets_request_topic, 1);
+    request->topics_count = 1;
+    request->topics->name = STR("t");
+    request->topics->partitions = KAFKA_NEW(&rig.arena, kafka_list_offsets_request_partition, 1);
+    request->topics->partitions_count = 1;
+    request->topics->partitions->timestamp = time;
+    struct kafka_list_offsets_response *r =
+        client_call(client, KAFKA_KEY_LIST_OFFSETS, version, request);
+    return r->topics->partitions;
+}
+
+static void test_list_offsets(void **state)
+{
+    rig_topic(&rig, "t", 1);
+    for (int i = 0; i < 5; i++) {
+        struct record_batch_builder builder = {0};
+        record_batch_builder_init(&builder, CODEC_LZ4, 1 << 20);
+        record_batch_builder_add(&builder, 1000 + i * 100, STR("k"), STR("v"), NULL, 0);
+        record_batch_builder_add(&builder, 1050 + i * 100, STR("k"), STR("v"), NULL, 0);
+        rig_append(&rig, "t", 0, rig_batch_of(&rig, &builder));
+    }
+    struct client *client = client_new(&rig);
+    for (int16_t version = 1; version <= 11; version++) {
+        assert_int_equal(list(client, version, -1)->offset, 10);
+        assert_int_equal(list(client, version, -2)->offset, 0);
+        struct kafka_list_offsets_response_partition *r = list(client, version, 1101);
+        assert_int_equal(r->offset, 3);
+        assert_int_equal(r->timestamp, 1150);
+        r = list(client, version, 5000);
+        assert_int_equal(r->offset, -1);
+        assert_int_equal(r->timestamp, -1);
+        r = list(client, version, -3);
+        assert_int_equal(r->error_code, version < 7 ? KAFKA_UNSUPPORTED_VERSION : 0);
+        assert_int_equal(r->offset, version < 7 ? -1 : 9);
+        r = list(client, version, -4);
+        assert_int_equal(r->offset, version < 8 ? -1 : 0);
+        assert_int_equal(list(client, version, -5)->offset, -1);
+        r = list(client, version, -6);
+        assert_int_equal(r->error_code, version < 11 ? KAFKA_UNSUPPORTED_VERSION : 0);
+    }
+    client_free(client);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_fetch_versions), TEST(test_fetch_errors),    TEST(test_long_poll),
+        TEST(test_fetch_limits),   TEST(test_zstd_for_old),    TEST(test_big_reads),
+        TEST(test_session),        TEST(test_session_deleted), TEST(test_session_eviction),
+        TEST(test_session_big),    TEST(test_committed),       TEST(test_list_offsets),
+    };
+    return RUN_TESTS(tests);
+}
