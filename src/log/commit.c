@@ -578,6 +578,9 @@ static void finish(struct log *log, struct log_group *group, enum err err)
     size_t count = group->item_count;
     group->item_count = 0;
     log_complete(log, group->items, count, err == OK ? OK : log_health(log));
+    /* What was queued behind counts on what failed: a producer's next batch must not come first. */
+    if (err != OK)
+        log_queue_fail(log, log_health(log));
     if (group->copies.room > 2 * LOG_GROUP_BYTES_MAX)
         buf_deinit(&group->copies);
 }
