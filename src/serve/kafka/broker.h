@@ -190,6 +190,8 @@ KAFKA_HANDLER(alter_partition_reassignments);
 KAFKA_HANDLER(list_partition_reassignments);
 KAFKA_HANDLER(describe_client_quotas);
 KAFKA_HANDLER(describe_quorum);
+KAFKA_HANDLER(alter_replica_log_dirs);
+KAFKA_HANDLER(describe_user_scram_credentials);
 /* group_api.c */ KAFKA_HANDLER(find_coordinator);
 KAFKA_HANDLER(join_group);
 KAFKA_HANDLER(sync_group);

@@ -74,6 +74,48 @@ void kafka_handle_describe_log_dirs(struct kafka_call *call)
     kafka_admin_do(call, describe_log_dirs, NULL);
 }
 
+/* ---- AlterReplicaLogDirs: to the one directory, where it is already ---- */
+
+#define MOVED_TOPIC struct kafka_alter_replica_log_dirs_response_result
+
+/* A topic may be named for several directories: it is answered for each. */
+static void move_topic(struct kafka_call *call,
+                       const struct kafka_alter_replica_log_dirs_request_dir *dir,
+                       const struct kafka_alter_replica_log_dirs_request_topic *asked,
+                       MOVED_TOPIC *answer)
+{
+    bool here = str_equal(dir->path, str_of(log_dir(call->broker->log)));
+    answer->topic_name = asked->name;
+    answer->partitions_count = asked->partitions_count;
+    answer->partitions = KAFKA_NEW(&call->arena, kafka_alter_replica_log_dirs_response_partition,
+                                   (size_t)asked->partitions_count);
+    for (int32_t i = 0; i < asked->partitions_count; i++) {
+        int16_t code = KAFKA_NONE;
+        answer->partitions[i].partition_index = asked->partitions[i];
+        if (!here)
+            code = KAFKA_LOG_DIR_NOT_FOUND;
+        else
+            (void)kafka_partition(call->broker, asked->name, asked->partitions[i], &code);
+        answer->partitions[i].error_code = code;
+    }
+}
+
+void kafka_handle_alter_replica_log_dirs(struct kafka_call *call)
+{
+    const struct kafka_alter_replica_log_dirs_request *request = call->request;
+    struct kafka_alter_replica_log_dirs_response *response = call->response;
+    size_t count = 0;
+    for (int32_t i = 0; i < request->dirs_count; i++)
+        count += (size_t)request->dirs[i].topics_count;
+    response->results =
+        KAFKA_NEW(&call->arena, kafka_alter_replica_log_dirs_response_result, count);
+    for (int32_t i = 0; i < request->dirs_count; i++)
+        for (int32_t j = 0; j < request->dirs[i].topics_count; j++)
+            move_topic(call, &request->dirs[i], &request->dirs[i].topics[j],
+                       &response->results[response->results_count++]);
+    kafka_answer(call);
+}
+
 /* ---- DescribeProducers ---- */
 
 static void producers(struct kafka_call *call, struct log_partition *partition,
@@ -349,6 +391,27 @@ void kafka_handle_describe_client_quotas(struct kafka_call *call)
             response->error_message = problem;
             response->entries_count = -1;
         }
+    }
+    kafka_answer(call);
+}
+
+/* ---- SCRAM users: there are none ---- */
+
+void kafka_handle_describe_user_scram_credentials(struct kafka_call *call)
+{
+    const struct kafka_describe_user_scram_credentials_request *request = call->request;
+    struct kafka_describe_user_scram_credentials_response *response = call->response;
+    size_t count = request->users_count > 0 ? (size_t)request->users_count : 0;
+    response->error_message = STR_NONE;
+    response->results =
+        KAFKA_NEW(&call->arena, kafka_describe_user_scram_credentials_response_result, count);
+    response->results_count = (int32_t)count;
+    for (size_t i = 0; i < count; i++) {
+        response->results[i].user = request->users[i].name;
+        response->results[i].error_code = KAFKA_RESOURCE_NOT_FOUND;
+        response->results[i].error_message =
+            kafka_text(call, "Attempt to describe a user credential that does not exist: %.*s",
+                       STR_ARG(request->users[i].name));
     }
     kafka_answer(call);
 }

@@ -279,17 +279,17 @@ void kafka_handle_create_topics(struct kafka_call *call)
 
 static struct refusal delete_topic(struct kafka_call *call, struct str name, const uint8_t *id)
 {
-    int16_t code = KAFKA_NONE;
-    struct log_topic *topic = kafka_topic(call->broker, name.ptr ? name : STR(""), id, &code);
+    struct log *log = call->broker->log;
+    struct log_topic *topic = name.ptr ? log_topic_find(log, name) : log_topic_find_id(log, id);
+    int16_t missing = name.ptr ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION : KAFKA_UNKNOWN_TOPIC_ID;
     if (!topic)
-        return refuse(code, kafka_error_text(code));
+        return refuse(missing, kafka_error_text(missing));
     if (kafka_topic_is_ours(log_topic_name(topic)))
         return refuse(KAFKA_INVALID_TOPIC_EXCEPTION,
                       "The server keeps the state of its coordinators in this topic.");
-    enum err err = log_topic_delete(call->broker->log, log_topic_name(topic));
+    enum err err = log_topic_delete(log, log_topic_name(topic));
     if (err == ERR_NOT_FOUND)
-        return refuse(KAFKA_UNKNOWN_TOPIC_OR_PARTITION,
-                      kafka_error_text(KAFKA_UNKNOWN_TOPIC_OR_PARTITION));
+        return refuse(missing, kafka_error_text(missing));
     return err == OK ? FINE : refuse_err(err, NULL, &call->arena);
 }
 
