@@ -193,12 +193,17 @@ static void up(uint64_t seed)
     struct kafka_broker_options broker = {.memory_bytes_max = 16 << 20};
     struct kafka_listener_options listen = {.address = "127.0.0.1:0"};
     struct record_batch_builder builder = {0};
+    struct log_topic_config topic;
+    struct log_topic *made;
     struct buf out = {0};
+    log_topic_config_default(&topic);
+    topic.partitions = 2;
     log_level_set(LOG_OFF);
     arena_init(&rig.arena, SIZE_MAX / 2);
     rig.io = io_sim_new(&sim);
     check(io_loop_new(rig.io, &rig.loop) == OK);
     check(log_open(rig.io, "data", &options, NULL, &rig.log) == OK);
+    check(log_topic_create(rig.log, STR("t"), &topic, NULL, &made) == OK);
     check(kafka_broker_new(rig.loop, rig.log, &broker, NULL, &rig.broker) == OK);
     check(kafka_broker_listen(rig.broker, &listen, &rig.port) == OK);
     record_batch_builder_init(&builder, CODEC_NONE, 1 << 20);
