@@ -7,6 +7,7 @@
 #include "base/civil.h"
 #include "base/logline.h"
 #include "cli/commands.h"
+#include "cli/doors.h"
 #include "pipeline/pipeline.h"
 #include "serve/api.h"
 
@@ -23,6 +24,7 @@ struct run {
     struct pipeline *pipeline;
     struct http_server *server;
     struct api *api;
+    struct doors doors;
     struct io_timer end_timer, status_timer, idle_timer;
     int64_t started_ns;
     int64_t quiet_ms;
@@ -296,11 +298,19 @@ static enum err open_api(struct run *run, uint16_t port)
     if (!run->server)
         return OK;
     TRY(api_new(run->server, run->pipeline, &run->api));
-    if (!run->cli->json)
-        cli_print(run->cli, "listening on http://%.*s%u, ready in %.1f ms\n",
-                  STR_ARG(host_of(run->project->listen_http)), port,
-                  (double)(io_now_ns(run->io) - run->started_ns) / 1e6);
     return OK;
+}
+
+static void say_listening(struct run *run, uint16_t port)
+{
+    CLEAN(buf_deinit) struct buf line = {0};
+    if (run->server)
+        buf_printf(&line, " · http://%.*s%u", STR_ARG(host_of(run->project->listen_http)), port);
+    doors_print(&run->doors, run->project, &line);
+    if (line.bytes)
+        cli_print(run->cli, "listening on %.*s, ready in %.1f ms\n",
+                  STR_ARG(str_slice(buf_str(&line), strlen(" · "), line.bytes)),
+                  (double)(io_now_ns(run->io) - run->started_ns) / 1e6);
 }
 
 static enum err open_run(struct run *run, const char *directory)
@@ -326,6 +336,10 @@ static enum err open_run(struct run *run, const char *directory)
     }
     if (err == OK)
         err = open_api(run, port);
+    if (err == OK)
+        err = doors_open(run->cli, run->pipeline, &run->doors, &diag);
+    if (err == OK && !run->cli->json)
+        say_listening(run, port);
     if (err != OK) {
         diag_set(&diag, err, 0, 0, "%s", err_text(err));
         cli_diag(run->cli, directory, &diag);
@@ -359,6 +373,7 @@ static void close_run(struct run *run)
     io_timer_stop(run->loop, &run->end_timer);
     io_timer_stop(run->loop, &run->status_timer);
     io_timer_stop(run->loop, &run->idle_timer);
+    doors_close(&run->doors);
     api_free(run->api);
     http_server_free(run->server);
     pipeline_close(run->pipeline);

@@ -56,7 +56,7 @@ static void host_id(const struct operate *op, struct buf *out)
     if (!op->store || table_state_get(op->store, STR("cql/host_id"), &id) != OK || id.bytes != 16)
         return;
     for (size_t i = 0; i < 16; i++)
-        buf_printf(out, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", id.data[i]);
+        buf_printf(out, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", id.ptr[i]);
 }
 
 static void text(struct json_writer *w, const char *key, struct str value)
