@@ -274,16 +274,41 @@ static void test_gone(void **state)
     assert_int_equal(status.fetches_waiting, 0);
 }
 
+static void test_connections_max(void **state)
+{
+    rig_down(&rig);
+    struct kafka_broker_options options = {.connections_max = 2};
+    rig_up(&rig, &options);
+    struct client *clients[3];
+    for (int i = 0; i < 3; i++) {
+        clients[i] = client_new(&rig);
+        rig_turns(&rig, 5);
+    }
+    assert_false(client_is_closed(clients[1]));
+    assert_true(client_is_closed(clients[2]));
+    client_free(clients[2]);
+    client_free(clients[0]);
+    clients[0] = client_new(&rig);
+    rig_turns(&rig, 5);
+    /* Half a frame when it goes. */
+    client_send_bytes(clients[0], "\0\0\1\0abc", 7);
+    rig_turns(&rig, 5);
+    assert_false(client_is_closed(clients[0]));
+    client_free(clients[0]);
+    client_free(clients[1]);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_api_versions),   TEST(test_api_versions_too_new),
-        TEST(test_hostile_frames), TEST(test_pieces),
-        TEST(test_order),          TEST(test_slow_reader),
-        TEST(test_memory),         TEST(test_idle),
-        TEST(test_end_in_flight),  TEST(test_gone),
+        TEST(test_api_versions),    TEST(test_api_versions_too_new),
+        TEST(test_hostile_frames),  TEST(test_pieces),
+        TEST(test_order),           TEST(test_slow_reader),
+        TEST(test_memory),          TEST(test_idle),
+        TEST(test_end_in_flight),   TEST(test_gone),
+        TEST(test_connections_max),
     };
     return RUN_TESTS(tests);
 }

@@ -150,6 +150,15 @@ static void test_fetch_limits(void **state)
     assert_int_equal(r->responses->partitions_count, 2);
     assert_int_equal(count_records(r->responses->partitions[0].records, &first), 100);
     assert_int_equal(count_records(r->responses->partitions[1].records, &first), 10);
+    request->max_bytes = one + 10;
+    r = client_call(client, FETCH, 12, request);
+    assert_int_equal(count_records(r->responses->partitions[0].records, &first), 10);
+    assert_int_equal(r->responses->partitions[1].records.bytes, 0);
+    /* Also when that is not enough for the client: it waits, and gets what there was. */
+    request->min_bytes = one + 10;
+    r = client_call(client, FETCH, 12, request);
+    assert_int_equal(count_records(r->responses->partitions[0].records, &first), 10);
+    request->min_bytes = 1;
     request->max_bytes = 1;
     r = client_call(client, FETCH, 12, request);
     assert_int_equal(count_records(r->responses->partitions[0].records, &first), 10);
@@ -294,6 +303,52 @@ static void test_session_deleted(void **state)
     r = client_call(client, FETCH, 12, session(make_fetch(&rig, NULL, 0, 0), id, 2));
     assert_int_equal(fetch_only(r)->error_code, 0);
     assert_true(fetch_only(r)->records.bytes > 0);
+    client_free(client);
+}
+
+/* The client comes back on another connection while its old one still waits. */
+static void test_session_moves(void **state)
+{
+    rig_topic(&rig, "t", 1);
+    struct client *old = client_new(&rig), *client = client_new(&rig);
+    struct kafka_fetch_response *r =
+        client_call(old, FETCH, 12, session(make_fetch(&rig, "t", 0, 0), 0, 0));
+    int32_t id = r->session_id;
+    struct kafka_fetch_request *wait = session(make_fetch(&rig, NULL, 0, 0), id, 1);
+    wait->max_wait_ms = 60000;
+    client_send(old, FETCH, 12, wait);
+    /* Behind it waits one that would take the session again. */
+    client_send(old, FETCH, 12, session(make_fetch(&rig, NULL, 0, 0), id, 2));
+    rig_pass(&rig, 50);
+    client_send(client, FETCH, 12, session(make_fetch(&rig, NULL, 0, 0), id, 2));
+    for (int i = 0; i < 2; i++) {
+        r = client_receive(old, 1000);
+        assert_non_null(r);
+    }
+    struct kafka_fetch_response *other = client_receive(client, 1000);
+    assert_non_null(other);
+    /* One of the two had epoch 2, the other came too late. */
+    assert_int_equal(r->error_code + other->error_code, KAFKA_INVALID_FETCH_SESSION_EPOCH);
+    /* Another isolation: the watches are of the other kind. */
+    wait = session(make_fetch(&rig, NULL, 0, 0), id, 3);
+    wait->isolation_level = 1;
+    wait->max_wait_ms = 1000;
+    client_send(client, FETCH, 12, wait);
+    rig_pass(&rig, 50);
+    rig_append(&rig, "t", 0, rig_batch(&rig, 0, 1));
+    r = client_receive(client, 100);
+    assert_non_null(r);
+    assert_int_equal(fetch_only(r)->aborted_transactions_count, 0);
+    /* All forgotten: the session ends. */
+    struct kafka_fetch_request *request = session(make_fetch(&rig, NULL, 0, 0), id, 4);
+    request->forgotten_topics_data = KAFKA_NEW(&rig.arena, kafka_fetch_request_forgotten_topic, 1);
+    request->forgotten_topics_data_count = 1;
+    request->forgotten_topics_data->topic = STR("t");
+    request->forgotten_topics_data->partitions = arena_zero(&rig.arena, sizeof(int32_t));
+    request->forgotten_topics_data->partitions_count = 1;
+    r = client_call(client, FETCH, 12, request);
+    assert_int_equal(r->session_id, 0);
+    client_free(old);
     client_free(client);
 }
 
@@ -533,10 +588,11 @@ static void test_list_offsets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_fetch_versions), TEST(test_fetch_errors),    TEST(test_long_poll),
-        TEST(test_fetch_limits),   TEST(test_zstd_for_old),    TEST(test_big_reads),
-        TEST(test_session),        TEST(test_session_deleted), TEST(test_session_eviction),
-        TEST(test_session_big),    TEST(test_committed),       TEST(test_list_offsets),
+        TEST(test_fetch_versions),   TEST(test_fetch_errors),    TEST(test_long_poll),
+        TEST(test_fetch_limits),     TEST(test_zstd_for_old),    TEST(test_big_reads),
+        TEST(test_session),          TEST(test_session_deleted), TEST(test_session_moves),
+        TEST(test_session_eviction), TEST(test_session_big),     TEST(test_committed),
+        TEST(test_list_offsets),
     };
     return RUN_TESTS(tests);
 }
