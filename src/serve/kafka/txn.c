@@ -196,7 +196,7 @@ int16_t txn_add(struct txn *txn, int64_t producer_id, int16_t epoch,
                 enum txn_op *ret_op)
 {
     *ret_op = TXN_NOTHING;
-    if (txn->data.producer_id != producer_id)
+    if (producer_id < 0 || txn->data.producer_id != producer_id)
         return KAFKA_INVALID_PRODUCER_ID_MAPPING;
     if (txn->data.epoch != epoch)
         return KAFKA_PRODUCER_FENCED;
@@ -224,7 +224,7 @@ int16_t txn_end(struct txn *txn, int64_t producer_id, int16_t epoch, bool commit
                 enum txn_op *ret_op)
 {
     *ret_op = TXN_NOTHING;
-    if (txn->data.producer_id != producer_id)
+    if (producer_id < 0 || txn->data.producer_id != producer_id)
         return KAFKA_INVALID_PRODUCER_ID_MAPPING;
     if (txn->data.epoch != epoch)
         return KAFKA_PRODUCER_FENCED;
@@ -275,7 +275,7 @@ bool txn_resume(struct txn *txn, int64_t now_ms)
 int16_t txn_check(const struct txn *txn, int64_t producer_id, int16_t epoch, struct str topic,
                   int32_t partition)
 {
-    if (txn->data.producer_id != producer_id)
+    if (producer_id < 0 || txn->data.producer_id != producer_id)
         return KAFKA_INVALID_PRODUCER_ID_MAPPING;
     if (txn->data.epoch != epoch)
         return KAFKA_INVALID_PRODUCER_EPOCH;
