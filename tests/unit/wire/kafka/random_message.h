@@ -8,6 +8,10 @@
 
 enum { RANDOM_ELEMENTS_MAX = 3, RANDOM_TEXT_MAX = 20 };
 
+/* With words, half of the strings are one of them and half of the numbers are small: requests that
+ * mean something. Ended by NULL. */
+static const char *const *random_words;
+
 static inline size_t random_width(const struct kafka_field *field)
 {
     switch (field->type) {
@@ -47,6 +51,7 @@ static inline void random_struct(const struct kafka_message *message, int16_t ve
 static inline void random_value(const struct kafka_field *field, int16_t version, struct prng *prng,
                                 struct arena *arena, char *to)
 {
+    bool plain = random_words && prng_below(prng, 2);
     bool null = !field->array && version >= field->nullable_from && prng_below(prng, 4) == 0;
     uint64_t bits = prng_next(prng);
     struct str s = STR_NONE;
@@ -57,7 +62,12 @@ static inline void random_value(const struct kafka_field *field, int16_t version
     case KAFKA_STRING:
     case KAFKA_BYTES:
     case KAFKA_RECORDS:
-        if (!null) {
+        if (!null && plain && field->type == KAFKA_STRING) {
+            size_t count = 0;
+            while (random_words[count])
+                count++;
+            s = str_of(random_words[prng_below(prng, count)]);
+        } else if (!null) {
             /* Now and then so long that its size takes two bytes. */
             s.bytes = prng_below(prng, prng_below(prng, 8) == 0 ? 300 : RANDOM_TEXT_MAX);
             char *text = arena_alloc(arena, s.bytes + 1);
@@ -78,6 +88,10 @@ static inline void random_value(const struct kafka_field *field, int16_t version
     default:
         for (size_t i = 0; i < random_width(field); i++)
             to[i] = (char)prng_next(prng);
+        if (plain && field->type != KAFKA_UUID) {
+            int64_t small = (int64_t)prng_below(prng, 8) - 2;
+            memcpy(to, &small, random_width(field));
+        }
     }
 }
 
