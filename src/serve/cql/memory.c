@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory of all connections together: bodies of requests from their head to their answer, and
+ * output over the low mark.
+ *
+ * A request's whole body is charged when its head is read, before a byte of it is stored. When the
+ * budget is used up the connection waits in a queue and is not read from; the first waits for the
+ * first that gives back. One request always passes when nothing is charged, whatever its size.
+ *
+ * Whoever holds memory without moving (a body that does not come, output that is not read) could
+ * make all others wait for ever. So while somebody waits, a sweep looks once a second: a body must
+ * come within STALL_NS and a rate of BODY_BYTES_PER_SECOND, output must fall below the mark within
+ * STALL_NS; else the connection is closed.
+ */
+#include "serve/cql/net.h"
+
+#include "base/logline.h"
+
+#define STALL_NS 10000000000LL
+enum { BODY_BYTES_PER_SECOND = 100000 };
+
+void cql_memory_add(struct cql_server *server, size_t bytes)
+{
+    server->memory_bytes += bytes;
+}
+
+bool cql_memory_take(struct cql_connection *connection, size_t bytes)
+{
+    struct cql_server *server = connection->server;
+    bool first = !server->waiting;
+    if (bytes == 0)
+        return true;
+    if (first &&
+        (server->memory_bytes == 0 || (bytes <= server->memory_bytes_max &&
+                                       server->memory_bytes <= server->memory_bytes_max - bytes))) {
+        server->memory_bytes += bytes;
+        return true;
+    }
+    if (!connection->waiting) {
+        connection->waiting = true;
+        connection->next_waiting = NULL;
+        *server->waiting_end = connection;
+        server->waiting_end = &connection->next_waiting;
+        if (!server->sweep.heap_index)
+            io_timer_start(server->loop, &server->sweep, 1000000000);
+    }
+    return false;
+}
+
+void cql_memory_forget(struct cql_connection *connection)
+{
+    struct cql_server *server = connection->server;
+    cql_memory_give(server, connection->out_charged);
+    connection->out_charged = 0;
+    if (!connection->waiting)
+        return;
+    struct cql_connection **link = &server->waiting;
+    while (*link != connection)
+        link = &(*link)->next_waiting;
+    *link = connection->next_waiting;
+    if (!*link)
+        server->waiting_end = link;
+    connection->waiting = false;
+}
+
+void cql_memory_give(struct cql_server *server, size_t bytes)
+{
+    server->memory_bytes -= bytes;
+    while (server->waiting && server->memory_bytes < server->memory_bytes_max) {
+        struct cql_connection *connection = server->waiting;
+        server->waiting = connection->next_waiting;
+        if (!server->waiting)
+            server->waiting_end = &server->waiting;
+        connection->waiting = false;
+        cql_connection_pump(connection);
+        /* It is read from in a later turn and takes its memory then; those behind it come with
+         * whatever is given back next, or with the sweep. */
+        break;
+    }
+}
+
+void cql_memory_output(struct cql_connection *connection)
+{
+    struct cql_server *server = connection->server;
+    size_t bytes = connection->stream ? io_stream_out_bytes(connection->stream) : 0;
+    bytes = bytes + connection->out.bytes > CQL_OUT_LOW ? bytes + connection->out.bytes : 0;
+    if (bytes && !connection->out_charged)
+        connection->out_since_ns = io_loop_now_ns(server->loop);
+    size_t before = connection->out_charged;
+    connection->out_charged = bytes;
+    if (bytes >= before)
+        cql_memory_add(server, bytes - before);
+    else
+        cql_memory_give(server, before - bytes);
+}
+
+static const char *stalled(const struct cql_connection *connection, int64_t now_ns)
+{
+    if (connection->reading) {
+        int64_t grace_ns =
+            STALL_NS + (int64_t)connection->reading->charged * 1000000000 / BODY_BYTES_PER_SECOND;
+        if (now_ns - connection->reading_since_ns > grace_ns)
+            return "its request does not come";
+    }
+    if (connection->out_charged && now_ns - connection->out_since_ns > STALL_NS)
+        return "it does not read its answers";
+    return NULL;
+}
+
+void cql_memory_sweep(struct cql_server *server)
+{
+    int64_t now_ns = io_loop_now_ns(server->loop);
+    for (struct cql_connection *c = server->connections; c && server->waiting; c = c->next) {
+        const char *why = c->stream ? stalled(c, now_ns) : NULL;
+        if (!why)
+            continue;
+        log_line(LOG_WARN, "cql", "%s: %s while others wait for memory; the connection is closed",
+                 io_stream_peer(c->stream), why);
+        io_stream_abort(c->stream, ERR_TIMEOUT);
+    }
+    cql_memory_give(server, 0);
+    if (server->waiting)
+        io_timer_start(server->loop, &server->sweep, 1000000000);
+}
