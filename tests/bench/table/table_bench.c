@@ -2,13 +2,14 @@
 /*
  * bench-table [ROWS [ROWS_A_COMMIT [MEMTABLE_MIB]]]: rows of twelve columns (a uuid, texts,
  * numbers) into a store under /tmp: upserts and appends, synced and not, a scan of all, point
- * reads, the time to open and the memory taken. CPU is that of the whole process, RocksDB's
- * background threads included.
+ * reads, the time to open and the memory taken. With BENCH_CELLS set: the second face instead. CPU
+ * is that of the whole process, RocksDB's background threads included.
  */
 #include "base/mem.h"
 #include "base/prng.h"
 #include "io/io.h"
-#include "table/table.h"
+#include "io/thread.h"
+#include "table/cells.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,7 +80,8 @@ static struct table *make_table(const char *name, bool append_only)
     for (size_t i = 0; i < COLUMNS; i++)
         columns[i] = (struct table_column){
             str_of(names[i]), type_simple(i == COLUMNS - 1 ? TYPE_INT : TYPE_STRING),
-            i ? STR_NONE : STR("uuid"), i || append_only ? TABLE_REGULAR : TABLE_PARTITION_KEY, TABLE_ONE_CELL};
+            i ? STR_NONE : STR("uuid"), i || append_only ? TABLE_REGULAR : TABLE_PARTITION_KEY,
+            TABLE_ONE_CELL};
     struct table_definition definition = {STR("bench"), str_of(name), columns,
                                           COLUMNS,      append_only,  0};
     struct table *table;
@@ -184,6 +186,181 @@ static void get_rows(uint32_t count)
     batch_unref(keys);
 }
 
+/* ---- the second face ---- */
+
+enum { CELL_COLUMNS = 8 };
+
+static struct table *make_cells_table(const char *name, bool clustering)
+{
+    static const char *const cell_names[] = {"id", "c", "a", "b", "d", "e", "f", "g"};
+    struct table_column columns[CELL_COLUMNS];
+    for (size_t i = 0; i < CELL_COLUMNS; i++)
+        columns[i] = (struct table_column){str_of(cell_names[i]), type_simple(TYPE_STRING),
+                                           i ? STR("text") : STR("uuid"),
+                                           i == 0                 ? TABLE_PARTITION_KEY
+                                           : i == 1 && clustering ? TABLE_CLUSTERING_ASC
+                                                                  : TABLE_REGULAR,
+                                           TABLE_ONE_CELL};
+    struct table_definition definition = {STR("bench"), str_of(name), columns,
+                                          CELL_COLUMNS, false,        0};
+    struct table *table;
+    must(table_create(store, &definition, NULL, &table), "create");
+    return table;
+}
+
+static void make_id(uint32_t number, uint8_t id[16])
+{
+    struct prng prng = {number + 1};
+    for (int i = 0; i < 16; i++)
+        id[i] = (uint8_t)prng_next(&prng);
+}
+
+static void write_cells(const char *what, const char *name, bool clustering, uint32_t rows,
+                        uint32_t size)
+{
+    struct table *table = make_cells_table(name, clustering);
+    struct table_batch *batch = table_batch_new(store);
+    static const char text[] = "some text of a usual length";
+    int64_t encoding = 0, commits = 0;
+    for (uint32_t row = 0; row < rows;) {
+        int64_t start = thread_us();
+        for (uint32_t i = 0; i < size; i++, row++) {
+            uint8_t id[16];
+            make_id(row, id);
+            struct str partition[1] = {str_from(id, 16)}, clusterings[1] = {STR("c")};
+            struct table_cell cells[CELL_COLUMNS];
+            uint32_t count = 0;
+            for (uint32_t column = clustering ? 2 : 1; column < CELL_COLUMNS; column++)
+                cells[count++] =
+                    (struct table_cell){.column = column, .value = str_of(text), .timestamp_us = 1};
+            struct table_row_write write = {
+                .key = {partition, clusterings, clustering},
+                .cells = cells,
+                .cell_count = count,
+                .marker = true,
+                .marker_timestamp_us = 1,
+            };
+            must(table_batch_cells(batch, table, &write), "cells");
+        }
+        int64_t middle = thread_us();
+        must(table_commit(store, batch, false), "commit");
+        table_batch_reset(batch);
+        encoding += middle - start;
+        commits += thread_us() - middle;
+    }
+    printf("%-28s %9.3f us/row encoding, %.3f us/row commit\n", what,
+           (double)encoding / (double)rows, (double)commits / (double)rows);
+    table_batch_free(batch);
+}
+
+static void read_cells(const char *what, const char *name, bool clustering, uint32_t rows,
+                       uint32_t count)
+{
+    struct table *table = table_find(store, STR("bench"), str_of(name));
+    struct table_reader *reader = table_reader_new();
+    struct prng prng = {7};
+    const struct table_row *found;
+    int64_t start = thread_us();
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t id[16];
+        make_id((uint32_t)prng_below(&prng, rows), id);
+        struct str partition[1] = {str_from(id, 16)}, clusterings[1] = {STR("c")};
+        struct table_key key = {partition, clusterings, clustering};
+        must(table_read_row(reader, table, &key, NULL, 1, &found), "read");
+    }
+    int64_t one = thread_us();
+    printf("%-28s %9.3f us/row\n", what, (double)(one - start) / count);
+    for (uint32_t i = 0; i < count / 4; i++) {
+        uint8_t id[16];
+        make_id((uint32_t)prng_below(&prng, rows), id);
+        struct str partition[1] = {str_from(id, 16)};
+        struct table_read_options options = {.partition = partition, .now_s = 1};
+        struct table_read *read;
+        must(table_read_open(table, &options, &read), "open");
+        must(table_read_next(read, &found), "next");
+        table_read_close(read);
+    }
+    printf("%-28s %9.3f us/partition\n", "  by table_read",
+           (double)(thread_us() - one) / (count / 4));
+    table_reader_free(reader);
+}
+
+struct bench_job {
+    struct table_job job;
+    struct io_mutex *lock;
+    struct io_condition *condition;
+    uint32_t *left;
+};
+
+static void bench_job_done(struct table_job *job)
+{
+    struct bench_job *mine = job->owner;
+    io_mutex_lock(mine->lock);
+    if (!--*mine->left)
+        io_condition_signal(mine->condition);
+    io_mutex_unlock(mine->lock);
+}
+
+/* Synced jobs of one row each, depth of them under way. */
+static void submit_jobs(uint32_t count, uint32_t depth)
+{
+    struct table *table = make_cells_table("jobs", false);
+    struct bench_job *jobs = mem_zero(depth * sizeof *jobs);
+    struct io_mutex lock;
+    struct io_condition condition;
+    io_mutex_init(&lock);
+    io_condition_init(&condition);
+    for (uint32_t i = 0; i < depth; i++)
+        jobs[i].job.batch = table_batch_new(store);
+    int64_t start = io_now_ns(io);
+    for (uint32_t row = 0; row < count; row += depth) {
+        uint32_t left = depth;
+        for (uint32_t i = 0; i < depth; i++) {
+            uint8_t id[16];
+            make_id(row + i, id);
+            struct str partition[1] = {str_from(id, 16)};
+            struct table_cell cell = {.column = 1, .value = STR("x"), .timestamp_us = 1};
+            struct table_row_write write = {
+                .key = {partition, NULL, 0}, .cells = &cell, .cell_count = 1};
+            struct table_batch *batch = jobs[i].job.batch;
+            table_batch_reset(batch);
+            must(table_batch_cells(batch, table, &write), "cells");
+            jobs[i] = (struct bench_job){
+                {.batch = batch, .done = bench_job_done, .owner = &jobs[i], .sync = true},
+                &lock,
+                &condition,
+                &left};
+            table_submit(store, &jobs[i].job);
+        }
+        io_mutex_lock(&lock);
+        while (left)
+            io_condition_wait(&condition, &lock, -1);
+        io_mutex_unlock(&lock);
+    }
+    printf("jobs, synced, %4u at a time  %9.0f rows/s\n", depth,
+           (double)count * 1e9 / (double)(io_now_ns(io) - start));
+    for (uint32_t i = 0; i < depth; i++)
+        table_batch_free(jobs[i].job.batch);
+    mem_free(jobs);
+    io_condition_deinit(&condition);
+    io_mutex_deinit(&lock);
+}
+
+static void bench_cells(uint32_t rows)
+{
+    write_cells("cells, uuid key", "cells", false, rows, 100);
+    write_cells("cells, with clustering", "cells2", true, rows, 100);
+    read_cells("read row, in memory", "cells", false, rows, 200000);
+    must(table_flush(store), "flush");
+    read_cells("read row, flushed", "cells", false, rows, 200000);
+    read_cells("read row, clustering", "cells2", true, rows, 200000);
+    must(table_compact(store), "compact");
+    read_cells("read row, compacted", "cells", false, rows, 200000);
+    submit_jobs(2000, 1);
+    submit_jobs(50000, 64);
+    submit_jobs(200000, 1024);
+}
+
 static void open_store(const char *what)
 {
     struct diag diag = {0};
@@ -215,6 +392,15 @@ int main(int argc, char **argv)
     make_table("users", false);
     table_store_close(store);
     open_store("open, one table");
+    if (getenv("BENCH_CELLS")) {
+        bench_cells(rows);
+        struct io_usage after;
+        io_usage(io, &after);
+        printf("%-28s %12s      rss %.1f MB\n", "after", "", (double)after.rss_bytes / 1e6);
+        table_store_close(store);
+        must(io_path_remove_tree(io, dir), "remove");
+        return 0;
+    }
     write_rows("upsert, synced", "users", false, rows, size, true);
     if (getenv("BENCH_SHORT")) { /* for a profile */
         table_store_close(store);
