@@ -25,6 +25,16 @@ int32_t *kafka_this_node(struct kafka_call *call)
     return &call->broker->options.node_id;
 }
 
+/* All settings of ten thousand topics fit. */
+enum { ANSWER_BYTES_MAX = 96 << 20 };
+
+const char kafka_answer_too_long[] = "the request asks for more than one answer may hold";
+
+bool kafka_answer_has_room(const struct kafka_call *call)
+{
+    return !call->arena.over && call->arena.bytes_used < ANSWER_BYTES_MAX;
+}
+
 /* ---- names ---- */
 
 enum { NAME_BYTES_MAX = 249 };

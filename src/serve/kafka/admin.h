@@ -17,6 +17,11 @@ struct str kafka_text(struct kafka_call *call, const char *format, ...)
 /* A list of the one node there is: lives as long as the broker, is not to be changed. */
 int32_t *kafka_this_node(struct kafka_call *call);
 
+/* A short request may ask for a long answer: handlers that list go on only while there is room, and
+ * answer the rest with KAFKA_INVALID_REQUEST and this text. */
+bool kafka_answer_has_room(const struct kafka_call *call);
+extern const char kafka_answer_too_long[];
+
 /* Why it is no name of a topic, in Kafka's words; NULL when it is one. */
 const char *kafka_topic_name_problem(struct str name, struct arena *arena);
 /* A topic that differs only in '.' and '_', which Kafka's metrics cannot tell apart; NULL = none.

@@ -174,6 +174,11 @@ static void describe_resource(struct kafka_call *call,
 {
     result->resource_type = asked->resource_type;
     result->resource_name = asked->resource_name;
+    if (!kafka_answer_has_room(call)) {
+        result->error_code = KAFKA_INVALID_REQUEST;
+        result->error_message = str_of(kafka_answer_too_long);
+        return;
+    }
     switch (asked->resource_type) {
     case KAFKA_RESOURCE_TOPIC:
         describe_topic(call, asked, result);

@@ -144,6 +144,11 @@ static void producers_partition(struct kafka_call *call, struct log_topic *topic
     struct log_partition *partition =
         topic && index >= 0 ? log_topic_partition(topic, index) : NULL;
     row->partition_index = index;
+    if (partition && !kafka_answer_has_room(call)) {
+        row->error_code = KAFKA_INVALID_REQUEST;
+        row->error_message = str_of(kafka_answer_too_long);
+        return;
+    }
     if (partition) {
         producers(call, partition, row);
         return;

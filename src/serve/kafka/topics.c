@@ -214,7 +214,9 @@ static struct refusal create_topic(struct kafka_call *call,
     struct kafka_settings settings, none = {0};
     struct log_topic_config defaults, config;
     struct log_topic *made;
-    struct refusal r = check_name(call, topic->name);
+    struct refusal r = kafka_answer_has_room(call)
+                           ? check_name(call, topic->name)
+                           : refuse(KAFKA_INVALID_REQUEST, kafka_answer_too_long);
     if (r.code == KAFKA_NONE)
         r = check_counts(call, topic);
     if (r.code == KAFKA_NONE)

@@ -111,6 +111,26 @@ static void test_describe_others(void **state)
     assert_int_equal(KAFKA_INVALID_REQUEST, describe(99, "x", NULL, 4)->error_code);
 }
 
+/* A topic named again and again: the answer ends somewhere, and says so. */
+static void test_too_long(void **state)
+{
+    enum { TIMES = 40000 };
+    struct kafka_describe_configs_request *request =
+        KAFKA_NEW(&rig.arena, kafka_describe_configs_request, 1);
+    rig_topic(&rig, "t", 1);
+    request->resources = KAFKA_NEW(&rig.arena, kafka_describe_configs_request_resource, TIMES);
+    request->resources_count = TIMES;
+    for (int i = 0; i < TIMES; i++) {
+        request->resources[i].resource_type = TOPIC;
+        request->resources[i].resource_name = STR("t");
+        request->resources[i].configuration_keys_count = -1;
+    }
+    client_send(client, KAFKA_KEY_DESCRIBE_CONFIGS, 1, request);
+    struct str bytes = client_receive_bytes(client, 60000);
+    assert_true(bytes.bytes > 10000000);
+    assert_true(str_find(bytes, STR("more than one answer may hold"), 0) != SIZE_MAX);
+}
+
 /* ---- IncrementalAlterConfigs ---- */
 
 #define CHANGED struct kafka_incremental_alter_configs_response_resource
@@ -327,9 +347,9 @@ static void test_list_resources(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_describe_topic), TEST(test_describe_others), TEST(test_set_and_delete),
-        TEST(test_lists),          TEST(test_refused),         TEST(test_alter),
-        TEST(test_other_door),     TEST(test_list_resources),
+        TEST(test_describe_topic), TEST(test_describe_others), TEST(test_too_long),
+        TEST(test_set_and_delete), TEST(test_lists),           TEST(test_refused),
+        TEST(test_alter),          TEST(test_other_door),      TEST(test_list_resources),
     };
     return RUN_TESTS(tests);
 }
