@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SERVE_CQL_FUNCTION_H
+#define SERVE_CQL_FUNCTION_H
+
+#include "serve/cql/exec_private.h"
+
+/* Patterns beside the kinds of wire/cql/type.h, for arguments and results. */
+enum function_pattern {
+    PATTERN_ANY = 0x200,
+    PATTERN_NUMBER,
+    PATTERN_MAP,
+    PATTERN_COLLECTION,
+    PATTERN_LIST_OR_SET,
+    PATTERN_NUMBERS,     /* list or set of them */
+    PATTERN_FLOATS,      /* vector<float> */
+    PATTERN_BINARY,      /* a type that has bytes: any simple one */
+    RESULT_SAME = 0x280, /* type of argument 0 */
+    RESULT_KEYS,         /* set of the keys of a map */
+    RESULT_VALUES,       /* list of the values of a map */
+    RESULT_ELEMENT,      /* what a list or set has */
+    RESULT_NAMED,        /* blob_as_x: x */
+    RESULT_RECEIVER,
+};
+/* Tables of functions, each ended by a row without a name. */
+extern const struct cql_function functions_time[], functions_math[], functions_collection[],
+    functions_convert[], functions_aggregate[];
+
+bool is_number(const struct cql_type *type);
+/* The type of the function's name: "int" of "int_as_blob". NULL. */
+const struct cql_type *type_of_name(struct str name);
+/* A value of a number type as a double, and back. */
+double number_as_double(const struct cql_type *type, struct str value);
+struct str number_of_double(struct arena *arena, const struct cql_type *type, double value);
+int64_t number_as_i64(const struct cql_type *type, struct str value);
+struct str number_of_i64(struct arena *arena, const struct cql_type *type, int64_t value);
+bool is_whole_number(const struct cql_type *type); /* fits into 64 bits */
+/* A value of one number type as another. */
+enum err number_convert(struct arena *arena, const struct cql_type *from, struct str value,
+                        const struct cql_type *to, struct str *ret_value) MUST_USE;
+void min_timeuuid(int64_t unix_ms, bool max, uint8_t ret_uuid[16]);
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From one type to another: blobs, JSON, CAST.
+ *
+ * blob_as_int takes any bytes and refuses what is no int. CAST goes between numbers (a larger one
+ * is cut as Java cuts it), from dates, times and uuids, and from everything simple to text.
+ */
+#include "base/endian.h"
+#include "serve/cql/function.h"
+
+static enum err call_as_blob(struct expr_run *run, const struct expr *x, const struct str *args,
+                             struct str *ret)
+{
+    (void)run;
+    (void)x;
+    *ret = args[0];
+    return OK;
+}
+
+static enum err call_blob_as(struct expr_run *run, const struct expr *x, const struct str *args,
+                             struct str *ret)
+{
+    if (cql_value_check(x->type, args[0], NULL) == OK) {
+        *ret = args[0];
+        return OK;
+    }
+    struct buf hex = {0};
+    for (size_t i = 0; i < args[0].bytes && i < 256; i++)
+        buf_printf(&hex, "%02x", (uint8_t)args[0].ptr[i]);
+    const char *type = type_text(run->arena, x->type);
+    enum err err = cql_fail(run->error, run->arena, CQL_INVALID,
+                            "In call to function system.blob_as_%s, value 0x%.*s is not a valid "
+                            "binary representation for type %s",
+                            type, STR_ARG(buf_str(&hex)), type);
+    buf_deinit(&hex);
+    return err;
+}
+
+static enum err call_to_json(struct expr_run *run, const struct expr *x, const struct str *args,
+                             struct str *ret)
+{
+    struct buf out = {0};
+    if (args[0].ptr)
+        cql_value_print_json(x->items[0]->type, args[0], &out);
+    else
+        buf_text(&out, "null");
+    *ret = value_of_buf(run->arena, &out);
+    buf_deinit(&out);
+    return OK;
+}
+
+static enum err call_from_json(struct expr_run *run, const struct expr *x, const struct str *args,
+                               struct str *ret)
+{
+    struct cql_error inner = {0};
+    enum err err = json_to_value(run->arena, x->type, args[0], &inner, ret);
+    if (err == OK)
+        return OK;
+    return cql_fail(run->error, run->arena, CQL_FUNCTION_FAILURE,
+                    "execution of 'system.fromjson[text]' failed: %.*s", STR_ARG(inner.message));
+}
+
+const struct cql_function functions_convert[] = {
+    {"to_json", "tojson", 1, {PATTERN_ANY}, CQL_TEXT, true, false, call_to_json},
+    {"from_json", "fromjson", 1, {CQL_TEXT}, RESULT_RECEIVER, false, false, call_from_json},
+    {"type_as_blob", NULL, 1, {PATTERN_BINARY}, CQL_BLOB, false, false, call_as_blob},
+    {"blob_as_type", NULL, 1, {CQL_BLOB}, RESULT_NAMED, false, false, call_blob_as},
+    {0},
+};
+
+/* ---- CAST ---- */
+
+static bool is_text(const struct cql_type *type)
+{
+    return type->kind == CQL_TEXT || type->kind == CQL_ASCII;
+}
+
+static bool castable(const struct cql_type *from, const struct cql_type *to)
+{
+    if (is_number(from) && from->kind != CQL_COUNTER && is_number(to) && to->kind != CQL_COUNTER)
+        return true;
+    if (from->kind == CQL_COUNTER && is_number(to))
+        return true;
+    switch (from->kind) {
+    case CQL_ASCII:
+        return to->kind == CQL_TEXT;
+    case CQL_TIMEUUID:
+        return to->kind == CQL_TIMESTAMP || to->kind == CQL_DATE || is_text(to);
+    case CQL_TIMESTAMP:
+        return to->kind == CQL_DATE || is_text(to);
+    case CQL_DATE:
+        return to->kind == CQL_TIMESTAMP || is_text(to);
+    case CQL_BOOLEAN:
+    case CQL_TIME:
+    case CQL_INET:
+    case CQL_UUID:
+        return is_text(to);
+    default:
+        return is_number(from) && is_text(to);
+    }
+}
+
+/* A literal without the quotes it would have in a statement. */
+static struct str plain_text(struct arena *arena, const struct cql_type *type, struct str value)
+{
+    struct buf out = {0};
+    cql_value_print(type, value, &out);
+    struct str text = buf_str(&out);
+    if (text.bytes >= 2 && text.ptr[0] == '\'')
+        text = str_slice(text, 1, text.bytes - 1);
+    text = text.bytes ? arena_str(arena, text) : STR("");
+    buf_deinit(&out);
+    return text;
+}
+
+static enum err call_cast(struct expr_run *run, const struct expr *x, const struct str *args,
+                          struct str *ret)
+{
+    const struct cql_type *from = x->items[0]->type, *to = x->type;
+    *ret = STR_NONE;
+    if (args[0].bytes == 0 && !is_text(from))
+        return OK;
+    if (is_text(to)) {
+        *ret = is_text(from) ? args[0] : plain_text(run->arena, from, args[0]);
+        return OK;
+    }
+    if (is_number(from))
+        return number_convert(run->arena, from, args[0], to, ret);
+    int64_t ms = from->kind == CQL_TIMEUUID ? cql_timeuuid_unix_ms((const uint8_t *)args[0].ptr)
+                 : from->kind == CQL_DATE
+                     ? ((int64_t)get_be32(args[0].ptr) - 0x80000000LL) * 86400000
+                     : (int64_t)get_be64(args[0].ptr);
+    if (to->kind == CQL_DATE)
+        *ret = value_of_i32(
+            run->arena, (int32_t)(uint32_t)(ms / 86400000 - (ms % 86400000 < 0) + 0x80000000LL));
+    else
+        *ret = value_of_i64(run->arena, ms);
+    return OK;
+}
+
+static const struct cql_function cast = {.name = "cast", .call = call_cast};
+
+enum err compile_cast(struct compile *c, const struct cql_term *t, struct expr **ret)
+{
+    const struct cql_type *to = compile_type(c, t->type);
+    if (!to)
+        return ERR_INVALID;
+    struct expr *of;
+    const struct cql_type *usual = term_type_usual(c, t->items[0]);
+    TRY(compile_selector(c, t->items[0], usual ? usual : to, &of));
+    const char *text = type_text(c->arena, to);
+    if (cql_type_equal(of->type, to)) {
+        *ret = of;
+        return OK;
+    }
+    if (!castable(of->type, to))
+        return cql_fail(c->error, c->arena, CQL_INVALID, "%.*s cannot be cast to %s",
+                        STR_ARG(of->name), text);
+    struct expr *x = arena_zero(c->arena, sizeof *x);
+    x->kind = EXPR_CALL;
+    x->type = to;
+    x->function = &cast;
+    x->count = 1;
+    x->items = arena_alloc(c->arena, sizeof *x->items);
+    x->items[0] = of;
+    x->name = str_of(arena_printf(c->arena, "cast(%.*s as %s)", STR_ARG(of->name), text));
+    *ret = x;
+    return OK;
+}

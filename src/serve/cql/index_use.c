@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Indexes in use: entries beside what is written, and rows found by entries.
+ *
+ * Writing does not read: an entry is added with each value and stays when the value goes. Reading
+ * therefore looks at the row, and the filter that asked for the value is run over it like any other
+ * filter; a stale entry is passed over.
+ *
+ * An entry of a static column stands for all rows of its partition, which are read then.
+ *
+ * Position: u32 length and bytes of the place inside such a partition, u32 length and bytes of that
+ * partition's key, then the place among the entries.
+ */
+#include "base/reader.h"
+#include "serve/cql/index.h"
+#include "serve/cql/index_read.h"
+#include "serve/cql/modify.h"
+
+/* ---- writing ---- */
+
+static enum err add_entry(struct modify_item *item, struct table_batch *batch,
+                          const struct cql_index *index, struct str value,
+                          const struct str *partition, const struct str *clustering)
+{
+    const struct cql_table *table = item->plan->table;
+    return index_entry_add(batch, index, value, table_token(table->table, partition), partition,
+                           table->partition_count, clustering,
+                           clustering ? table->clustering_count : 0, item->timestamp_us);
+}
+
+static enum err write_index(struct modify_item *item, struct table_batch *batch,
+                            const struct cql_index *index, const struct str *partition,
+                            const struct str *clustering, const struct cell_list *cells)
+{
+    const struct cql_table *table = item->plan->table;
+    const struct cql_table_column *column = cql_column_find(table, index->column);
+    struct buf value = {0};
+    enum err err = OK;
+    if (!column || !index->entries)
+        return OK;
+    if (column->kind == CQL_PARTITION_KEY || column->kind == CQL_CLUSTERING) {
+        const struct str *keys = column->kind == CQL_PARTITION_KEY ? partition : clustering;
+        if (!keys)
+            return OK;
+        index_value(keys[column->position], &value);
+        err = add_entry(item, batch, index, buf_str(&value), partition, clustering);
+    }
+    for (uint32_t i = 0; column->kind > CQL_CLUSTERING && i < cells->count && err == OK; i++)
+        if (index_value_of_cell(table, index, &cells->cells[i], &value))
+            err = add_entry(item, batch, index, buf_str(&value), partition, clustering);
+    if (err == OK)
+        err = buf_error(&value);
+    buf_deinit(&value);
+    return err;
+}
+
+enum err index_write(struct modify_item *item, struct table_batch *batch,
+                     const struct str *partition, const struct str *clustering,
+                     const struct cell_list *cells)
+{
+    const struct cql_table *table = item->plan->table;
+    for (size_t i = 0; i < table->index_count; i++)
+        TRY(write_index(item, batch, &table->indexes[i], partition, clustering, cells));
+    return OK;
+}
+
+/* ---- reading ---- */
+
+struct index_read {
+    struct select_run *s;
+    struct table_read *entries;
+    struct table_read *inner; /* all rows of a partition */
+    struct buf inner_key;     /* packed */
+    struct str *partition, *clustering;
+    struct str value;
+};
+
+static enum err look_for(struct select_run *s, struct buf *out)
+{
+    const struct where *where = &s->plan->where;
+    for (size_t i = 0; i < s->filter_count; i++) {
+        const struct where_filter *f = &s->filters[i];
+        if (f->relation != where->indexed)
+            continue;
+        if (f->relation->key)
+            index_value_of_entry(f->key, f->values[0], out);
+        else
+            index_value(f->values[0], out);
+        return buf_error(out);
+    }
+    return ERR_STATE;
+}
+
+static enum err open_inner(struct index_read *read, struct str packed, struct str resume)
+{
+    struct select_run *s = read->s;
+    const struct cql_table *table = s->plan->table;
+    buf_reset(&read->inner_key);
+    buf_str_append(&read->inner_key, packed);
+    TRY(index_partition_unpack(buf_str(&read->inner_key), read->partition, table->partition_count));
+    struct table_read_options options = {.partition = read->partition,
+                                         .from = {.inclusive = true},
+                                         .to = {.inclusive = true},
+                                         .columns = s->plan->wanted,
+                                         .resume = resume,
+                                         .statics_alone = true,
+                                         .now_s = s->eval.now_us / 1000000};
+    return table_read_open(table->table, &options, &read->inner);
+}
+
+static enum err open_entries(struct index_read *read)
+{
+    struct select_run *s = read->s;
+    struct reader r = reader_of(s->resume.ptr, s->resume.bytes);
+    struct str inner = STR_NONE, key = STR_NONE;
+    if (s->resume.bytes) {
+        inner = reader_str(&r, reader_be32(&r));
+        key = reader_str(&r, reader_be32(&r));
+        if (r.err != OK)
+            return ERR_CORRUPT;
+    }
+    struct table_read_options options = {.partition = &read->value,
+                                         .from = {.inclusive = true},
+                                         .to = {.inclusive = true},
+                                         .resume = str_from(r.ptr, r.left)};
+    if (!r.left)
+        options.resume = STR_NONE;
+    TRY(table_read_open(s->plan->where.index->entries, &options, &read->entries));
+    return key.bytes ? open_inner(read, key, inner) : OK;
+}
+
+enum err index_read_open(struct select_run *s, struct index_read **ret_read)
+{
+    const struct cql_table *table = s->plan->table;
+    struct index_read *read = arena_zero(s->run->arena, sizeof *read);
+    struct buf value = {0};
+    enum err err = look_for(s, &value);
+    read->s = s;
+    read->value = value_of_buf(s->run->arena, &value);
+    buf_deinit(&value);
+    TRY(err);
+    read->partition = arena_array(s->run->arena, table->partition_count, sizeof(struct str));
+    read->clustering = arena_array(s->run->arena, table->clustering_count + 1, sizeof(struct str));
+    *ret_read = read;
+    return open_entries(read);
+}
+
+static enum err read_base(struct index_read *read, const struct index_key *entry,
+                          const struct table_row **ret_row)
+{
+    struct select_run *s = read->s;
+    const struct cql_table *table = s->plan->table;
+    struct table_key key = {.partition = read->partition, .clustering = read->clustering};
+    *ret_row = NULL;
+    if (entry->token < s->token_from || entry->token > s->token_to)
+        return OK;
+    TRY(index_clustering_unpack(entry->clustering, read->clustering, table->clustering_count,
+                                &key.clustering_count));
+    if (key.clustering_count < table->clustering_count)
+        return open_inner(read, entry->partition, STR_NONE);
+    TRY(index_partition_unpack(entry->partition, read->partition, table->partition_count));
+    enum err err = table_read_row(s->run->executor->reader, table->table, &key, s->plan->wanted,
+                                  s->eval.now_us / 1000000, ret_row);
+    if (err == ERR_NOT_FOUND) {
+        *ret_row = NULL;
+        return OK;
+    }
+    return err;
+}
+
+enum err index_read_next(struct index_read *read, const struct table_row **ret_row)
+{
+    *ret_row = NULL;
+    while (!*ret_row) {
+        if (read->inner) {
+            TRY(table_read_next(read->inner, ret_row));
+            if (*ret_row)
+                return OK;
+            table_read_close(read->inner);
+            read->inner = NULL;
+        }
+        const struct table_row *row;
+        struct index_key entry;
+        TRY(table_read_next(read->entries, &row));
+        if (!row)
+            return OK;
+        TRY(index_key_of_row(row, &entry));
+        TRY(read_base(read, &entry, ret_row));
+    }
+    return OK;
+}
+
+void index_read_position(const struct index_read *read, struct buf *out)
+{
+    struct buf inner = {0};
+    if (read->inner)
+        table_read_position(read->inner, &inner);
+    buf_be32(out, (uint32_t)inner.bytes);
+    buf_str_append(out, buf_str(&inner));
+    buf_be32(out, read->inner ? (uint32_t)read->inner_key.bytes : 0);
+    if (read->inner)
+        buf_str_append(out, buf_str(&read->inner_key));
+    table_read_position(read->entries, out);
+    buf_deinit(&inner);
+}
+
+void index_read_close(struct index_read *read)
+{
+    if (!read)
+        return;
+    if (read->inner)
+        table_read_close(read->inner);
+    if (read->entries)
+        table_read_close(read->entries);
+    buf_deinit(&read->inner_key);
+}
