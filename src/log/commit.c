@@ -371,21 +371,36 @@ static void remove_fresh(struct log *log, struct log_group *group)
     }
 }
 
+static enum err sync_directory(struct log *log, struct log_topic *topic, bool done)
+{
+    struct log_path path;
+    log_topic_path(topic, NULL, &path);
+    if (!done && io_path_sync_directory(log->io, path.text) != OK)
+        return ERR_IO;
+    topic->directory_dirty = false;
+    return OK;
+}
+
 static enum err sync_directories(struct log *log, struct log_group *group)
 {
+    const struct log_topic *last = NULL;
+    size_t count = 0;
     for (size_t i = 0; i < group->slot_count; i++) {
-        struct log_topic *topic = group->slots[i].partition->topic;
-        struct log_path path;
-        if (!topic->directory_dirty)
-            continue;
-        log_topic_path(topic, NULL, &path);
-        if (io_path_sync_directory(log->io, path.text) != OK) {
-            remove_fresh(log, group);
-            return ERR_IO;
-        }
-        topic->directory_dirty = false;
+        const struct log_topic *topic = group->slots[i].partition->topic;
+        count += topic->directory_dirty && topic != last;
+        last = topic;
     }
-    return OK;
+    if (count == 0)
+        return OK;
+    bool all = count >= LOG_SYNC_ALL_MIN;
+    enum err err = all ? io_file_sync_all(log->lock_file) : OK;
+    for (size_t i = 0; i < group->slot_count && err == OK; i++)
+        if (group->slots[i].partition->topic->directory_dirty)
+            err = sync_directory(log, group->slots[i].partition->topic, all);
+    if (err == OK)
+        return OK;
+    remove_fresh(log, group);
+    return ERR_IO;
 }
 
 /* True when a frame costs less than the syncs that it saves. */
