@@ -300,8 +300,7 @@ enum err kafka_decode(const struct kafka_message *message, int16_t version, stru
     struct decoder d = {reader_of(bytes.ptr, bytes.bytes), arena, version,
                         version >= message->flexible_from};
     decode_struct(&d, message, ret_value);
-    TRY(d.r.err);
-    return d.r.left > 0 ? ERR_CORRUPT : OK;
+    return d.r.err;
 }
 
 /* ---- encoding ---- */

@@ -79,8 +79,9 @@ void *kafka_structs(const struct kafka_message *message, struct arena *arena, si
 /* The same by name: KAFKA_NEW(&call->arena, kafka_metadata_response_topic, 3). */
 #define KAFKA_NEW(arena, name, count) ((struct name *)kafka_structs(&name##_message, arena, count))
 /* Decodes a body. Strings and records are borrowed from the bytes; arrays live in the arena.
- * ERR_TRUNCATED, ERR_CORRUPT (lengths, null where it may not be, bytes left over), ERR_LIMIT (more
- * elements than the bytes can hold, or the arena is used up). Unknown tagged fields are passed. */
+ * ERR_TRUNCATED, ERR_CORRUPT (lengths, null where it may not be), ERR_LIMIT (more elements than the
+ * bytes can hold, or the arena is used up). Unknown tagged fields are passed over, and so are bytes
+ * behind the message, as Kafka does: librdkafka 2.x writes some behind Metadata. */
 enum err kafka_decode(const struct kafka_message *message, int16_t version, struct str bytes,
                       struct arena *arena, void *ret_value) MUST_USE;
 /* Appends a body. ERR_INVALID: a field that this version has not and that may not be left out

@@ -210,7 +210,11 @@ static void test_hostile(void **state)
     /* A varint that never ends, and one of more than 32 bits. */
     refuse(f, &kafka_metadata_request_message, 9, "ffffffffffffff", ERR_CORRUPT);
     refuse(f, &kafka_metadata_request_message, 9, "ffffffff1f", ERR_CORRUPT);
-    refuse(f, &kafka_metadata_request_message, 1, "00000000 00", ERR_CORRUPT);
+    /* Bytes behind the message are no error: clients are known to send some. */
+    struct kafka_metadata_request longer;
+    buf_reset(&f->bytes);
+    assert_ok(kafka_decode(&kafka_metadata_request_message, 1, hex("00000000 00", &f->bytes),
+                           &f->arena, &longer));
     /* More than the arena may take. */
     struct arena small;
     arena_init(&small, 8192);
