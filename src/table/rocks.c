@@ -179,7 +179,10 @@ static void set_layout(rocksdb_options_t *options, const struct backend_options 
     rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
     rocksdb_cache_t *cache = rocksdb_cache_create_lru(settings->cache_bytes);
     rocksdb_block_based_options_set_block_cache(table, cache);
-    rocksdb_block_based_options_set_block_size(table, 16 << 10);
+    rocksdb_block_based_options_set_block_size(table, 8 << 10);
+    rocksdb_block_based_options_set_data_block_index_type(
+        table, rocksdb_block_based_table_data_block_index_type_binary_search_and_hash);
+    rocksdb_block_based_options_set_data_block_hash_ratio(table, 0.75);
     rocksdb_block_based_options_set_format_version(table, 5);
     rocksdb_block_based_options_set_filter_policy(table,
                                                   rocksdb_filterpolicy_create_bloom_full(10));
@@ -213,6 +216,8 @@ static rocksdb_options_t *make_options(const struct backend_options *settings)
     set_layout(options, settings);
     rocksdb_options_set_write_buffer_size(options, settings->memtable_bytes);
     rocksdb_options_set_max_write_buffer_number(options, 3);
+    rocksdb_options_set_memtable_prefix_bloom_size_ratio(options, 0.005);
+    rocksdb_options_set_memtable_whole_key_filtering(options, 1);
     rocksdb_options_set_arena_block_size(options, 64 << 10);
     rocksdb_options_set_allow_concurrent_memtable_write(options, 0);
     rocksdb_options_set_max_background_jobs(options, 2);

@@ -95,12 +95,17 @@ static void ties(void **state)
         {{1, CELL_LIVE, 5, 0, 0, {"z", 1}, STR_NONE}, {1, CELL_LIVE, 6, 0, 0, {"a", 1}, STR_NONE}},
         {{1, CELL_LIVE, 5, 0, 0, {"a", 1}, STR_NONE}, {1, CELL_LIVE, 5, 0, 0, {"b", 1}, STR_NONE}},
         {{1, CELL_LIVE, 5, 0, 0, {"a", 1}, STR_NONE}, {1, CELL_LIVE, 5, 0, 0, {"ab", 2}, STR_NONE}},
-        {{1, CELL_LIVE, 5, 0, 0, {"a", 1}, STR_NONE}, {1, CELL_LIVE, 5, 0, 0, {"\x80", 1}, STR_NONE}},
+        {{1, CELL_LIVE, 5, 0, 0, {"a", 1}, STR_NONE},
+         {1, CELL_LIVE, 5, 0, 0, {"\x80", 1}, STR_NONE}},
         {{1, CELL_LIVE, 5, 0, 0, {"z", 1}, STR_NONE}, {1, CELL_TOMBSTONE, 5, 1, 0, {0}, STR_NONE}},
-        {{1, CELL_LIVE, 5, 0, 0, {"z", 1}, STR_NONE}, {1, CELL_EXPIRING, 5, 1, 1, {"a", 1}, STR_NONE}},
-        {{1, CELL_EXPIRING, 5, 9, 1, {"z", 1}, STR_NONE}, {1, CELL_TOMBSTONE, 5, 1, 0, {0}, STR_NONE}},
-        {{1, CELL_EXPIRING, 5, 1, 1, {"z", 1}, STR_NONE}, {1, CELL_EXPIRING, 5, 2, 1, {"a", 1}, STR_NONE}},
-        {{1, CELL_EXPIRING, 5, 1, 1, {"a", 1}, STR_NONE}, {1, CELL_EXPIRING, 5, 1, 1, {"b", 1}, STR_NONE}},
+        {{1, CELL_LIVE, 5, 0, 0, {"z", 1}, STR_NONE},
+         {1, CELL_EXPIRING, 5, 1, 1, {"a", 1}, STR_NONE}},
+        {{1, CELL_EXPIRING, 5, 9, 1, {"z", 1}, STR_NONE},
+         {1, CELL_TOMBSTONE, 5, 1, 0, {0}, STR_NONE}},
+        {{1, CELL_EXPIRING, 5, 1, 1, {"z", 1}, STR_NONE},
+         {1, CELL_EXPIRING, 5, 2, 1, {"a", 1}, STR_NONE}},
+        {{1, CELL_EXPIRING, 5, 1, 1, {"a", 1}, STR_NONE},
+         {1, CELL_EXPIRING, 5, 1, 1, {"b", 1}, STR_NONE}},
         {{1, CELL_TOMBSTONE, 5, 1, 0, {0}, STR_NONE}, {1, CELL_TOMBSTONE, 5, 2, 0, {0}, STR_NONE}},
         {{1, CELL_TOMBSTONE, 5, 9, 0, {0}, STR_NONE}, {1, CELL_LIVE, 6, 0, 0, {"a", 1}, STR_NONE}},
     };
@@ -125,7 +130,8 @@ static void ties(void **state)
 
 static void deletions(void **state)
 {
-    struct cell cells[] = {{1, CELL_LIVE, 5, 0, 0, {"a", 1}, STR_NONE}, {2, CELL_LIVE, 7, 0, 0, {"b", 1}, STR_NONE}};
+    struct cell cells[] = {{1, CELL_LIVE, 5, 0, 0, {"a", 1}, STR_NONE},
+                           {2, CELL_LIVE, 7, 0, 0, {"b", 1}, STR_NONE}};
     struct deletion deletion = {5, 1000, true};
     struct buf row = {0}, gone = {0}, out = {0};
     put(&row, &DELETION_NONE, cells, 2);

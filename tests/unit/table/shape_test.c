@@ -164,7 +164,8 @@ static void declared_values(void **state)
 {
     struct table_column columns[] = {
         {STR("k"), type_simple(TYPE_INT), STR("bigint"), TABLE_PARTITION_KEY, TABLE_ONE_CELL},
-        {STR("at"), type_simple(TYPE_TIMESTAMP_NTZ), STR("timestamp"), TABLE_REGULAR, TABLE_ONE_CELL},
+        {STR("at"), type_simple(TYPE_TIMESTAMP_NTZ), STR("timestamp"), TABLE_REGULAR,
+         TABLE_ONE_CELL},
         {STR("ip"), type_simple(TYPE_STRING), STR("inet"), TABLE_REGULAR, TABLE_ONE_CELL},
         {STR("id"), type_simple(TYPE_STRING), STR("timeuuid"), TABLE_REGULAR, TABLE_ONE_CELL},
         {STR("word"), type_simple(TYPE_STRING), STR("ascii"), TABLE_REGULAR, TABLE_ONE_CELL},
@@ -209,7 +210,8 @@ static void read_only(void **state)
 {
     struct stores stores;
     stores_init(&stores);
-    struct table_column column = {STR("a"), type_simple(TYPE_INT), STR_NONE, TABLE_PARTITION_KEY, TABLE_ONE_CELL};
+    struct table_column column = {STR("a"), type_simple(TYPE_INT), STR_NONE, TABLE_PARTITION_KEY,
+                                  TABLE_ONE_CELL};
     struct table_definition definition = {STR("k"), STR("t"), &column, 1, false, 0};
     struct table *table;
     assert_ok(table_create(stores.store[0], &definition, NULL, &table));

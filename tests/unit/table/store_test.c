@@ -374,7 +374,8 @@ static void catalogue(void **state)
     struct table_column more[] = {
         {STR("id"), type_simple(TYPE_STRING), STR("uuid"), TABLE_PARTITION_KEY, TABLE_ONE_CELL},
         {STR("name"), type_simple(TYPE_STRING), STR("text"), TABLE_REGULAR, TABLE_ONE_CELL},
-        {STR("tags"), ddl("t ARRAY<STRING>")->fields[0].type, STR_NONE, TABLE_REGULAR, TABLE_ONE_CELL},
+        {STR("tags"), ddl("t ARRAY<STRING>")->fields[0].type, STR_NONE, TABLE_REGULAR,
+         TABLE_ONE_CELL},
         {STR("age"), type_simple(TYPE_INT), STR("bigint"), TABLE_REGULAR, TABLE_ONE_CELL},
     };
     assert_ptr_equal(table, create(stores.store[0], "users", more, 4, false));
