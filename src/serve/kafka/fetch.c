@@ -570,12 +570,13 @@ static bool own_set(struct kafka_fetch_out *fetch)
     struct fetch_part *part = fetch->own_parts;
     for (int32_t i = 0; i < request->topics_count; i++) {
         const struct kafka_fetch_request_topic *topic = &request->topics[i];
+        struct log_topic *found = fetch_topic_find(set, topic->topic, topic->topic_id);
         for (int32_t j = 0; j < topic->partitions_count; j++, part++) {
             part->set = set;
             part->topic = topic->topic;
             memcpy(part->topic_id, topic->topic_id, sizeof part->topic_id);
             part->index = topic->partitions[j].partition;
-            fetch_part_resolve(part);
+            fetch_part_place(part, found);
             fetch_part_fill(part, &topic->partitions[j]);
             fetch_part_ready(part);
         }

@@ -67,7 +67,12 @@ struct fetch_result {
 /* ---- fetch_session.c ---- */
 void fetch_part_ready(struct fetch_part *part);
 void fetch_part_unready(struct fetch_part *part);
-/* Finds the partition; what it was found by is in the part. */
+/* NULL when missing. */
+struct log_topic *fetch_topic_find(const struct fetch_set *set, struct str topic,
+                                   const uint8_t *id);
+/* The part's partition is of that topic, which may be NULL. */
+void fetch_part_place(struct fetch_part *part, struct log_topic *topic);
+/* Both: by what is in the part. */
 void fetch_part_resolve(struct fetch_part *part);
 /* Fills a part from the request; its set, partition and topic are set already. */
 void fetch_part_fill(struct fetch_part *part, const struct kafka_fetch_request_partition *from);

@@ -68,13 +68,20 @@ void fetch_part_leave(struct fetch_part *part)
     log_watch_stop(&part->watch);
 }
 
+struct log_topic *fetch_topic_find(const struct fetch_set *set, struct str topic, const uint8_t *id)
+{
+    return set->by_id ? log_topic_find_id(set->broker->log, id)
+                      : log_topic_find(set->broker->log, topic);
+}
+
+void fetch_part_place(struct fetch_part *part, struct log_topic *topic)
+{
+    part->partition = topic && part->index >= 0 ? log_topic_partition(topic, part->index) : NULL;
+}
+
 void fetch_part_resolve(struct fetch_part *part)
 {
-    struct kafka_broker *broker = part->set->broker;
-    int16_t code;
-    struct log_topic *topic = part->set->by_id ? log_topic_find_id(broker->log, part->topic_id)
-                                               : kafka_topic(broker, part->topic, NULL, &code);
-    part->partition = topic && part->index >= 0 ? log_topic_partition(topic, part->index) : NULL;
+    fetch_part_place(part, fetch_topic_find(part->set, part->topic, part->topic_id));
 }
 
 void fetch_part_fill(struct fetch_part *part, const struct kafka_fetch_request_partition *from)
@@ -160,7 +167,7 @@ static void set_remove(struct fetch_set *set, struct fetch_part *part)
 }
 
 static void set_add(struct fetch_set *set, const struct kafka_fetch_request_topic *topic,
-                    const struct kafka_fetch_request_partition *from)
+                    struct log_topic *found, const struct kafka_fetch_request_partition *from)
 {
     struct fetch_part *part = fetch_set_find(set, topic->topic, topic->topic_id, from->partition);
     if (!part) {
@@ -170,9 +177,9 @@ static void set_add(struct fetch_set *set, const struct kafka_fetch_request_topi
         part->topic = topic->topic;
         part->told_end = part->told_start = -1;
         memcpy(part->topic_id, topic->topic_id, sizeof part->topic_id);
-        fetch_part_resolve(part);
+        fetch_part_place(part, found);
         if (part->partition && !set->by_id) {
-            part->topic = log_topic_name(log_partition_topic(part->partition));
+            part->topic = log_topic_name(found);
         } else {
             part->own_topic = str_dup(topic->topic);
             part->topic.ptr = part->own_topic;
@@ -269,9 +276,12 @@ static struct fetch_set *session_new(struct kafka_call *call)
 
 static void session_update(struct fetch_set *set, const struct kafka_fetch_request *request)
 {
-    for (int32_t i = 0; i < request->topics_count; i++)
-        for (int32_t j = 0; j < request->topics[i].partitions_count; j++)
-            set_add(set, &request->topics[i], &request->topics[i].partitions[j]);
+    for (int32_t i = 0; i < request->topics_count; i++) {
+        const struct kafka_fetch_request_topic *topic = &request->topics[i];
+        struct log_topic *found = fetch_topic_find(set, topic->topic, topic->topic_id);
+        for (int32_t j = 0; j < topic->partitions_count; j++)
+            set_add(set, topic, found, &topic->partitions[j]);
+    }
     for (int32_t i = 0; i < request->forgotten_topics_data_count; i++) {
         const struct kafka_fetch_request_forgotten_topic *topic =
             &request->forgotten_topics_data[i];

@@ -36,7 +36,8 @@ struct kafka_broker_options {
 enum err kafka_broker_new(struct io_loop *loop, struct log *log,
                           const struct kafka_broker_options *options, struct diag *diag,
                           struct kafka_broker **ret_broker) MUST_USE;
-/* Before the log's close; connections are ended. */
+/* Before the log's close; connections are ended. Turns the loop until all that is under way has
+ * ended: not from inside one of its callbacks. */
 void kafka_broker_free(struct kafka_broker *broker);
 /* Any number of listeners. ERR_CONFLICT: in use. */
 enum err kafka_broker_listen(struct kafka_broker *broker,
