@@ -45,7 +45,7 @@ static enum err change_apply(struct change *change, struct table_store *store, s
     change->definition.columns = change->columns;
     change->definition.column_count = change->count;
     TRY(shape_change(old, &change->definition, change->ids, NULL, &shape));
-    enum err err = store_save_table(store, table->id, shape);
+    enum err err = store_save_table(store, table->id, shape, table_has_heads(table));
     if (err) {
         shape_free(shape);
         return err;

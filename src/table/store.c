@@ -3,7 +3,7 @@
  * The store: opening a backend, the catalogue of tables, state beside the rows, and care.
  *
  *   key                              value
- *   u8 0, "version"                  u8 1: the format of the store
+ *   u8 0, "version"                  u8 2: the format of the store; 1 can be read and becomes 2
  *   u8 0, "next"                     u32: the next table's id
  *   u8 0, "heads", u32 table id      u8 1: partitions of the table may have heads
  *   u8 1, keyspace, 0, name          u32 id, then a shape (shape.c)
@@ -26,7 +26,7 @@
 
 #define VERSION_KEY STR("\0version")
 #define NEXT_KEY STR("\0next")
-enum { STORE_VERSION = 1, CACHE_DEFAULT = 8 << 20, MEMTABLE_DEFAULT = 32 << 20 };
+enum { STORE_VERSION = 2, CACHE_DEFAULT = 8 << 20, MEMTABLE_DEFAULT = 32 << 20 };
 
 static int64_t wall_us(void *owner)
 {
@@ -121,15 +121,16 @@ static enum err load(struct table_store *store, struct diag *diag)
     if (err == ERR_NOT_FOUND)
         return OK; /* a new store: the version comes with the first table */
     TRY(err);
-    if (version != STORE_VERSION)
+    if (version < 1 || version > STORE_VERSION)
         return diag_set(diag, ERR_UNSUPPORTED, 0, 0,
-                        "the table store has format %u, this program reads format %d", version,
+                        "the table store has format %u, this program reads up to %d", version,
                         STORE_VERSION);
     TRY(load_number(store, NEXT_KEY, 4, &store->next_id));
     return load_tables(store);
 }
 
-enum err store_save_table(struct table_store *store, uint32_t id, const struct shape *shape)
+enum err store_save_table(struct table_store *store, uint32_t id, const struct shape *shape,
+                          bool has_heads)
 {
     struct buf ops = {0}, key = {0}, value = {0};
     ops_reset(&ops);
@@ -137,6 +138,11 @@ enum err store_save_table(struct table_store *store, uint32_t id, const struct s
     put_be32(next, store->next_id > id ? store->next_id : id + 1);
     ops_add(&ops, OP_PUT, VERSION_KEY, str_from(&version, 1));
     ops_add(&ops, OP_PUT, NEXT_KEY, str_from(next, sizeof next));
+    /* A table of version 1 may have heads that nobody noted. */
+    uint8_t heads[STORE_HEADS_KEY_BYTES], one = 1;
+    store_heads_key(id, heads);
+    if (has_heads)
+        ops_add(&ops, OP_PUT, str_from(heads, sizeof heads), str_from(&one, 1));
     buf_u8(&key, KEY_TABLE);
     put_name(&key, shape->definition.keyspace, shape->definition.name);
     buf_be32(&value, id);
@@ -167,7 +173,7 @@ static enum err create_locked(struct table_store *store, const struct table_defi
     struct shape *shape = NULL;
     if (!table) {
         TRY(shape_new(definition, diag, &shape));
-        enum err err = store_save_table(store, store->next_id, shape);
+        enum err err = store_save_table(store, store->next_id, shape, false);
         if (err) {
             shape_free(shape);
             return err;
@@ -178,7 +184,7 @@ static enum err create_locked(struct table_store *store, const struct table_defi
     struct shape *old = table->shape;
     TRY(shape_extend(old, definition, diag, &shape));
     if (shape) {
-        enum err err = store_save_table(store, table->id, shape);
+        enum err err = store_save_table(store, table->id, shape, table_has_heads(table));
         if (err) {
             shape_free(shape);
             return err;
@@ -221,8 +227,12 @@ static enum err remove_rows(struct table *table, struct str catalogue_key)
     row_range(table, from, to);
     struct buf ops = {0};
     ops_reset(&ops);
-    if (catalogue_key.bytes)
+    if (catalogue_key.bytes) {
+        uint8_t heads[STORE_HEADS_KEY_BYTES];
+        store_heads_key(table->id, heads);
         ops_add(&ops, OP_DELETE, catalogue_key, STR_NONE);
+        ops_add(&ops, OP_DELETE, str_from(heads, sizeof heads), STR_NONE);
+    }
     ops_add(&ops, OP_DELETE_RANGE, str_from(from, sizeof from), str_from(to, sizeof to));
     struct backend *backend = table->store->backend;
     enum err err = backend->ops->commit(backend, buf_str(&ops), true);

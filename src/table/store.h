@@ -34,8 +34,8 @@ enum { STORE_HEADS_KEY_BYTES = 10 };
 void store_heads_key(uint32_t table_id, uint8_t ret_key[STORE_HEADS_KEY_BYTES]);
 
 /* Writes a table's catalogue record, with the store's own records. With the mutex. */
-enum err store_save_table(struct table_store *store, uint32_t id,
-                          const struct shape *shape) MUST_USE;
+enum err store_save_table(struct table_store *store, uint32_t id, const struct shape *shape,
+                          bool has_heads) MUST_USE;
 
 /* jobs.c */
 struct commits *commits_new(struct table_store *store);

@@ -10,31 +10,53 @@ static void put(struct buf *out, const struct deletion *deletion, const struct c
                 size_t count)
 {
     struct row_base base = {count ? cells[0].timestamp_us : 0, 1000, 10};
-    buf_reset(out);
-    row_begin(out, &base, true, deletion);
+    bool paths = false;
     for (size_t i = 0; i < count; i++)
-        row_add(out, &base, &cells[i]);
+        paths |= cells[i].path.ptr != NULL;
+    buf_reset(out);
+    if (paths)
+        row_begin_paths(out, &base, true, deletion);
+    else
+        row_begin(out, &base, true, deletion);
+    for (size_t i = 0; i < count; i++)
+        if (paths)
+            row_add_path(out, &base, &cells[i]);
+        else
+            row_add(out, &base, &cells[i]);
     assert_ok(buf_error(out));
 }
 
-static void random_row(struct prng *prng, struct buf *out)
+static struct cell random_cell(struct prng *prng, uint32_t id)
 {
     static const char *const values[] = {"", "a", "b", "ab", "zzzzzzzzzzzzzzzzzzzzzzzzzz"};
-    struct cell cells[8];
+    struct cell cell = {.id = id,
+                        .kind = (enum cell_kind)prng_below(prng, 3),
+                        .timestamp_us = (int64_t)prng_below(prng, 4)};
+    if (cell.kind != CELL_LIVE)
+        cell.time_s = 1000 + (int64_t)prng_below(prng, 3);
+    if (cell.kind == CELL_EXPIRING)
+        cell.ttl_s = 10 + (int64_t)prng_below(prng, 2);
+    if (cell.kind != CELL_TOMBSTONE && id)
+        cell.value = str_of(values[prng_below(prng, 5)]);
+    return cell;
+}
+
+/* Half of them with elements in columns 5 to 7. */
+static void random_row(struct prng *prng, struct buf *out)
+{
+    static const char *const paths[] = {"", "a", "ab"};
+    struct cell cells[20];
     size_t count = 0;
+    bool elements = prng_below(prng, 2);
     for (uint32_t id = 0; id < 8; id++) {
         if (prng_below(prng, 2))
-            continue;
-        struct cell *cell = &cells[count++];
-        *cell = (struct cell){.id = id,
-                              .kind = (enum cell_kind)prng_below(prng, 3),
-                              .timestamp_us = (int64_t)prng_below(prng, 4)};
-        if (cell->kind != CELL_LIVE)
-            cell->time_s = 1000 + (int64_t)prng_below(prng, 3);
-        if (cell->kind == CELL_EXPIRING)
-            cell->ttl_s = 10 + (int64_t)prng_below(prng, 2);
-        if (cell->kind != CELL_TOMBSTONE && id)
-            cell->value = str_of(values[prng_below(prng, 5)]);
+            cells[count++] = random_cell(prng, id);
+        for (size_t i = 0; i < 3 && elements && id >= 5; i++) {
+            if (prng_below(prng, 2))
+                continue;
+            cells[count] = random_cell(prng, id);
+            cells[count++].path = str_of(paths[i]);
+        }
     }
     struct deletion deletion = DELETION_NONE;
     if (prng_below(prng, 3) == 0)
