@@ -97,7 +97,7 @@ static void take_row(struct log *log, struct reader *r, bool first_version)
     if (!active || active->base_offset != base)
         return;
     struct reader of_state = reader_of(state.ptr, state.bytes);
-    if (state_bytes && log_producers_get(partition, &of_state, true) != OK) {
+    if (state_bytes && log_producers_get(partition, &of_state, base, true) != OK) {
         log_producers_free(partition->producers);
         partition->producers = NULL;
         return;

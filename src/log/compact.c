@@ -8,6 +8,8 @@
  * than the smallest lag; the active segment never, and it does not count either, since what it has
  * may be lost still where nothing is synced.
  *
+ * Segments that nothing is left of go, but for the first, which says where the partition begins.
+ *
  * The new file is written beside the old one, synced, and renamed over it. The journal is emptied
  * first: a frame that lives could be replayed into the new file (J3). Markers of aborts that went
  * are taken from the snapshot before, since an abort without its marker would hide what its
@@ -182,6 +184,9 @@ static enum err run(struct log_cleaning *c, struct log_partition *partition, siz
         TRY(note_segment(c, partition->segments[i]));
     for (size_t i = 0; i < count; i++)
         TRY(compact_segment(c, partition, i));
+    for (size_t i = count; i-- > 1;)
+        if (partition->segments[i]->bytes == 0)
+            TRY(log_partition_drop_empty(partition, i));
     partition->compacted_end = c->end;
     partition->horizon_ms = c->horizon_ms == INT64_MAX ? 0 : c->horizon_ms;
     return OK;

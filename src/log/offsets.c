@@ -98,7 +98,7 @@ static struct entry *read_value(struct str value, int64_t record_offset)
     int32_t leader_epoch = version == VALUE_VERSION ? (int32_t)reader_be32(&r) : -1;
     struct str metadata = read_name(&r);
     int64_t commit_ms = (int64_t)reader_be64(&r);
-    if (r.err != OK || version > VALUE_VERSION || version == 2 || offset < 0)
+    if (r.err != OK || version > VALUE_VERSION || version == 2 || offset == -1)
         return NULL;
     struct entry *entry = mem_alloc(sizeof *entry + metadata.bytes);
     *entry = (struct entry){.offset = offset,
@@ -140,7 +140,7 @@ static enum err add_commit(struct record_batch_builder *builder, struct buf *tex
     TRY(buf_error(text));
     struct str value = str_from(text->ptr + key_bytes, text->bytes - key_bytes);
     record_batch_builder_add(builder, now_ms, str_from(text->ptr, key_bytes),
-                             o->offset < 0 ? STR_NONE : value, NULL, 0);
+                             o->offset == -1 ? STR_NONE : value, NULL, 0);
     return OK;
 }
 
@@ -189,7 +189,7 @@ static void set_entry(struct log *log, struct str key, struct entry *entry)
     const struct entry *old = map_get(&log->offsets, key);
     if (old && old->record_offset > entry->record_offset)
         mem_free(entry);
-    else if (entry->offset < 0 && !log->offsets_pending) {
+    else if (entry->offset == -1 && !log->offsets_pending) {
         mem_free(map_remove(&log->offsets, key));
         mem_free(entry);
     } else {
@@ -387,7 +387,7 @@ enum err log_offset_get(struct log *log, struct str group, struct str topic, int
     put_key(&key, group, topic, partition);
     io_mutex_lock(&log->lock);
     const struct entry *entry = map_get(&log->offsets, buf_str(&key));
-    bool there = entry && entry->offset >= 0;
+    bool there = entry && entry->offset != -1;
     if (there)
         take_entry(arena, entry, &o);
     if (ret_pending)
@@ -420,7 +420,7 @@ size_t log_offsets(struct log *log, struct str group, struct arena *arena,
     io_mutex_lock(&log->lock);
     for (struct map_entry *e; (e = map_next(&log->offsets, &i));) {
         const struct entry *entry = e->value;
-        if (entry->offset < 0 || !read_key(str_from(e->key, e->key_bytes), &o) ||
+        if (entry->offset == -1 || !read_key(str_from(e->key, e->key_bytes), &o) ||
             (group.ptr && !str_equal(group, o.group)))
             continue;
         if (count == room) {

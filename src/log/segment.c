@@ -320,6 +320,25 @@ enum err log_partition_drop(struct log_partition *partition, size_t count)
     return err;
 }
 
+/* Its snapshot goes last but one: what that tells is told by the next one then. */
+enum err log_partition_drop_empty(struct log_partition *partition, size_t index)
+{
+    struct log *log = partition->log;
+    struct log_segment *segment = partition->segments[index];
+    check(index > 0 && index + 1 < partition->segment_count && segment->bytes == 0);
+    io_mutex_lock(&log->lock);
+    partition->segment_count--;
+    memmove(partition->segments + index, partition->segments + index + 1,
+            (partition->segment_count - index) * sizeof *partition->segments);
+    segment->dropped = true;
+    io_mutex_unlock(&log->lock);
+    enum err err = partition->producers ? log_snapshot_prune(partition, index - 1) : OK;
+    if (err == OK || err == ERR_NOT_FOUND)
+        err = remove_files(segment);
+    log_segment_unref(segment);
+    return err;
+}
+
 /* ---- what a sync is owed to ---------------------------------------------------------------- */
 
 void log_dirty_add(struct log *log, struct log_segment *segment)

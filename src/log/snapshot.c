@@ -14,7 +14,7 @@
  *   aborted transactions, 32 bytes: producer i64, first offset i64, offset of the marker i64, last
  *     stable offset after it i64
  *
- * A snapshot holds the aborted transactions whose marker is in the segment before it; so opening
+ * A snapshot tells of the aborted transactions whose marker is in the segment before it; so opening
  * gathers them from all snapshots. One that is damaged is made up for by walking the segments.
  */
 #include "log/store.h"
@@ -128,7 +128,7 @@ static void get_entry(struct log_producers *producers, struct reader *r, bool ke
         *log_producers_add(producers, entry.producer_id) = entry;
 }
 
-static void get_aborted(struct log_producers *producers, struct reader *r)
+static void get_aborted(struct log_producers *producers, struct reader *r, int64_t from)
 {
     struct log_aborted_txn txn;
     txn.producer_id = (int64_t)reader_be64(r);
@@ -136,7 +136,8 @@ static void get_aborted(struct log_producers *producers, struct reader *r)
     txn.last_offset = (int64_t)reader_be64(r);
     txn.stable_end = (int64_t)reader_be64(r);
     uint32_t count = producers->aborted_count;
-    if (r->err != OK || (count && producers->aborted[count - 1].last_offset >= txn.last_offset))
+    if (r->err != OK || txn.last_offset < from ||
+        (count && producers->aborted[count - 1].last_offset >= txn.last_offset))
         return;
     log_txn_add_aborted(producers, txn);
 }
@@ -159,22 +160,24 @@ static void find_open(struct log_producers *producers)
         qsort(producers->open, producers->open_count, sizeof *producers->open, by_first_offset);
 }
 
-enum err log_producers_get(struct log_partition *partition, struct reader *r, bool with_entries)
+enum err log_producers_get(struct log_partition *partition, struct reader *r, int64_t from,
+                           bool with_entries)
 {
     struct log_producers *producers = log_producers_need(partition);
     uint32_t count = reader_be32(r), aborted = reader_be32(r);
     for (uint32_t i = 0; i < count && r->err == OK; i++)
         get_entry(producers, r, with_entries);
     for (uint32_t i = 0; i < aborted && r->err == OK; i++)
-        get_aborted(producers, r);
+        get_aborted(producers, r, from);
     if (with_entries)
         find_open(producers);
     return r->err;
 }
 
-static enum err load(struct log_partition *partition, const struct log_segment *segment,
-                     bool with_entries)
+static enum err load(struct log_partition *partition, size_t index, bool with_entries)
 {
+    const struct log_segment *segment = partition->segments[index];
+    int64_t from = partition->segments[index ? index - 1 : 0]->base_offset;
     CLEAN(buf_deinit) struct buf in = {0};
     struct log_path path;
     log_segment_path(segment, SUFFIX, &path);
@@ -183,7 +186,8 @@ static enum err load(struct log_partition *partition, const struct log_segment *
         get_be32(in.ptr + 4) != crc32c(0, in.ptr + HEADER, in.bytes - HEADER))
         return ERR_CORRUPT;
     struct reader r = reader_of(in.ptr + HEADER, in.bytes - HEADER);
-    return log_producers_get(partition, &r, with_entries) == OK && r.left == 0 ? OK : ERR_CORRUPT;
+    return log_producers_get(partition, &r, from, with_entries) == OK && r.left == 0 ? OK
+                                                                                     : ERR_CORRUPT;
 }
 
 /* A snapshot was damaged: what the finished segments tell. */
@@ -215,7 +219,7 @@ enum err log_snapshots_load(struct log_partition *partition, bool with_entries)
     partition->producers = NULL;
     for (size_t i = 0; i < partition->segment_count && !damaged; i++) {
         bool last = i + 1 == partition->segment_count;
-        enum err err = load(partition, partition->segments[i], last && with_entries);
+        enum err err = load(partition, i, last && with_entries);
         if (err != OK && err != ERR_NOT_FOUND && err != ERR_CORRUPT) {
             log_producers_free(known);
             return err;

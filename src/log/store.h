@@ -312,6 +312,8 @@ enum err log_segment_truncate(struct log_segment *segment, uint64_t bytes) MUST_
 enum err log_partition_roll(struct log_partition *partition) MUST_USE;
 /* Removes the first count segments and their files; the start has been made durable. */
 enum err log_partition_drop(struct log_partition *partition, size_t count) MUST_USE;
+/* Removes one that has no batches, and is neither the first nor the active one. */
+enum err log_partition_drop_empty(struct log_partition *partition, size_t index) MUST_USE;
 struct log_segment *log_partition_active(struct log_partition *partition); /* NULL = none yet */
 void log_dirty_add(struct log *log, struct log_segment *segment);
 /* Syncs every segment of the dirty list (only_unsynced: not those the journal covers). */
@@ -421,8 +423,9 @@ struct log_producer_entry *log_producers_add(struct log_producers *producers, in
 /* ---- snapshot.c: producers on the disk ---- */
 /* The state up to the end, with the transactions whose marker is at or behind from. */
 void log_producers_put(const struct log_partition *partition, int64_t from, struct buf *out);
-/* Replaces the state; ERR_CORRUPT. with_entries: else the aborted transactions are added only. */
-enum err log_producers_get(struct log_partition *partition, struct reader *r,
+/* Adds to the state the aborted transactions that ended at or behind from, and with_entries the
+ * producers; ERR_CORRUPT. */
+enum err log_producers_get(struct log_partition *partition, struct reader *r, int64_t from,
                            bool with_entries) MUST_USE;
 /* Beside the segment that is about to begin at the end. */
 enum err log_snapshot_save(struct log_partition *partition) MUST_USE;

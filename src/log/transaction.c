@@ -72,7 +72,9 @@ int64_t log_txn_stable_end(const struct log_partition *partition)
     if (!producers || !producers->open_count)
         return partition->end;
     int64_t first = producers->open[0].first_offset;
-    return first > partition->start ? first : partition->start;
+    if (first < partition->start)
+        return partition->start;
+    return first < partition->end ? first : partition->end;
 }
 
 static bool is_open(const struct log_producers *producers, int64_t producer_id)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Any bytes as what a crash left of a file of the log: the active segment, the journal, the
- * checkpoint, an index, a start, a topic file (the first byte says which). Opening succeeds or
+ * checkpoint, an index, a start, a topic file, a snapshot of producers, the epochs (the first byte
+ * says which; of the last two it may give the right sum). Opening succeeds or
  * refuses; what it lets in can be read whole and appended to, and is there at the next opening. */
 #include "base/check.h"
+#include "base/crc32c.h"
 #include "base/mem.h"
 #include "io/sim.h"
 #include "log/log.h"
@@ -10,10 +12,15 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
-static const char *const names[] = {
-    "d/topics/t/0-00000000000000000000.log",   "d/journal",          "d/checkpoint",
-    "d/topics/t/0-00000000000000000000.index", "d/topics/t/0.start", "d/topics/t/topic"};
-enum { NAMES = 6 };
+static const char *const names[] = {"d/topics/t/0-00000000000000000000.log",
+                                    "d/journal",
+                                    "d/checkpoint",
+                                    "d/topics/t/0-00000000000000000000.index",
+                                    "d/topics/t/0.start",
+                                    "d/topics/t/topic",
+                                    "d/topics/t/0-00000000000000000000.producers",
+                                    "d/epochs"};
+enum { NAMES = 8, WITH_SUM = 6, FIX_SUM = 128 };
 
 static void append(struct log_partition *partition)
 {
@@ -42,6 +49,27 @@ static void read_all(struct log_partition *partition)
     }
 }
 
+/* Whatever a snapshot says, looking at it is safe. */
+static void look(struct log_partition *partition)
+{
+    struct log_producer *producers;
+    struct log_aborted *aborted;
+    struct arena arena;
+    int32_t epoch;
+    int64_t end;
+    arena_init(&arena, 0);
+    size_t count = log_producers(partition, &arena, &producers);
+    for (size_t i = 1; i < count; i++)
+        check(producers[i - 1].producer_id < producers[i].producer_id);
+    count = log_aborted(partition, 0, INT64_MAX, &arena, &aborted);
+    for (size_t i = 1; i < count; i++)
+        check(aborted[i - 1].first_offset <= aborted[i].first_offset);
+    check(log_partition_stable_end(partition) >= log_partition_start(partition));
+    if (log_epoch_end(partition, INT32_MAX / 2, &epoch, &end) == OK)
+        check(epoch <= INT32_MAX / 2);
+    arena_deinit(&arena);
+}
+
 static void write_file(struct io *io, const char *path, const uint8_t *data, size_t bytes)
 {
     struct io_file *file;
@@ -67,13 +95,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     append(log_topic_partition(topic, 0));
     io_sim_kill(io);
     log_close(log);
-    write_file(io, names[data[0] % NAMES], data + 1, bytes - 1);
+    CLEAN(buf_deinit) struct buf content = {0};
+    int which = (data[0] & ~FIX_SUM) % NAMES;
+    buf_append(&content, data + 1, bytes - 1);
+    if (which >= WITH_SUM && data[0] & FIX_SUM && content.bytes >= 8)
+        buf_patch_be32(&content, 4, crc32c(0, content.ptr + 8, content.bytes - 8));
+    write_file(io, names[which], content.ptr, content.bytes);
     for (int round = 0; round < 2; round++) {
         if (log_open(io, "d", &options, NULL, &log) != OK)
             break;
         topic = log_topic_find(log, STR("t"));
         if (topic) {
             read_all(log_topic_partition(topic, 0));
+            look(log_topic_partition(topic, 0));
             append(log_topic_partition(topic, 0));
         }
         log_close(log);
