@@ -116,17 +116,11 @@ static bool check_epochs(struct kafka_fetch_out *fetch, struct fetch_part *part,
     return false;
 }
 
-/* Clients before version 10 do not know zstd. */
-static bool has_zstd(const uint8_t *data, size_t bytes)
+/* Clients before version 10 need not know zstd. Kafka looks at the topic's own setting only: single
+ * batches of producers go out as they came, and libraries of that age that know it read them. */
+static bool is_zstd(struct log_partition *partition)
 {
-    struct record_batch batch;
-    for (size_t at = 0; at < bytes; at += batch.bytes_count) {
-        if (record_batch_parse(data + at, bytes - at, false, &batch) != OK)
-            return false;
-        if (record_batch_codec(&batch) == CODEC_ZSTD)
-            return true;
-    }
-    return false;
+    return log_topic_config(log_partition_topic(partition)).compression == CODEC_ZSTD;
 }
 
 /* A run of the file, if it is worth it. */
@@ -135,7 +129,8 @@ static bool read_file(struct kafka_fetch_out *fetch, struct fetch_part *part,
 {
     struct log_slice slice;
     struct log_read read;
-    if (limit < FILE_BYTES_MIN || result->bytes || fetch->call->version < 10)
+    if (limit < FILE_BYTES_MIN || result->bytes ||
+        (fetch->call->version < 10 && is_zstd(part->partition)))
         return false;
     if (log_slice_open(part->partition, part->offset, limit, fetch->set->stable, &slice, &read) !=
         OK)
@@ -170,7 +165,7 @@ static enum err read_memory(struct kafka_fetch_out *fetch, struct fetch_part *pa
         result->full = true;
         return OK;
     }
-    if (bytes && fetch->call->version < 10 && has_zstd(out->ptr + at, bytes)) {
+    if (bytes && fetch->call->version < 10 && is_zstd(part->partition)) {
         buf_truncate(out, at);
         return ERR_UNSUPPORTED;
     }

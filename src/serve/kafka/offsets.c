@@ -335,7 +335,7 @@ static size_t delete_topic(struct kafka_call *call, const struct group *group, i
             code = KAFKA_GROUP_SUBSCRIBED_TO_TOPIC;
         partitions[j].error_code = code;
         if (code == KAFKA_NONE &&
-            log_offset_fetch(call->broker->log, request->group_id, asked->name, index) >= 0)
+            log_offset_fetch(call->broker->log, request->group_id, asked->name, index) != -1)
             offsets[count++] = (struct log_group_offset){.group = request->group_id,
                                                          .topic = asked->name,
                                                          .partition = index,

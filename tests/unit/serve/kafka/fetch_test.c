@@ -175,6 +175,11 @@ static void test_zstd_for_old(void **state)
     record_batch_builder_add(&builder, 1000, STR("k"), STR("v"), NULL, 0);
     rig_append(&rig, "t", 0, rig_batch_of(&rig, &builder));
     struct client *client = client_new(&rig);
+    assert_int_equal(client_fetch(client, 9, make_fetch(&rig, "t", 0, 0))->error_code, 0);
+    struct log_topic *topic = log_topic_find(rig.log, STR("t"));
+    struct log_topic_config config = log_topic_config(topic);
+    config.compression = CODEC_ZSTD;
+    assert_ok(log_topic_configure(topic, &config));
     assert_int_equal(client_fetch(client, 9, make_fetch(&rig, "t", 0, 0))->error_code,
                      KAFKA_UNSUPPORTED_COMPRESSION_TYPE);
     assert_int_equal(client_fetch(client, 10, make_fetch(&rig, "t", 0, 0))->error_code, 0);
