@@ -20,6 +20,7 @@
 #include "table/merge.h"
 
 #include "base/mem.h"
+#include "table/range.h"
 
 /* One of the rows under merge: its reader, and its next cell. */
 struct input {
@@ -140,6 +141,8 @@ static enum err merge_inputs(struct input *inputs, const struct str *rows, size_
     enum err err = OK;
     for (size_t i = 0; i < count && !err; i++)
         err = inputs[i].reader.bytes.err;
+    if (!err && deletion.of_partition)
+        ranges_simplify(list.cells, &list.count);
     if (!err)
         write_row(&list, &deletion, out);
     standing_deinit(&list);

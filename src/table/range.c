@@ -7,8 +7,10 @@
  *   from    escaped bytes of a clustering prefix, or the first behind all that have the prefix
  *   u8 1, to  the same, not escaped; or u8 2: to the partition's end
  *
- * Ranges that overlap stand beside each other. For scans they are turned into segments that do
- * not: each bound begins one, and what is deleted in it is the newest of the ranges around it.
+ * Ranges that overlap stand beside each other; one that lies in a newer one is dropped by the merge
+ * (what stands are the maxima of a partial order, so no order of merges matters). For scans they
+ * are turned into segments that do not: each bound begins one, and what is deleted in it is the
+ * newest of the ranges around it.
  *
  * Invariant: segments rise; rows before the first are in no range.
  */
@@ -19,7 +21,7 @@
 
 #include <stdlib.h>
 
-enum { RANGE_TO = 1, RANGE_WITHOUT_END = 2 };
+enum { RANGE_TO = 1, RANGE_WITHOUT_END = 2, SIMPLIFY_MAX = 256 };
 
 struct segment {
     struct str begin;
@@ -44,6 +46,8 @@ enum err range_read(struct str path, struct buf *scratch, struct range *ret_rang
         return ERR_CORRUPT;
     range.without_end = path.ptr[0] == RANGE_WITHOUT_END;
     range.to = str_slice(path, 1, path.bytes);
+    if (range.without_end && range.to.bytes)
+        return ERR_CORRUPT;
     *ret_range = range;
     return OK;
 }
@@ -72,6 +76,43 @@ enum err head_cover_once(struct str record, struct str clustering, struct buf *s
     }
     *ret_timestamp_us = newest;
     return reader.bytes.err;
+}
+
+/* ---- what lies in newer ranges ---- */
+
+static bool lies_in(const struct range *inner, const struct range *outer)
+{
+    return inner->timestamp_us <= outer->timestamp_us &&
+           str_compare(outer->from, inner->from) <= 0 &&
+           (outer->without_end || (!inner->without_end && str_compare(inner->to, outer->to) <= 0));
+}
+
+/* Of very many ranges it would take long, and they are right as they are. */
+void ranges_simplify(struct cell *cells, size_t *count)
+{
+    struct range ranges[SIMPLIFY_MAX];
+    struct buf scratch = {0};
+    size_t bytes = 1, kept = 0;
+    if (*count < 2 || *count > SIMPLIFY_MAX)
+        return;
+    for (size_t i = 0; i < *count; i++)
+        bytes += cells[i].path.bytes;
+    bool good = buf_reserve(&scratch, bytes) != NULL; /* it does not move from here on */
+    for (size_t i = 0; i < *count && good; i++) {
+        good = cells[i].id == CELL_RANGE && cells[i].path.ptr &&
+               range_read(cells[i].path, &scratch, &ranges[i]) == OK;
+        ranges[i].timestamp_us = cells[i].timestamp_us;
+    }
+    for (size_t i = 0; i < *count && good; i++) {
+        bool covered = false;
+        for (size_t j = 0; j < *count && !covered; j++)
+            covered = i != j && lies_in(&ranges[i], &ranges[j]);
+        if (!covered)
+            cells[kept++] = cells[i];
+    }
+    if (good)
+        *count = kept;
+    buf_deinit(&scratch);
 }
 
 /* ---- for many rows ---- */

@@ -22,6 +22,9 @@ void range_put(const struct range *range, struct buf *out);
 /* ERR_CORRUPT. from is appended to scratch and lives there. */
 enum err range_read(struct str path, struct buf *scratch, struct range *ret_range) MUST_USE;
 
+/* Takes out of the cells of a head the ranges that lie in newer ones. */
+void ranges_simplify(struct cell *cells, size_t *count);
+
 struct segment; /* a run of rows and what is the newest deletion of a range that it is in */
 struct head {
     struct deletion deletion; /* of the partition */

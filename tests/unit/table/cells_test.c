@@ -3,8 +3,10 @@
  * The second face of tables, feature by feature, on the disk and in memory; what they do together
  * is tried by tests/model/table.
  */
+#include "base/hash.h"
 #include "cells.h"
 #include "io/thread.h"
+#include "table/store.h"
 #include "table/vint.h"
 
 static struct stores stores;
@@ -645,6 +647,63 @@ static void skipped_partitions(void **state)
     }
 }
 
+/* ---- stores of before ---- */
+
+/* What a store of format 1 has: a table, two rows and the deletion of a partition up to 5. */
+static void write_version_1(struct table_store *store)
+{
+    static const char definition[] = "\0\0\0\1\1\0\0\1k\3old\3"
+                                     "\1p\0\1\0\4\0\0\0\1c\0\2\0\4\0\0\0\1v\0\0\1\4\0\0";
+    static const char old_row[] = "\x10\4\0\0\0\0\0\0\0\x8\4\0\0\0\x9";
+    static const char new_row[] = "\x10\6\0\0\0\0\0\0\0\x8\4\0\0\0\x9";
+    static const char deletion[] = "\x16\0\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0\0";
+    uint8_t partition[17] = {3, 0, 0, 0, 1};
+    put_be64(partition + 5, (uint64_t)hash_token("\0\0\0\1", 4) ^ 1ull << 63);
+    partition[16] = 1;
+    struct buf ops = {0}, key = {0};
+    ops_reset(&ops);
+    ops_add(&ops, OP_PUT, STR("\0version"), STR("\1"));
+    ops_add(&ops, OP_PUT, STR("\0next"), BYTES("\0\0\0\2"));
+    /* The literal's own end is the last byte of the definition. */
+    ops_add(&ops, OP_PUT, STR("\1k\0old"), str_from(definition, sizeof definition));
+    const struct {
+        const char *tail, *value;
+        size_t tail_bytes, bytes;
+    } records[] = {{"\2\x80\0\0\1", old_row, 5, sizeof old_row - 1},
+                   {"\2\x80\0\0\2", new_row, 5, sizeof new_row - 1},
+                   {"\0", deletion, 1, sizeof deletion - 1}};
+    for (size_t i = 0; i < 3; i++) {
+        buf_reset(&key);
+        buf_append(&key, partition, sizeof partition);
+        buf_append(&key, records[i].tail, records[i].tail_bytes);
+        ops_add(&ops, OP_MERGE, buf_str(&key), str_from(records[i].value, records[i].bytes));
+    }
+    assert_ok(store->backend->ops->commit(store->backend, buf_str(&ops), true));
+    buf_deinit(&ops);
+    buf_deinit(&key);
+}
+
+static void store_of_version_1(void **state)
+{
+    struct table_column more =
+        column("w", type_simple(TYPE_INT), "int", TABLE_REGULAR, TABLE_ONE_CELL);
+    write_version_1(stores.store[0]);
+    for (int round = 0; round < 3; round++) {
+        stores_reopen(&stores);
+        struct table *table = table_find(stores.store[0], STR("k"), STR("old"));
+        assert_non_null(table);
+        assert_read(table, NULL, "1/2 v=9@6\n");
+        struct str partition[1] = {cql_int(1)}, clustering[1] = {cql_int(1)};
+        struct table_key key = {partition, clustering, 1};
+        struct table_reader *reader = table_reader_new();
+        const struct table_row *row;
+        assert_err(ERR_NOT_FOUND, table_read_row(reader, table, &key, NULL, 0, &row));
+        table_reader_free(reader);
+        if (round == 1)
+            assert_ok(table_add_columns(stores.store[0], table, &more, 1));
+    }
+}
+
 /* They come from outside. */
 static void bad_positions(void **state)
 {
@@ -674,7 +733,7 @@ int main(void)
         EACH(collections),          EACH(counters),
         EACH(changed_definitions),  EACH(grown_user_type),
         EACH(append_only),          EACH(skipped_partitions),
-        EACH(bad_positions),
+        EACH(bad_positions),        EACH(store_of_version_1),
     };
     int failed = RUN_TESTS(tests);
     arena_deinit(&test_arena);
