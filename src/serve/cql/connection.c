@@ -68,6 +68,11 @@ static void connection_closed(void *owner, struct io_stream *stream, enum err wh
 void cql_connection_finish(struct cql_connection *connection)
 {
     connection->no_more = true;
+    if (connection->reading) {
+        struct cql_call *call = connection->reading;
+        connection->reading = NULL;
+        cql_call_release(call);
+    }
     if (connection->stream && !connection->dirty && !connection->calls)
         io_stream_close(connection->stream);
 }
@@ -154,7 +159,6 @@ static bool head_done(struct cql_connection *connection)
     if (!cql_memory_take(connection, header.body_bytes)) {
         if (connection->overload_error && is_work(header.opcode)) {
             cql_memory_forget(connection);
-            cql_memory_output(connection);
             overloaded(connection, &header);
             return true;
         }
@@ -226,8 +230,10 @@ static size_t take(struct cql_connection *connection, const uint8_t *data, size_
 
 static void bad_segment(struct cql_connection *connection, const char *why)
 {
-    log_line(LOG_WARN, "cql", "%s: %s; the connection is closed",
-             io_stream_peer(connection->stream), why);
+    /* A flood of them is worth a line now and then. */
+    if (connection->server->bad_segments++ % 1000 == 0)
+        log_line(LOG_WARN, "cql", "%s: %s; the connection is closed",
+                 io_stream_peer(connection->stream), why);
     cql_send_error(connection, connection->version, 0, CQL_PROTOCOL_ERROR, "%s", why);
     cql_connection_finish(connection);
 }

@@ -4,8 +4,9 @@
  * output over the low mark.
  *
  * A request's whole body is charged when its head is read, before a byte of it is stored. When the
- * budget is used up the connection waits in a queue and is not read from; the first waits for the
- * first that gives back. One request always passes when nothing is charged, whatever its size.
+ * budget is used up the connection waits in a queue and is not read from; what is given back goes
+ * to the first of the queue as soon as it is enough for that one. One request always passes when
+ * nothing is charged, whatever its size.
  *
  * Whoever holds memory without moving (a body that does not come, output that is not read) could
  * make all others wait for ever. So while somebody waits, a sweep looks once a second: a body must
@@ -14,6 +15,7 @@
  */
 #include "serve/cql/net.h"
 
+#include "base/check.h"
 #include "base/logline.h"
 
 #define STALL_NS 10000000000LL
@@ -24,58 +26,69 @@ void cql_memory_add(struct cql_server *server, size_t bytes)
     server->memory_bytes += bytes;
 }
 
+static bool fits(const struct cql_server *server, size_t bytes)
+{
+    size_t max = server->memory_bytes_max;
+    return server->memory_bytes == 0 || (bytes <= max && server->memory_bytes <= max - bytes);
+}
+
 bool cql_memory_take(struct cql_connection *connection, size_t bytes)
 {
     struct cql_server *server = connection->server;
-    bool first = !server->waiting;
+    if (connection->granted) {
+        /* What it waited for, and nothing else was read since. */
+        check(bytes == connection->wanted_bytes);
+        connection->granted = false;
+        return true;
+    }
     if (bytes == 0)
         return true;
-    if (first &&
-        (server->memory_bytes == 0 || (bytes <= server->memory_bytes_max &&
-                                       server->memory_bytes <= server->memory_bytes_max - bytes))) {
+    if (!server->waiting && fits(server, bytes)) {
         server->memory_bytes += bytes;
         return true;
     }
-    if (!connection->waiting) {
-        connection->waiting = true;
-        connection->next_waiting = NULL;
-        *server->waiting_end = connection;
-        server->waiting_end = &connection->next_waiting;
-        if (!server->sweep.heap_index)
-            io_timer_start(server->loop, &server->sweep, 1000000000);
-    }
+    connection->wanted_bytes = bytes;
+    connection->waiting = true;
+    connection->next_waiting = NULL;
+    *server->waiting_end = connection;
+    server->waiting_end = &connection->next_waiting;
+    if (!server->sweep.heap_index)
+        io_timer_start(server->loop, &server->sweep, 1000000000);
     return false;
 }
 
 void cql_memory_forget(struct cql_connection *connection)
 {
     struct cql_server *server = connection->server;
-    cql_memory_give(server, connection->out_charged);
+    size_t bytes = connection->granted ? connection->wanted_bytes : 0;
+    connection->granted = false;
+    if (connection->waiting) {
+        struct cql_connection **link = &server->waiting;
+        while (*link != connection)
+            link = &(*link)->next_waiting;
+        *link = connection->next_waiting;
+        if (!*link)
+            server->waiting_end = link;
+        connection->waiting = false;
+    }
+    bytes += connection->out_charged;
     connection->out_charged = 0;
-    if (!connection->waiting)
-        return;
-    struct cql_connection **link = &server->waiting;
-    while (*link != connection)
-        link = &(*link)->next_waiting;
-    *link = connection->next_waiting;
-    if (!*link)
-        server->waiting_end = link;
-    connection->waiting = false;
+    cql_memory_give(server, bytes);
 }
 
 void cql_memory_give(struct cql_server *server, size_t bytes)
 {
     server->memory_bytes -= bytes;
-    while (server->waiting && server->memory_bytes < server->memory_bytes_max) {
+    while (server->waiting && fits(server, server->waiting->wanted_bytes)) {
         struct cql_connection *connection = server->waiting;
         server->waiting = connection->next_waiting;
         if (!server->waiting)
             server->waiting_end = &server->waiting;
+        server->memory_bytes += connection->wanted_bytes;
         connection->waiting = false;
+        connection->granted = true;
+        connection->reading_since_ns = io_loop_now_ns(server->loop);
         cql_connection_pump(connection);
-        /* It is read from in a later turn and takes its memory then; those behind it come with
-         * whatever is given back next, or with the sweep. */
-        break;
     }
 }
 
@@ -96,7 +109,7 @@ void cql_memory_output(struct cql_connection *connection)
 
 static const char *stalled(const struct cql_connection *connection, int64_t now_ns)
 {
-    if (connection->reading) {
+    if (connection->reading && connection->reading->charged) {
         int64_t grace_ns =
             STALL_NS + (int64_t)connection->reading->charged * 1000000000 / BODY_BYTES_PER_SECOND;
         if (now_ns - connection->reading_since_ns > grace_ns)

@@ -45,6 +45,8 @@ struct cql_connection {
     bool overload_error;
     bool no_more; /* nothing is read; closes when what is queued has left */
     bool waiting, dirty, in_data;
+    bool granted;        /* wanted_bytes were taken for it */
+    size_t wanted_bytes; /* of memory */
     struct str keyspace; /* USE; owned; ptr NULL = none */
     /* the envelope under way */
     uint8_t head[CQL_HEADER_BYTES];
@@ -111,6 +113,7 @@ struct cql_server {
     struct cql_connection *waiting, **waiting_end;
     struct cql_statements *statements;
     struct cql_worker *worker;
+    uint64_t bad_segments;
     bool authenticates;
     uint8_t salt[16], secret[32];
     struct cql_server_status status;
