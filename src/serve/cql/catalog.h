@@ -69,6 +69,8 @@ struct cql_node { /* what system.local says */
     struct str address; /* "127.0.0.1" */
     uint16_t port;
     uint8_t host_id[16];
+    bool auth;       /* passwords are asked for: roles can be made; else there are none */
+    struct str user; /* the superuser's name; ptr NULL = "cassandra" */
 };
 enum err cql_catalog_open(struct io *io, struct table_store *store, const struct cql_node *node,
                           struct diag *diag, struct cql_catalog **ret_catalog) MUST_USE;
@@ -119,6 +121,11 @@ struct cql_described {
 enum err cql_catalog_describe(struct cql_catalog *catalog, struct str session_keyspace,
                               const struct cql_describe *describe, struct arena *arena,
                               struct cql_error *error, struct cql_described *ret) MUST_USE;
+
+/* LIST ROLES, LIST USERS: cql_catalog_apply() is not asked for them. */
+enum err cql_catalog_list_roles(struct cql_catalog *catalog, const struct cql_list_roles *list,
+                                struct arena *arena, struct cql_error *error,
+                                struct cql_described *ret) MUST_USE;
 
 /* Fills error with printf words; gives back ERR_INVALID or what fits the code. */
 enum err cql_fail(struct cql_error *error, struct arena *arena, enum cql_error_code code,

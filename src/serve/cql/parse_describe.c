@@ -249,7 +249,7 @@ enum err cql_parse_refused(struct cql_parser *p, struct cql_statement *st)
     static const char views[] = "Materialized views are disabled. Enable in cassandra.yaml to use.";
     static const char functions[] = "User-defined functions are disabled in cassandra.yaml - set "
                                     "user_defined_functions_enabled=true to enable";
-    static const char triggers[] = "Only superusers are allowed to perform CREATE TRIGGER queries";
+    static const char triggers[] = "Triggers are not offered: their classes cannot be loaded";
     struct cql_refused *refused = &st->refused;
     st->kind = CQL_REFUSED;
     refused->drop = cql_kind(p, 0) == CQL_K_DROP;

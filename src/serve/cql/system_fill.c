@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The rows of system tables. Values are given in the order of the table's columns: keys, then the
+ * rest by name (system_list.c). Rows are gathered under the catalogue's mutex and given out behind
+ * it, since who takes them may ask the catalogue something.
+ *
+ * One node is all there is: peers are empty, and the whole ring is one token.
+ */
+#include "base/check.h"
+#include "serve/cql/catalog_private.h"
+#include "serve/cql/options.h"
+#include "serve/cql/record.h"
+#include "serve/cql/system_list.h"
+
+#include <stdlib.h>
+
+enum { COLUMNS_MAX = 32 };
+
+struct gather {
+    struct cql_catalog *catalog;
+    struct cql_virtual_rows *out;
+    struct arena *arena;
+    struct str **rows;
+    size_t count;
+    struct str *row; /* the one that is made */
+    size_t at;
+};
+
+/* ---- one value after the other ---- */
+
+static void begin_row(struct gather *g)
+{
+    if (!g->count || (g->count >= 16 && (g->count & (g->count - 1)) == 0)) {
+        struct str **more = arena_array(g->arena, g->count ? g->count * 2 : 16, sizeof(*more));
+        if (g->count)
+            memcpy(more, g->rows, g->count * sizeof(*more));
+        g->rows = more;
+    }
+    g->row = arena_zero(g->arena, COLUMNS_MAX * sizeof(*g->row));
+    g->rows[g->count++] = g->row;
+    g->at = 0;
+}
+
+static void put(struct gather *g, struct str value)
+{
+    check(g->at < COLUMNS_MAX);
+    g->row[g->at++] = value.ptr ? arena_str(g->arena, value) : STR_NONE;
+}
+static void put_text(struct gather *g, const char *text)
+{
+    put(g, str_of(text));
+}
+static void put_null(struct gather *g)
+{
+    put(g, STR_NONE);
+}
+static void put_bool(struct gather *g, bool value)
+{
+    put(g, value ? STR("\1") : STR("\0"));
+}
+static void put_int(struct gather *g, int64_t value)
+{
+    CLEAN(buf_deinit) struct buf out = {0};
+    buf_be32(&out, (uint32_t)value);
+    put(g, buf_str(&out));
+}
+static void put_long(struct gather *g, int64_t value)
+{
+    CLEAN(buf_deinit) struct buf out = {0};
+    buf_be64(&out, (uint64_t)value);
+    put(g, buf_str(&out));
+}
+/* The text of an integer, a double, an address as a value. */
+static void put_from_text(struct gather *g, enum cql_kind kind, struct str text)
+{
+    CLEAN(buf_deinit) struct buf out = {0};
+    bool ok = cql_value_from_text(cql_simple(kind), text, &out, NULL) == OK;
+    put(g, ok ? buf_str(&out) : STR_NONE);
+}
+/* A list, set or map of texts: entries times per values. */
+static void put_texts(struct gather *g, const struct str *texts, size_t entries, size_t per)
+{
+    CLEAN(buf_deinit) struct buf out = {0};
+    buf_be32(&out, (uint32_t)entries);
+    for (size_t i = 0; i < entries * per; i++) {
+        buf_be32(&out, (uint32_t)texts[i].bytes);
+        buf_str_append(&out, texts[i]);
+    }
+    put(g, buf_str(&out));
+}
+
+static struct gather gather_begin(struct cql_catalog *catalog, struct cql_virtual_rows *rows)
+{
+    catalog_lock(catalog);
+    catalog_refresh(catalog);
+    return (struct gather){.catalog = catalog, .out = rows, .arena = rows->arena};
+}
+
+static void gather_end(struct gather *g)
+{
+    catalog_unlock(g->catalog);
+    for (size_t i = 0; i < g->count; i++)
+        g->out->row(g->out, g->rows[i]);
+}
+
+/* ---- system ---- */
+
+static void fill_local(struct cql_catalog *catalog, struct cql_virtual_rows *rows)
+{
+    const struct cql_node *node = &catalog->node;
+    const uint8_t *version = cql_catalog_version(catalog);
+    struct gather g = gather_begin(catalog, rows);
+    begin_row(&g);
+    put_text(&g, "local");
+    put_text(&g, "COMPLETED");
+    put_from_text(&g, CQL_INET, node->address);
+    put_int(&g, 7000);
+    put(&g, node->cluster_name);
+    put(&g, node->cql_version);
+    put(&g, node->data_center);
+    put_int(&g, 1);
+    put(&g, str_from(node->host_id, 16));
+    put_from_text(&g, CQL_INET, node->address);
+    put_int(&g, 7000);
+    put_text(&g, "5");
+    put_text(&g, "org.apache.cassandra.dht.Murmur3Partitioner");
+    put(&g, node->rack);
+    put(&g, node->release_version);
+    put_from_text(&g, CQL_INET, node->address);
+    put_int(&g, node->port);
+    put(&g, str_from(version, 16));
+    const struct str token = STR("-9223372036854775808");
+    put_texts(&g, &token, 1, 1);
+    put_null(&g);
+    gather_end(&g);
+}
+
+/* Rows and bytes of every table, for those who plan scans. */
+static void fill_estimates(struct cql_catalog *catalog, struct cql_virtual_rows *rows,
+                           bool with_type)
+{
+    struct gather g = gather_begin(catalog, rows);
+    size_t count;
+    struct table_entry **tables = catalog_tables(catalog, g.arena, &count);
+    for (size_t i = 0; i < count * (with_type ? 2 : 1); i++) {
+        const struct table_entry *entry = tables[with_type ? i / 2 : i];
+        struct table_stats stats;
+        table_stats(entry->table, &stats);
+        begin_row(&g);
+        put(&g, entry->record.keyspace);
+        put(&g, entry->record.name);
+        if (with_type)
+            put_text(&g, i % 2 ? "local_primary" : "primary");
+        put_text(&g, "-9223372036854775808");
+        put_text(&g, "-9223372036854775808");
+        put_long(&g,
+                 stats.rows_estimated ? (int64_t)(stats.bytes_on_disk / stats.rows_estimated) : 0);
+        put_long(&g, (int64_t)stats.rows_estimated);
+    }
+    gather_end(&g);
+}
+
+static void fill_size_estimates(struct cql_catalog *catalog, struct cql_virtual_rows *rows)
+{
+    fill_estimates(catalog, rows, false);
+}
+
+static void fill_table_estimates(struct cql_catalog *catalog, struct cql_virtual_rows *rows)
+{
+    fill_estimates(catalog, rows, true);
+}
+
+/* "cql/prepared/ID in hex": u16 length and keyspace, then the text. */
+static bool found_prepared(void *owner, struct str key, struct str value)
+{
+    struct gather *g = owner;
+    struct str hex = str_slice(key, sizeof("cql/prepared/") - 1, key.bytes);
+    struct reader r = reader_of(value.ptr, value.bytes);
+    struct str keyspace = reader_str(&r, reader_be16(&r));
+    if (r.err)
+        return true;
+    CLEAN(buf_deinit) struct buf id = {0};
+    struct str with_prefix = str_of(arena_printf(g->arena, "0x%.*s", STR_ARG(hex)));
+    if (cql_value_from_text(cql_simple(CQL_BLOB), with_prefix, &id, NULL) != OK)
+        return true;
+    begin_row(g);
+    put(g, buf_str(&id));
+    put(g, keyspace.bytes ? keyspace : STR_NONE);
+    put(g, str_from(r.ptr, r.left));
+    return true;
+}
+
+static void fill_prepared(struct cql_catalog *catalog, struct cql_virtual_rows *rows)
+{
+    struct gather g = gather_begin(catalog, rows);
+    enum err err = table_state_each(catalog->store, STR("cql/prepared/"), found_prepared, &g);
+    if (err != OK)
+        g.count = 0;
+    gather_end(&g);
+}
+
+/* ---- system_auth ---- */
+
+static bool found_role(void *owner, struct str key, struct str value)
+{
+    struct gather *g = owner;
+    struct role_record role;
+    if (role_record_decode(g->arena, value, &role) != OK)
+        return true;
+    begin_row(g);
+    put(g, role.name);
+    put_bool(g, role.login);
+    put_bool(g, role.superuser);
+    if (role.member_count)
+        put_texts(g, role.member_of, role.member_count, 1);
+    else
+        put_null(g);
+    put_null(g);
+    return true;
+}
+
+static void fill_roles(struct cql_catalog *catalog, struct cql_virtual_rows *rows)
+{
+    struct gather g = gather_begin(catalog, rows);
+    if (table_state_each(catalog->store, STR("cql/role/"), found_role, &g) != OK)
+        g.count = 0;
+    gather_end(&g);
+}
+
+/* ---- system_schema ---- */
+
+static void put_keyspace(struct gather *g, const struct cql_keyspace *keyspace)
+{
+    begin_row(g);
+    put(g, keyspace->name);
+    put_bool(g, keyspace->durable_writes);
+    struct str *pairs = arena_array(g->arena, 2 * keyspace->replication_count + 1, sizeof(*pairs));
+    for (size_t i = 0; i < keyspace->replication_count; i++) {
+        pairs[2 * i] = keyspace->replication[i].name;
+        pairs[2 * i + 1] = keyspace->replication[i].value->text;
+    }
+    put_texts(g, pairs, keyspace->replication_count, 2);
+}
+
+static void fill_keyspaces(struct cql_catalog *catalog, struct cql_virtual_rows *rows)
+{
+    struct gather g = gather_begin(catalog, rows);
+    size_t count, system_count;
+    struct keyspace_entry **list = catalog_keyspaces(catalog, g.arena, &count);
+    const struct system_keyspace *system = system_keyspaces(&system_count);
+    for (size_t i = 0; i < count; i++)
+        put_keyspace(&g, &list[i]->keyspace);
+    for (size_t i = 0; i < system_count; i++)
+        if (system[i].strategy)
+            put_keyspace(&g, &catalog->system_keyspaces[i]);
+    gather_end(&g);
+}
+
+static bool is_virtual(const struct cql_table *table)
+{
+    return str_equal(table->keyspace, STR("system_virtual_schema"));
+}
+
+/* Calls put for the tables of users and of the system, or for the virtual ones. */
+static void each_table(struct gather *g, bool virtual,
+                       void (*put_one)(struct gather *g, const struct cql_table *table))
+{
+    struct cql_catalog *catalog = g->catalog;
+    size_t count = 0;
+    struct table_entry **tables = catalog_tables(catalog, g->arena, &count);
+    for (size_t i = 0; i < count && !virtual; i++)
+        put_one(g, table_entry_snapshot(catalog, tables[i]));
+    for (size_t i = 0; i < catalog->system_table_count; i++)
+        if (is_virtual(catalog->system_tables[i]) == virtual)
+            put_one(g, catalog->system_tables[i]);
+}
+
+static void put_option(struct gather *g, const struct cql_table *table, const char *name,
+                       enum cql_kind kind)
+{
+    struct str text = option_text(table, name, g->arena);
+    if (kind == CQL_TEXT)
+        put(g, text);
+    else
+        put_from_text(g, kind, text);
+}
+
+static void put_option_map(struct gather *g, const struct cql_table *table, const char *name)
+{
+    struct str *pairs;
+    size_t count = option_map(table, name, g->arena, &pairs);
+    put_texts(g, pairs, count, 2);
+}
+
+static void put_table(struct gather *g, const struct cql_table *table)
+{
+    const struct str flags[] = {STR("compound"), STR("counter")};
+    begin_row(g);
+    put(g, table->keyspace);
+    put(g, table->name);
+    put_option(g, table, "additional_write_policy", CQL_TEXT);
+    put_null(g); /* allow_auto_snapshot: null is the default */
+    put_option(g, table, "bloom_filter_fp_chance", CQL_DOUBLE);
+    put_option_map(g, table, "caching");
+    put_null(g); /* cdc */
+    put_option(g, table, "comment", CQL_TEXT);
+    put_option_map(g, table, "compaction");
+    put_option_map(g, table, "compression");
+    put_option(g, table, "crc_check_chance", CQL_DOUBLE);
+    put_from_text(g, CQL_DOUBLE, STR("0.0")); /* dclocal_read_repair_chance */
+    put_int(g, table->ttl_default_s);
+    put_texts(g, NULL, 0, 2); /* extensions */
+    put_texts(g, flags, table->is_counter ? 2 : 1, 1);
+    put_option(g, table, "gc_grace_seconds", CQL_INT);
+    put(g, str_from(table->id, 16));
+    put_null(g); /* incremental_backups */
+    put_option(g, table, "max_index_interval", CQL_INT);
+    put_null(g); /* memtable */
+    put_option(g, table, "memtable_flush_period_in_ms", CQL_INT);
+    put_option(g, table, "min_index_interval", CQL_INT);
+    put_option(g, table, "read_repair", CQL_TEXT);
+    put_from_text(g, CQL_DOUBLE, STR("0.0")); /* read_repair_chance */
+    put_option(g, table, "speculative_retry", CQL_TEXT);
+}
+
+static void fill_tables(struct cql_catalog *catalog, struct cql_virtual_rows *rows)
+{
+    struct gather g = gather_begin(catalog, rows);
+    each_table(&g, false, put_table);
+    gather_end(&g);
+}
+
+static int compare_columns(const void *a, const void *b)
+{
+    return str_compare((*(const struct cql_table_column *const *)a)->name,
+                       (*(const struct cql_table_column *const *)b)->name);
+}
+
+static void put_columns(struct gather *g, const struct cql_table *table)
+{
+    static const char *const kinds[] = {"partition_key", "clustering", "static", "regular"};
+    const struct cql_table_column **list =
+        arena_array(g->arena, table->column_count + 1, sizeof(*list));
+    for (uint32_t i = 0; i < table->column_count; i++)
+        list[i] = &table->columns[i];
+    qsort(list, table->column_count, sizeof(*list), compare_columns);
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        const struct cql_table_column *column = list[i];
+        bool clustering = column->kind == CQL_CLUSTERING;
+        begin_row(g);
+        put(g, table->keyspace);
+        put(g, table->name);
+        put(g, column->name);
+        put_text(g, !clustering ? "none" : column->descending ? "desc" : "asc");
+        put(g, column->name);
+        put_text(g, kinds[column->kind]);
+        put_int(g, column->kind <= CQL_CLUSTERING ? (int64_t)column->position : -1);
+        put(g, catalog_type_text(g->arena, column->type));
+    }
+}
+
+static void fill_columns(struct cql_catalog *catalog, struct cql_virtual_rows *rows)
+{
+    struct gather g = gather_begin(catalog, rows);
+    each_table(&g, false, put_columns);
+    gather_end(&g);
+}
+
+static void fill_dropped(struct cql_catalog *catalog, struct cql_virtual_rows *rows)
+{
+    struct gather g = gather_begin(catalog, rows);
+    size_t count;
+    struct table_entry **tables = catalog_tables(catalog, g.arena, &count);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < tables[i]->record.dropped_count; k++) {
+            const struct dropped_column *column = &tables[i]->record.dropped[k];
+            begin_row(&g);
+            put(&g, tables[i]->record.keyspace);
+            put(&g, tables[i]->record.name);
+            put(&g, column->name);
+            put_long(&g, column->time_us / 1000);
+            put_text(&g, column->is_static ? "static" : "regular");
+            put(&g, column->type);
+        }
+    gather_end(&g);
+}
+
+static void fill_types(struct cql_catalog *catalog, struct cql_virtual_rows *rows)
+{
+    struct gather g = gather_begin(catalog, rows);
+    size_t count;
+    struct type_entry **types = catalog_types(catalog, g.arena, &count);
+    for (size_t i = 0; i < count; i++) {
+        const struct type_record *record = &types[i]->record;
+        begin_row(&g);
+        put(&g, record->keyspace);
+        put(&g, record->name);
+        put_texts(&g, record->field_names, record->count, 1);
+        put_texts(&g, record->field_types, record->count, 1);
+    }
+    gather_end(&g);
+}
+
+static void put_index(struct gather *g, const struct table_record *table,
+                      const struct index_record *index, const struct cql_table *snapshot)
+{
+    struct str *pairs = arena_array(g->arena, 64, sizeof(*pairs));
+    size_t count = 0;
+    const struct cql_term *map = index->option_count ? index->options[0].value : NULL;
+    for (size_t i = 0; map && i + 1 < map->count && count < 24; i += 2, count++) {
+        pairs[2 * count] = map->items[i]->text;
+        pairs[2 * count + 1] = map->items[i + 1]->text;
+    }
+    if (index->custom_class.ptr) {
+        pairs[2 * count] = STR("class_name");
+        pairs[2 * count++ + 1] = index->custom_class;
+    }
+    pairs[2 * count] = STR("target");
+    pairs[2 * count++ + 1] = index_target_text(g->arena, snapshot, index->column, index->target);
+    begin_row(g);
+    put(g, table->keyspace);
+    put(g, table->name);
+    put(g, index->name);
+    put_text(g, index->custom_class.ptr ? "CUSTOM" : "COMPOSITES");
+    put_texts(g, pairs, count, 2);
+}
+
+static void fill_indexes(struct cql_catalog *catalog, struct cql_virtual_rows *rows)
+{
+    struct gather g = gather_begin(catalog, rows);
+    size_t count;
+    struct table_entry **tables = catalog_tables(catalog, g.arena, &count);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < tables[i]->record.index_count; k++)
+            put_index(&g, &tables[i]->record, &tables[i]->record.indexes[k],
+                      table_entry_snapshot(catalog, tables[i]));
+    gather_end(&g);
+}
+
+/* ---- system_virtual_schema ---- */
+
+static void fill_virtual_keyspaces(struct cql_catalog *catalog, struct cql_virtual_rows *rows)
+{
+    struct gather g = gather_begin(catalog, rows);
+    size_t count;
+    const struct system_keyspace *system = system_keyspaces(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (system[i].strategy)
+            continue;
+        begin_row(&g);
+        put_text(&g, system[i].name);
+    }
+    gather_end(&g);
+}
+
+static void put_virtual_table(struct gather *g, const struct cql_table *table)
+{
+    begin_row(g);
+    put(g, table->keyspace);
+    put(g, table->name);
+    put_option(g, table, "comment", CQL_TEXT);
+}
+
+static void fill_virtual_tables(struct cql_catalog *catalog, struct cql_virtual_rows *rows)
+{
+    struct gather g = gather_begin(catalog, rows);
+    each_table(&g, true, put_virtual_table);
+    gather_end(&g);
+}
+
+static void fill_virtual_columns(struct cql_catalog *catalog, struct cql_virtual_rows *rows)
+{
+    struct gather g = gather_begin(catalog, rows);
+    each_table(&g, true, put_columns);
+    gather_end(&g);
+}
+
+static void fill_nothing(struct cql_catalog *catalog, struct cql_virtual_rows *rows)
+{
+}
+
+typeof(((struct cql_table *)0)->fill) system_fill_find(struct str keyspace, struct str name)
+{
+    static const struct {
+        const char *keyspace, *name;
+        void (*fill)(struct cql_catalog *catalog, struct cql_virtual_rows *rows);
+    } fills[] = {
+        {"system", "local", fill_local},
+        {"system", "prepared_statements", fill_prepared},
+        {"system", "size_estimates", fill_size_estimates},
+        {"system", "table_estimates", fill_table_estimates},
+        {"system_auth", "roles", fill_roles},
+        {"system_schema", "columns", fill_columns},
+        {"system_schema", "dropped_columns", fill_dropped},
+        {"system_schema", "indexes", fill_indexes},
+        {"system_schema", "keyspaces", fill_keyspaces},
+        {"system_schema", "tables", fill_tables},
+        {"system_schema", "types", fill_types},
+        {"system_virtual_schema", "columns", fill_virtual_columns},
+        {"system_virtual_schema", "keyspaces", fill_virtual_keyspaces},
+        {"system_virtual_schema", "tables", fill_virtual_tables},
+    };
+    for (size_t i = 0; i < sizeof(fills) / sizeof(fills[0]); i++)
+        if (str_equal(keyspace, str_of(fills[i].keyspace)) &&
+            str_equal(name, str_of(fills[i].name)))
+            return fills[i].fill;
+    return fill_nothing;
+}
