@@ -68,7 +68,7 @@ static void finish_group(struct log_append_group *group)
     finish(group->owner, group->err);
 }
 
-static enum err send(struct kafka_write *write)
+static enum err hand_over(struct kafka_write *write)
 {
     TRY(buf_error(&write->batches));
     for (size_t i = 0; i < write->part_count; i++) {
@@ -99,7 +99,7 @@ void kafka_write_send(struct kafka_write *write)
 {
     enum err err = OK;
     if (write->part_count > 0) {
-        err = send(write);
+        err = hand_over(write);
         if (err == OK)
             return;
     }

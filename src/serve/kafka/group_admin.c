@@ -125,7 +125,7 @@ static int16_t delete_one(struct kafka_call *call, struct str id, struct kafka_w
 {
     struct kafka_group *group = kafka_group_find(call->broker, id);
     if (!group)
-        return id.bytes == 0 ? KAFKA_INVALID_GROUP_ID : KAFKA_GROUP_ID_NOT_FOUND;
+        return KAFKA_GROUP_ID_NOT_FOUND;
     if (group->group.state != GROUP_EMPTY || group->group.pending_count > 0)
         return KAFKA_NON_EMPTY_GROUP;
     CLEAN(buf_deinit) struct buf key = {0};

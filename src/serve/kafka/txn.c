@@ -319,9 +319,13 @@ void txn_forget_partition(struct txn *txn, size_t index)
             (txn->partition_count - index) * sizeof *txn->partitions);
 }
 
-void txn_adopt(struct txn *txn, struct str topic, int32_t partition)
+void txn_adopt(struct txn *txn, struct str topic, int32_t partition, int64_t now_ms)
 {
     check(!txn->pending);
+    if (txn->data.state != TXN_ONGOING && !is_prepared(txn)) {
+        txn->data.state = TXN_ONGOING;
+        txn->data.start_ms = txn->data.update_ms = now_ms;
+    }
     if (!has_partition(txn, topic, partition))
         partition_add(txn, topic, partition);
 }

@@ -91,8 +91,8 @@ void txn_written(struct txn *txn);
 void txn_failed(struct txn *txn);
 /* A partition that does not exist any more needs no marker. */
 void txn_forget_partition(struct txn *txn, size_t index);
-/* A partition that turns out to hold a part of the open transaction. */
-void txn_adopt(struct txn *txn, struct str topic, int32_t partition);
+/* A partition that turns out to hold a part of an open transaction of this producer and epoch. */
+void txn_adopt(struct txn *txn, struct str topic, int32_t partition, int64_t now_ms);
 /* The whole as it was in a record. partitions are copied. */
 void txn_restore(struct txn *txn, const struct txn_data *data,
                  const struct txn_partition *partitions, size_t count);

@@ -11,9 +11,10 @@
  *
  * A write that fails leaves the transaction open: the client asks again, or its timeout does.
  *
- * At the start every partition is asked for transactions that are open there. One that belongs to
- * an open transaction of ours joins it, should its record have been lost (durability below sync);
- * any other has nobody who could end it, and is aborted, else readers would wait for ever.
+ * At the start every partition is asked for transactions that are open there. One of a producer
+ * and epoch of ours is open, should its record have been lost (durability below sync), and its
+ * client or its timeout will end it; any other has nobody who could, and is aborted, else readers
+ * would wait for ever.
  *
  * Producer ids are taken in blocks, and a block is recorded before its first id is given out.
  */
@@ -292,9 +293,7 @@ static struct kafka_txn *txn_of_producer(struct kafka_transactions *all,
     for (struct map_entry *e; (e = map_next(&all->map, &at));) {
         struct kafka_txn *txn = e->value;
         if (txn->txn.data.producer_id == producer->producer_id &&
-            txn->txn.data.epoch == producer->epoch &&
-            (txn->txn.data.state == TXN_ONGOING || txn->txn.data.state == TXN_PREPARE_COMMIT ||
-             txn->txn.data.state == TXN_PREPARE_ABORT))
+            txn->txn.data.epoch == producer->epoch)
             return txn;
     }
     return NULL;
@@ -312,7 +311,7 @@ static void adopt(struct kafka_transactions *all, struct log_partition *partitio
     struct kafka_txn *txn = txn_of_producer(all, producer);
     if (txn) {
         txn_adopt(&txn->txn, log_topic_name(log_partition_topic(partition)),
-                  log_partition_index(partition));
+                  log_partition_index(partition), kafka_now_ms(all->broker));
         return;
     }
     struct kafka_write *write = kafka_write_new(all->broker, marker_written, NULL);
