@@ -2,7 +2,7 @@
 /* Fetch: limits, waiting, sessions, committed records; ListOffsets. */
 #include "serve/kafka/harness.h"
 
-#include "base/endian.h"
+#include "io/sim.h"
 
 #define FETCH KAFKA_KEY_FETCH
 #define PRODUCE KAFKA_KEY_PRODUCE
@@ -75,6 +75,82 @@ static void test_fetch_errors(void **state)
     assert_int_equal(r->current_leader.leader_id, 1);
     request->topics->partitions->current_leader_epoch = 0;
     assert_int_equal(client_fetch(client, 12, request)->error_code, 0);
+    client_free(client);
+}
+
+/* A process that acknowledges before the disk has it, and is killed: the next one cannot know what
+ * was lost, and begins an epoch. */
+static void killed_before(struct io *io)
+{
+    struct log_options options = {.durability = LOG_OS};
+    struct log_topic_config config;
+    struct log_topic *topic;
+    struct log *log;
+    struct record_batch_builder builder = {0};
+    struct buf batch = {0};
+    int64_t offset;
+    log_topic_config_default(&config);
+    assert_ok(log_open(io, "data", &options, NULL, &log));
+    assert_ok(log_topic_create(log, STR("t"), &config, NULL, &topic));
+    record_batch_builder_init(&builder, CODEC_NONE, 1 << 20);
+    for (int i = 0; i < 5; i++)
+        record_batch_builder_add(&builder, 1000, STR("k"), STR("v"), NULL, 0);
+    assert_ok(record_batch_builder_finish(&builder, &batch));
+    assert_ok(log_append_wait(log_topic_partition(topic, 0), batch.ptr, batch.bytes, &offset));
+    record_batch_builder_deinit(&builder);
+    buf_deinit(&batch);
+    io_sim_kill(io);
+    log_close(log);
+}
+
+static struct kafka_offset_for_leader_epoch_response_partition *epoch_end(struct client *client,
+                                                                          int32_t epoch)
+{
+    struct kafka_offset_for_leader_epoch_request *request =
+        KAFKA_NEW(&rig.arena, kafka_offset_for_leader_epoch_request, 1);
+    request->topics = KAFKA_NEW(&rig.arena, kafka_offset_for_leader_epoch_request_topic, 1);
+    request->topics_count = 1;
+    request->topics->topic = STR("t");
+    request->topics->partitions =
+        KAFKA_NEW(&rig.arena, kafka_offset_for_leader_epoch_request_partition, 1);
+    request->topics->partitions_count = 1;
+    request->topics->partitions->current_leader_epoch = -1;
+    request->topics->partitions->leader_epoch = epoch;
+    struct kafka_offset_for_leader_epoch_response *r =
+        client_call(client, KAFKA_KEY_OFFSET_FOR_LEADER_EPOCH, 4, request);
+    return r->topics->partitions;
+}
+
+static void test_epochs(void **state)
+{
+    rig_down(&rig);
+    rig_up_after(&rig, NULL, killed_before);
+    struct log_partition *partition = log_topic_partition(log_topic_find(rig.log, STR("t")), 0);
+    int32_t epoch = log_partition_epoch(partition);
+    int64_t cut = log_partition_end(partition), first;
+    assert_true(epoch > 0);
+    rig_append(&rig, "t", 0, rig_batch(&rig, 0, 3));
+    struct client *client = client_new(&rig);
+    struct kafka_offset_for_leader_epoch_response_partition *end = epoch_end(client, 0);
+    assert_int_equal(end->leader_epoch, 0);
+    assert_int_equal(end->end_offset, cut);
+    assert_int_equal(epoch_end(client, epoch)->end_offset, cut + 3);
+    assert_int_equal(epoch_end(client, epoch + 1)->end_offset, -1);
+    struct kafka_fetch_request *request = make_fetch(&rig, "t", 0, cut);
+    request->topics->partitions->current_leader_epoch = 0;
+    assert_int_equal(client_fetch(client, 12, request)->error_code, KAFKA_FENCED_LEADER_EPOCH);
+    request->topics->partitions->current_leader_epoch = epoch;
+    request->topics->partitions->last_fetched_epoch = 0;
+    struct kafka_fetch_response_partition *p = client_fetch(client, 12, request);
+    assert_int_equal(count_records(p->records, &first), 3);
+    assert_int_equal(p->diverging_epoch.epoch, -1);
+    /* Of epoch 0 the client has what we never had. */
+    request->topics->partitions->fetch_offset = cut + 2;
+    p = client_fetch(client, 12, request);
+    assert_int_equal(p->error_code, 0);
+    assert_int_equal(p->records.bytes, 0);
+    assert_int_equal(p->diverging_epoch.epoch, 0);
+    assert_int_equal(p->diverging_epoch.end_offset, cut);
     client_free(client);
 }
 
@@ -593,11 +669,11 @@ static void test_list_offsets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_fetch_versions),   TEST(test_fetch_errors),    TEST(test_long_poll),
-        TEST(test_fetch_limits),     TEST(test_zstd_for_old),    TEST(test_big_reads),
-        TEST(test_session),          TEST(test_session_deleted), TEST(test_session_moves),
-        TEST(test_session_eviction), TEST(test_session_big),     TEST(test_committed),
-        TEST(test_list_offsets),
+        TEST(test_fetch_versions), TEST(test_fetch_errors),     TEST(test_epochs),
+        TEST(test_long_poll),      TEST(test_fetch_limits),     TEST(test_zstd_for_old),
+        TEST(test_big_reads),      TEST(test_session),          TEST(test_session_deleted),
+        TEST(test_session_moves),  TEST(test_session_eviction), TEST(test_session_big),
+        TEST(test_committed),      TEST(test_list_offsets),
     };
     return RUN_TESTS(tests);
 }

@@ -47,13 +47,21 @@ static void down(struct rig *rig)
     io_loop_free(rig->loop);
 }
 
-void rig_up(struct rig *rig, const struct kafka_broker_options *options)
+void rig_up_after(struct rig *rig, const struct kafka_broker_options *options,
+                  void (*prepare)(struct io *io))
 {
     struct io_sim_options sim = {.seed = 7};
     *rig = (struct rig){0};
     arena_init(&rig->arena, SIZE_MAX / 2);
     rig->io = io_sim_new(&sim);
+    if (prepare)
+        prepare(rig->io);
     up(rig, options);
+}
+
+void rig_up(struct rig *rig, const struct kafka_broker_options *options)
+{
+    rig_up_after(rig, options, NULL);
 }
 
 void rig_down(struct rig *rig)

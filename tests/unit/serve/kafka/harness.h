@@ -23,6 +23,9 @@ struct rig {
 
 /* options may be NULL. */
 void rig_up(struct rig *rig, const struct kafka_broker_options *options);
+/* The same on a disk where another process was before: prepare() plays it. */
+void rig_up_after(struct rig *rig, const struct kafka_broker_options *options,
+                  void (*prepare)(struct io *io));
 void rig_down(struct rig *rig);
 /* The broker and the log end and begin again on the same disk. */
 void rig_restart(struct rig *rig, const struct kafka_broker_options *options);
