@@ -56,6 +56,7 @@ struct kafka_fetch_out {
     struct kafka_fetch_out *next_woken;
     struct fetch_result *results, **results_end;
     struct buf records;
+    size_t charged; /* of its room */
 };
 
 /* ---- reading one part ---- */
@@ -320,10 +321,45 @@ static void gone(struct kafka_call *call)
     fetch_finish(call->fetch_out);
 }
 
+/* The buffer for records goes round: a call that sleeps without any holds none. */
+static void records_take(struct kafka_fetch_out *fetch)
+{
+    struct buf *spare = &fetch->call->broker->sessions->spare;
+    if (fetch->records.ptr)
+        return;
+    fetch->records = *spare;
+    fetch->records.bytes_max = BUF_MAX_DEFAULT;
+    *spare = (struct buf){0};
+}
+
+static void records_give(struct kafka_fetch_out *fetch)
+{
+    struct buf *spare = &fetch->call->broker->sessions->spare;
+    if (!spare->ptr && fetch->records.room <= SPARE_BYTES_MAX) {
+        buf_reset(&fetch->records);
+        *spare = fetch->records;
+        fetch->records = (struct buf){0};
+    } else {
+        buf_deinit(&fetch->records);
+    }
+}
+
+static void records_keep(struct kafka_fetch_out *fetch)
+{
+    size_t room = fetch->records.room;
+    if (fetch->records.bytes == 0) {
+        records_give(fetch);
+    } else if (room > fetch->charged) {
+        kafka_call_charge(fetch->call, room - fetch->charged);
+        fetch->charged = room;
+    }
+}
+
 static void run(struct kafka_fetch_out *fetch)
 {
     struct kafka_broker *broker = fetch->call->broker;
     const struct kafka_fetch_request *request = fetch->call->request;
+    records_take(fetch);
     while (pass(fetch) && !has_enough(fetch))
         ;
     if (has_enough(fetch) || request->max_wait_ms <= 0) {
@@ -332,14 +368,13 @@ static void run(struct kafka_fetch_out *fetch)
     }
     for (size_t i = 0; fetch->own_parts && i < fetch->set->count; i++)
         watch(&fetch->own_parts[i]);
+    records_keep(fetch);
     if (fetch->waiting)
         return;
     fetch->waiting = true;
     broker->sessions->waiting++;
     fetch->timer = (struct io_timer){.fire = time_up, .owner = fetch};
     io_timer_start(broker->loop, &fetch->timer, request->max_wait_ms * 1000000LL);
-    if (fetch->records.room)
-        kafka_call_charge(fetch->call, fetch->records.room);
 }
 
 void fetch_wake(struct kafka_fetch_out *fetch)
@@ -534,16 +569,10 @@ enum err kafka_fetch_send(struct kafka_call *call, struct io_stream *stream, str
 static void release(struct kafka_call *call)
 {
     struct kafka_fetch_out *fetch = call->fetch_out;
-    struct buf *spare = &call->broker->sessions->spare;
     for (struct fetch_result *result = fetch->results; result; result = result->next)
         if (result->slice)
             slice_sent(result->slice);
-    if (!spare->ptr && fetch->records.room <= SPARE_BYTES_MAX) {
-        buf_reset(&fetch->records);
-        *spare = fetch->records;
-    } else {
-        buf_deinit(&fetch->records);
-    }
+    records_give(fetch);
 }
 
 /* ---- the request ---- */
@@ -598,7 +627,6 @@ static void results_of_all(struct kafka_fetch_out *fetch)
 void kafka_handle_fetch(struct kafka_call *call)
 {
     const struct kafka_fetch_request *request = call->request;
-    struct kafka_fetch_sessions *sessions = call->broker->sessions;
     struct kafka_fetch_out *fetch = arena_zero(&call->arena, sizeof *fetch);
     fetch->call = call;
     fetch->results_end = &fetch->results;
@@ -620,9 +648,6 @@ void kafka_handle_fetch(struct kafka_call *call)
         fetch->bytes_max = left > SMALL_MEMORY ? left : SMALL_MEMORY;
     if (fetch->min_bytes > fetch->bytes_max)
         fetch->min_bytes = fetch->bytes_max;
-    fetch->records = sessions->spare;
-    fetch->records.bytes_max = BUF_MAX_DEFAULT;
-    sessions->spare = (struct buf){0};
     call->fetch_out = fetch;
     call->gone = gone;
     call->release = release;
