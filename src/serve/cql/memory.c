@@ -109,9 +109,11 @@ void cql_memory_output(struct cql_connection *connection)
 
 static const char *stalled(const struct cql_connection *connection, int64_t now_ns)
 {
-    if (connection->reading && connection->reading->charged) {
-        int64_t grace_ns =
-            STALL_NS + (int64_t)connection->reading->charged * 1000000000 / BODY_BYTES_PER_SECOND;
+    size_t bytes = connection->granted   ? connection->wanted_bytes
+                   : connection->reading ? connection->reading->charged
+                                         : 0;
+    if (bytes) {
+        int64_t grace_ns = STALL_NS + (int64_t)bytes * 1000000000 / BODY_BYTES_PER_SECOND;
         if (now_ns - connection->reading_since_ns > grace_ns)
             return "its request does not come";
     }

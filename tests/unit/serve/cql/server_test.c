@@ -397,7 +397,7 @@ static void schema_events(void **state)
     assert_int_equal(0, listener->in.bytes + listener->flat.bytes);
     assert_int_equal(0, deaf->in.bytes);
     answer = client_query(maker, "CREATE TABLE k.t (a int PRIMARY KEY)");
-    assert_error(&rig, &answer, CQL_ALREADY_EXISTS, "k.t");
+    assert_error(&rig, &answer, CQL_ALREADY_EXISTS, "already existing table \"t\"");
     answer = client_query(maker, "USE nosuch");
     assert_error(&rig, &answer, CQL_INVALID, "Keyspace 'nosuch' does not exist");
     answer = client_query(maker, "USE k");
