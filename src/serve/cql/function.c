@@ -313,6 +313,21 @@ static enum err compile_arg(struct compile *c, const struct cql_term *term, stru
     return compile_term(c, term, &spec, ret);
 }
 
+static struct str call_name(struct compile *c, struct str name, const struct expr *x)
+{
+    struct buf out = {0};
+    buf_printf(&out, "system.%.*s(", STR_ARG(name));
+    for (size_t i = 0; i < x->count; i++) {
+        if (i)
+            buf_text(&out, ", ");
+        buf_str_append(&out, x->items[i]->name);
+    }
+    buf_char(&out, ')');
+    struct str text = value_of_buf(c->arena, &out);
+    buf_deinit(&out);
+    return text;
+}
+
 static enum err eval_token(struct expr_run *run, const struct expr *call, const struct str *args,
                            struct str *ret)
 {
@@ -345,6 +360,8 @@ static enum err compile_token(struct compile *c, const struct cql_term *term, st
                             type_text(c->arena, type));
         TRY(compile_arg(c, term->items[i], STR("token"), i, type, &x->items[i]));
     }
+    if (c->selecting)
+        x->name = call_name(c, STR("token"), x);
     *ret = x;
     return OK;
 }
@@ -436,21 +453,6 @@ static enum err check_aggregate(struct compile *c)
 }
 
 /* ---- calls ---- */
-
-static struct str call_name(struct compile *c, struct str name, const struct expr *x)
-{
-    struct buf out = {0};
-    buf_printf(&out, "system.%.*s(", STR_ARG(name));
-    for (size_t i = 0; i < x->count; i++) {
-        if (i)
-            buf_text(&out, ", ");
-        buf_str_append(&out, x->items[i]->name);
-    }
-    buf_char(&out, ')');
-    struct str text = value_of_buf(c->arena, &out);
-    buf_deinit(&out);
-    return text;
-}
 
 static enum err compile_chosen(struct compile *c, const struct cql_term *term, struct str name,
                                const struct candidate *chosen, const struct cql_type *wanted,

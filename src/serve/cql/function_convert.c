@@ -140,6 +140,32 @@ static enum err call_cast(struct expr_run *run, const struct expr *x, const stru
 
 static const struct cql_function cast = {.name = "cast", .call = call_cast};
 
+/* Cassandra names what could be cast to the type; nothing at all is told apart. */
+static enum err cannot_cast(struct compile *c, const struct expr *of, const struct cql_type *to,
+                            const char *text)
+{
+    static const enum cql_kind kinds[] = {
+        CQL_DECIMAL, CQL_FLOAT,   CQL_COUNTER,  CQL_BIGINT,    CQL_SMALLINT, CQL_VARINT,
+        CQL_DOUBLE,  CQL_TINYINT, CQL_INT,      CQL_ASCII,     CQL_BOOLEAN,  CQL_INET,
+        CQL_DATE,    CQL_TIME,    CQL_TIMEUUID, CQL_TIMESTAMP, CQL_UUID};
+    struct buf list = {0};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        const struct cql_type *from = cql_simple(kinds[i]);
+        if (kinds[i] != to->kind && castable(from, to))
+            buf_printf(&list, "%ssystem.cast_as_%s : (%s) -> %s", list.bytes ? ", " : "", text,
+                       type_text(c->arena, from), text);
+    }
+    enum err err = list.bytes
+                       ? cql_fail(c->error, c->arena, CQL_INVALID,
+                                  "Invalid call to function system.cast_as_%s, none of its type "
+                                  "signatures match (known type signatures: %.*s)",
+                                  text, STR_ARG(buf_str(&list)))
+                       : cql_fail(c->error, c->arena, CQL_INVALID, "%.*s cannot be cast to %s",
+                                  STR_ARG(of->name), text);
+    buf_deinit(&list);
+    return err;
+}
+
 enum err compile_cast(struct compile *c, const struct cql_term *t, struct expr **ret)
 {
     const struct cql_type *to = compile_type(c, t->type);
@@ -154,8 +180,7 @@ enum err compile_cast(struct compile *c, const struct cql_term *t, struct expr *
         return OK;
     }
     if (!castable(of->type, to))
-        return cql_fail(c->error, c->arena, CQL_INVALID, "%.*s cannot be cast to %s",
-                        STR_ARG(of->name), text);
+        return cannot_cast(c, of, to, text);
     struct expr *x = arena_zero(c->arena, sizeof *x);
     x->kind = EXPR_CALL;
     x->type = to;

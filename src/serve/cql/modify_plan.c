@@ -316,6 +316,8 @@ static enum err plan_insert(struct compile *c, const struct cql_modify *m, struc
     for (size_t i = 0; i < m->assignment_count; i++) {
         struct cql_assignment *a = &m->assignments[i];
         uint32_t column;
+        if (!a->column.ptr || !a->value)
+            return cql_fail(c->error, c->arena, CQL_INVALID, "Unmatched column names/values");
         for (size_t j = 0; j < i; j++)
             if (str_equal(m->assignments[j].column, a->column))
                 return cql_fail(c->error, c->arena, CQL_INVALID,

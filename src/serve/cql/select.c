@@ -188,14 +188,14 @@ static enum err hold_row(struct select_run *s, const struct str *items)
         s->held = mem_realloc_array(s->held, s->held_room, sizeof *s->held);
     }
     struct select_held *held = &s->held[s->held_count++];
-    held->keys = arena_array(&s->group_arena, s->plan->order_count, sizeof(struct str));
+    held->keys = arena_array(&s->held_arena, s->plan->order_count, sizeof(struct str));
     for (size_t i = 0; i < s->plan->order_count; i++)
-        held->keys[i] = arena_str(&s->group_arena, s->values[s->plan->order[i].column]);
+        held->keys[i] = arena_str(&s->held_arena, s->values[s->plan->order[i].column]);
     struct buf row = {0};
     enum err err = select_row_append(s->eval.arena, s->plan, items, &row);
-    held->bytes = value_of_buf(&s->group_arena, &row);
+    held->bytes = value_of_buf(&s->held_arena, &row);
     buf_deinit(&row);
-    return err == OK && s->group_arena.over ? ERR_LIMIT : err;
+    return err == OK && s->held_arena.over ? ERR_LIMIT : err;
 }
 
 static void sort_held(struct select_run *s)
@@ -271,6 +271,7 @@ static enum err take_grouped(struct select_run *s, bool begins, bool *ret_page)
             return OK;
         if (page_is_full(s)) {
             *ret_page = true;
+            select_position_limits(s);
             return OK;
         }
     }
@@ -332,6 +333,7 @@ static void select_free(struct select_run *s)
     buf_deinit(&s->group);
     arena_deinit(&s->scratch);
     arena_deinit(&s->group_arena);
+    arena_deinit(&s->held_arena);
     mem_free(s->held);
 }
 
@@ -389,10 +391,7 @@ static void select_step(struct select_run *s)
         if (err == OK && s->scratch.over)
             err = ERR_LIMIT;
         if (err != OK || s->limit_left == 0) {
-            if (s->limit_left == 0 && !groups(s->plan) && s->plan->order_count == 0)
-                select_end(s, err, false);
-            else
-                select_end(s, err, false);
+            select_end(s, err, false);
             return;
         }
         if (page) {
@@ -417,12 +416,23 @@ static void select_go_on(struct io_post *post)
 static enum err check_sorted_paging(struct select_run *s)
 {
     int32_t page = s->run->parameters->page_size;
-    if (s->plan->order_count && page > 0 && (s->limit_left < 0 || s->limit_left > page))
+    if (s->plan->order_count && page > 0)
         return cql_fail(&s->run->error, s->run->arena, CQL_INVALID,
                         "Cannot page queries with both ORDER BY and a IN restriction on the "
                         "partition key; you must either remove the ORDER BY or the IN and sort "
                         "client side, or disable paging for this query");
     return OK;
+}
+
+static void warn(struct select_run *s)
+{
+    if (!groups(s->plan) || !s->plan->table->table)
+        return;
+    if (s->plan->where.key_range)
+        s->run->warnings[0] = STR("Aggregation query used without partition key");
+    else if (s->plan->where.key_in)
+        s->run->warnings[0] =
+            STR("Aggregation query used on multiple partition keys (IN restriction)");
 }
 
 static enum err select_begin(struct select_run *s)
@@ -458,6 +468,7 @@ static enum err select_begin(struct select_run *s)
     else if (p->where.index && p->where.key_range && !empty)
         TRY(index_read_open(s, &s->entries));
     TRY(group_init(s));
+    warn(s);
     /* From here on what is evaluated belongs to one row. */
     s->eval.arena = &s->scratch;
     return OK;
@@ -474,6 +485,7 @@ static void select_start(struct cql_run *run, const struct select_plan *p,
     s->values = arena_array(run->arena, p->table->column_count + 1, sizeof *s->values);
     arena_init(&s->scratch, SCRATCH_BYTES_MAX);
     arena_init(&s->group_arena, SCRATCH_BYTES_MAX);
+    arena_init(&s->held_arena, SCRATCH_BYTES_MAX);
     buf_init(&s->rows, CQL_BODY_BYTES_MAX);
     run->executor->under_way++;
     enum err err = select_begin(s);

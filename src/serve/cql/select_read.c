@@ -14,6 +14,7 @@
 #include "serve/cql/index_read.h"
 #include "serve/cql/select_run.h"
 
+#include "base/endian.h"
 #include "base/hash.h"
 #include "base/reader.h"
 
@@ -244,6 +245,14 @@ enum err select_position(struct select_run *s, struct buf *out)
     else if (s->read)
         table_read_position(s->read, out);
     return buf_error(out);
+}
+
+void select_position_limits(struct select_run *s)
+{
+    if (s->position.bytes < 17)
+        return;
+    put_be64(s->position.ptr + 1, (uint64_t)s->limit_left);
+    put_be64(s->position.ptr + 9, (uint64_t)s->partition_left);
 }
 
 enum err select_resume(struct select_run *s, struct str state)

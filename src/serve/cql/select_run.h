@@ -40,7 +40,7 @@ struct select_run {
     struct aggregate **aggregates;
     bool in_group;
     struct buf group;
-    struct arena group_arena;
+    struct arena group_arena, held_arena;
     struct str *first_values, *first_items, *results;
     /* sorting */
     struct select_held *held;
@@ -54,6 +54,8 @@ enum err select_next(struct select_run *s, bool *ret_there, bool *ret_begins) MU
 void select_skip_partition(struct select_run *s);
 /* The state of paging as it stands. */
 enum err select_position(struct select_run *s, struct buf *out) MUST_USE;
+/* Puts the limits as they are now into the position that was kept. */
+void select_position_limits(struct select_run *s);
 enum err select_resume(struct select_run *s, struct str state) MUST_USE;
 enum err select_open_system(struct select_run *s) MUST_USE;
 void select_close(struct select_run *s);
