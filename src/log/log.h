@@ -97,8 +97,7 @@ size_t log_topic_settings(const struct log_topic *topic, struct arena *arena,
                           struct log_topic_setting **ret_settings);
 /* By its 16 bytes; NULL when missing. */
 struct log_topic *log_topic_find_id(struct log *log, const uint8_t *id);
-/* Internal topics (__consumer_offsets, __transaction_state) begin with two underscores and are
- * flagged to clients. */
+/* __consumer_offsets and __transaction_state: flagged to clients. */
 bool log_topic_is_internal(const struct log_topic *topic);
 int32_t log_topic_partitions(const struct log_topic *topic);
 /* NULL when out of range. */
@@ -143,9 +142,12 @@ struct log_append {
  * ERR_INVALID; ERR_AGAIN when the queue is full; ERR_DISK_FULL, ERR_IO while intake is stopped.
  * When it answers an error at once, done is not called. */
 enum err log_append(struct log_partition *partition, struct log_append *append) MUST_USE;
-/* Batches with a producer id are checked in the order of the queue, when their turn comes:
- * ERR_DISORDER (sequence), ERR_FENCED (older epoch), ERR_STATE (outside of its transaction, or a
- * transactional batch without one) are then the result of that append alone. */
+/* Batches with a producer id are checked in the order of the queue, when their turn comes, against
+ * all that was taken before them: ERR_DISORDER (sequence), ERR_FENCED (older epoch, or a marker of
+ * an older coordinator), ERR_STATE (plain, inside of its producer's transaction) are then the
+ * result of that append, or of its log_append_together(), alone. A transactional batch without a
+ * producer is ERR_STATE at once. What is queued behind a group that the disk failed fails with it.
+ */
 /* The same, waiting for the disk; not from a loop's thread. */
 enum err log_append_wait(struct log_partition *partition, const uint8_t *batches, size_t bytes,
                          int64_t *ret_base_offset) MUST_USE;
@@ -220,7 +222,8 @@ enum err log_read_stable(struct log_partition *partition, int64_t offset, size_t
                          struct buf *out, struct log_read *ret_read) MUST_USE;
 /* The same as a range of an open file, for sendfile: whole batches of one segment. stable as above.
  * ERR_AGAIN: there is nothing from offset on, or it is in memory (log_read gives it cheaper). The
- * slice holds the file until released, also when the segment is removed meanwhile; any thread. */
+ * slice holds the file until released, also when the segment is removed meanwhile; any thread, but
+ * before log_close(). */
 struct log_slice {
     struct io_file *file;
     uint64_t position;
@@ -260,7 +263,7 @@ void log_watch_stop(struct log_watch *watch);
 struct log_group_offset {
     struct str group, topic;
     int32_t partition;
-    int64_t offset;       /* -1 takes the commit back */
+    int64_t offset;       /* -1 takes the commit back; others below 0 mean what the client means */
     int32_t leader_epoch; /* -1 = not given */
     struct str metadata;
     int64_t commit_ms; /* wall time; 0 = now */
