@@ -131,7 +131,7 @@ static enum err add_commit(struct record_batch_builder *builder, struct buf *tex
                            const struct log_group_offset *o, int64_t now_ms)
 {
     if (o->group.bytes > NAME_BYTES_MAX || o->topic.bytes > NAME_BYTES_MAX ||
-        o->metadata.bytes > NAME_BYTES_MAX || o->offset < -1)
+        o->metadata.bytes > NAME_BYTES_MAX)
         return ERR_INVALID;
     buf_reset(text);
     put_key(text, o->group, o->topic, o->partition);
