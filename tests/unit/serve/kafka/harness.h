@@ -26,6 +26,8 @@ void rig_up(struct rig *rig, const struct kafka_broker_options *options);
 /* The same on a disk where another process was before: prepare() plays it. */
 void rig_up_after(struct rig *rig, const struct kafka_broker_options *options,
                   void (*prepare)(struct io *io));
+/* In a simulator with faults, which are off while it comes up. */
+void rig_up_in(struct rig *rig, struct io *io);
 void rig_down(struct rig *rig);
 /* The broker and the log end and begin again on the same disk. */
 void rig_restart(struct rig *rig, const struct kafka_broker_options *options);
