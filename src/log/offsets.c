@@ -32,7 +32,8 @@ enum {
     INFLATED_MAX = 64 << 20,
 };
 
-/* The newest commit of a key; offset -1: taken back, by a record at record_offset. */
+/* The newest commit of a key; offset -1: taken back, by a record at record_offset. Clients may
+ * commit what is below that (-2 for "from the earliest"). */
 struct entry {
     int64_t offset, commit_ms, record_offset;
     int32_t leader_epoch;

@@ -405,6 +405,14 @@ static void offsets_wait_for_the_marker(void **state)
     commit(w, 0, 9); /* plain, and later: it stays */
     assert_ok(mark_at(w, offsets, 2, 0, true, 0));
     offset_is(w, 9, false);
+    commit(w, 0, -2); /* some clients say "from the earliest" that way */
+    again(w, true);
+    struct log_group_offset *list;
+    struct arena arena;
+    arena_init(&arena, 0);
+    assert_int_equal(log_offsets(w->tool.log, STR("g"), &arena, &list), 1);
+    assert_int_equal(list[0].offset, -2);
+    arena_deinit(&arena);
     commit(w, 0, -1);
     offset_is(w, -1, false);
     again(w, true);
