@@ -315,6 +315,16 @@ static enum err text_read(const struct encoding *encoding, struct str value,
     return builder->err;
 }
 
+/* A declared type may be wider than the column's. */
+static enum err whole_read(int64_t value, struct builder *builder)
+{
+    unsigned spare = builder->width < 8 ? 64 - 8 * builder->width : 0;
+    if ((int64_t)((uint64_t)value << spare) >> spare != value)
+        return ERR_CORRUPT;
+    builder_i64(builder, value);
+    return builder->err;
+}
+
 /* An integer of any length whose value fits. */
 static enum err integer_of(struct str bytes, __int128 *ret_value)
 {
@@ -339,8 +349,7 @@ static enum err decimal_read(const struct encoding *encoding, struct str value,
     if (type->kind != TYPE_DECIMAL) {
         if (number < INT64_MIN || number > INT64_MAX)
             return ERR_CORRUPT;
-        builder_i64(builder, (int64_t)number);
-        return builder->err;
+        return whole_read((int64_t)number, builder);
     }
     for (; scale < 0 && number > -decimal_power10(37) && number < decimal_power10(37); scale++)
         number *= 10;
@@ -397,18 +406,14 @@ static enum err value_read(const struct encoding *encoding, struct str value,
         builder_bool(builder, *at != 0);
         break;
     case FORM_I8:
-        builder_i64(builder, (int8_t)*at);
-        break;
+        return whole_read((int8_t)*at, builder);
     case FORM_I16:
-        builder_i64(builder, (int16_t)get_be16(at));
-        break;
+        return whole_read((int16_t)get_be16(at), builder);
     case FORM_I32:
-        builder_i64(builder, (int32_t)get_be32(at));
-        break;
+        return whole_read((int32_t)get_be32(at), builder);
     case FORM_I64:
     case FORM_MICROS:
-        builder_i64(builder, (int64_t)get_be64(at));
-        break;
+        return whole_read((int64_t)get_be64(at), builder);
     case FORM_F32:
         builder_f64(builder, (double)float_of_bits(get_be32(at)));
         break;

@@ -36,7 +36,8 @@ enum { NUMBER_BYTES_MAX = 16384, VARINT_SHORT = 0x7F, ZEROS_MAX = 1000 };
 bool order_is_defined(const struct encoding *encoding)
 {
     if (encoding->form == FORM_NONE || encoding->form == FORM_INTERVAL ||
-        encoding->form == FORM_DURATION)
+        encoding->form == FORM_DURATION ||
+        (encoding->form == FORM_VECTOR && !encoding->fixed_bytes))
         return false;
     for (uint32_t i = 0; i < encoding->type->field_count; i++)
         if (!order_is_defined(&encoding->children[i]))
