@@ -74,6 +74,17 @@ static bool waits_too_long(struct log_partition *partition, const struct log_top
            now_ms - active->created_ms >= config->compaction_lag_max_ms;
 }
 
+/* Producers may put anything into a topic that was not compacted when they wrote: what cannot be
+ * walked is left alone until the next opening, and does not hold up the others. */
+static enum err compact(struct log_partition *partition)
+{
+    if (partition->not_compactable)
+        return OK;
+    enum err err = log_compact(partition);
+    partition->not_compactable = err == ERR_CORRUPT || err == ERR_LIMIT;
+    return err;
+}
+
 static enum err retain(struct log_partition *partition, bool *ret_did)
 {
     struct log *log = partition->log;
@@ -83,7 +94,7 @@ static enum err retain(struct log_partition *partition, bool *ret_did)
     if (config->compact && may_write && partition->segment_count) {
         if (waits_too_long(partition, config, now_ms))
             TRY(log_partition_roll(partition));
-        TRY(log_compact(partition));
+        TRY(compact(partition));
     }
     if (config->compact && !config->compact_and_delete)
         return OK;
@@ -105,11 +116,10 @@ bool log_retention(struct log *log)
             bool some = false;
             enum err err = retain(topic->partitions[i], &some);
             did |= some;
-            if (err != OK) {
-                if (err == ERR_IO)
-                    log_set_health(log, ERR_IO);
+            if (err == ERR_IO)
+                log_set_health(log, ERR_IO);
+            if (err == ERR_IO || err == ERR_DISK_FULL)
                 return did; /* again at the next turn that is due */
-            }
         }
     return did;
 }

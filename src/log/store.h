@@ -127,9 +127,10 @@ struct log_partition {
     struct log *log;
     struct log_topic *topic;
     int32_t index;
-    bool start_file;     /* while opening: there is a file that says the start */
-    bool snapshot_files; /* there are, or may be, snapshots of producers */
-    bool cut;            /* opening had to cut off what was no batch */
+    bool start_file;      /* while opening: there is a file that says the start */
+    bool snapshot_files;  /* there are, or may be, snapshots of producers */
+    bool not_compactable; /* its records cannot be walked */
+    bool cut;             /* opening had to cut off what was no batch */
     struct log_producers *producers;
     struct log_epochs *epochs;     /* NULL: 0 from the beginning */
     struct log_segment **segments; /* oldest first; the last is the active one */

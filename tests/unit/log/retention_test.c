@@ -3,6 +3,8 @@
  * with its clock. */
 #include "tool.h"
 
+#include "base/crc32c.h"
+#include "base/endian.h"
 #include "io/sim.h"
 
 static int sim_setup(void **state)
@@ -133,6 +135,100 @@ static void by_compaction(void **state)
     assert_true(read.offset_next > 10);
 }
 
+/* ---- compaction, when ---- */
+
+/* Which offsets are there: "0 2 3 ". */
+static void offsets_are(struct log_partition *p, const char *want)
+{
+    CLEAN(buf_deinit) struct buf out = {0};
+    CLEAN(buf_deinit) struct buf text = {0};
+    tool_dump(p, log_partition_start(p), 100, &out);
+    struct str rest = buf_str(&out), line, number;
+    while (str_cut(&rest, '\n', &line))
+        if (line.bytes && str_cut(&line, ':', &number))
+            buf_printf(&text, "%.*s ", STR_ARG(number));
+    assert_string_equal(want, buf_c_str(&text));
+}
+
+static void lags_bound_compaction(void **state)
+{
+    struct tool *t = *state;
+    struct log_topic_config config;
+    log_topic_config_default(&config);
+    config.compact = true;
+    config.segment_bytes = 100; /* a batch each */
+    config.dirty_ratio_min = 0.01;
+    config.compaction_lag_min_ms = 100 * 1000;
+    struct log_partition *p = make(t, &config);
+    for (int i = 0; i < 4; i++)
+        append_now(t, p, "a", "x");
+    pass(t, 60);
+    offsets_are(p, "0 1 2 3 ");
+    append_now(t, p, "a", "x");
+    pass(t, 60);
+    offsets_are(p, "3 4 "); /* 3 was the newest of what is old enough */
+    config.compaction_lag_min_ms = 0;
+    config.dirty_ratio_min = 1;
+    config.segment_bytes = 10000;
+    config.compaction_lag_max_ms = 3600 * 1000;
+    assert_ok(log_topic_configure(log_partition_topic(p), &config));
+    append_now(t, p, "a", "x");
+    append_now(t, p, "a", "x");
+    pass(t, 600);
+    offsets_are(p, "3 4 5 6 ");
+    pass(t, 3600); /* even the active segment is ended for it */
+    offsets_are(p, "6 ");
+}
+
+static void compacted_and_deleted(void **state)
+{
+    struct tool *t = *state;
+    struct log_topic_config config;
+    log_topic_config_default(&config);
+    config.compact = config.compact_and_delete = true;
+    config.segment_bytes = 100;
+    config.dirty_ratio_min = 0.01;
+    config.retention_ms = 1000 * 1000;
+    struct log_partition *p = make(t, &config);
+    append_now(t, p, "a", "x");
+    append_now(t, p, "b", "x");
+    append_now(t, p, "a", "x");
+    append_now(t, p, "c", "x");
+    pass(t, 10);
+    offsets_are(p, "1 2 3 ");
+    pass(t, 2000);
+    assert_int_equal(log_partition_start(p), 4);
+}
+
+static void rubbish_holds_up_nobody(void **state)
+{
+    struct tool *t = *state;
+    CLEAN(buf_deinit) struct buf batch = {0};
+    struct log_topic_config config;
+    struct log_topic *topic;
+    log_topic_config_default(&config);
+    config.segment_bytes = 100;
+    config.retention_bytes = 0;
+    struct log_partition *p = make(t, &config), *q;
+    config.retention_bytes = -1;
+    assert_ok(log_topic_create(t->log, STR("rubbish"), &config, NULL, &topic));
+    q = log_topic_partition(topic, 0);
+    tool_batch_at(&batch, "k", "x", 1, 1000, CODEC_NONE);
+    memset(batch.ptr + RECORD_BATCH_HEADER, 0xff, batch.bytes - RECORD_BATCH_HEADER);
+    put_be32(batch.ptr + 17, crc32c(0, batch.ptr + 21, batch.bytes - 21));
+    for (int i = 0; i < 3; i++)
+        assert_ok(log_append_wait(q, batch.ptr, batch.bytes, NULL));
+    config.compact = true;
+    assert_ok(log_topic_configure(topic, &config));
+    append_now(t, p, NULL, "x");
+    append_now(t, p, NULL, "y");
+    pass(t, 10);
+    pass(t, 10);
+    assert_int_equal(log_partition_start(p), 1);
+    assert_int_equal(log_partition_end(q), 3);
+    assert_ok(log_health(t->log));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +236,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(by_time, sim_setup, tool_teardown),
         cmocka_unit_test_setup_teardown(by_trimming, sim_setup, tool_teardown),
         cmocka_unit_test_setup_teardown(by_compaction, sim_setup, tool_teardown),
+        cmocka_unit_test_setup_teardown(lags_bound_compaction, sim_setup, tool_teardown),
+        cmocka_unit_test_setup_teardown(compacted_and_deleted, sim_setup, tool_teardown),
+        cmocka_unit_test_setup_teardown(rubbish_holds_up_nobody, sim_setup, tool_teardown),
     };
     return RUN_TESTS(tests);
 }
