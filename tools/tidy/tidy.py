@@ -25,7 +25,7 @@ PUBLIC = {
     'log': {'log.h', 'record_batch.h'},
     'table': {'table.h', 'cells.h'},
     'query': {'query.h'},
-    'connect': {'connect.h', 'webhook.h', 'fetch.h'},
+    'connect': {'connect.h', 'webhook.h', 'fetch.h', 'cql_client.h'},
     'pipeline': {'pipeline.h', 'project.h', 'operate.h', 'adhoc.h'},
     'serve': {'http.h', 'mock_api.h', 'api.h', 'kafka/kafka.h', 'cql/cql.h'},
     'cli': set(),
