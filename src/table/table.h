@@ -96,8 +96,8 @@ struct table_write {
 /* Upserts the rows from..to of a batch whose columns are named like the table's (a subset with all
  * key columns). ERR_INVALID with the row in *ret_bad_row (UINT32_MAX when it is not the fault of
  * one row: a column that the table has not or of another type): a null key, a value that the
- * declared type refuses (a STRING column declared uuid that holds no uuid): nothing of the batch is
- * added then. */
+ * declared type refuses (a STRING column declared uuid that holds no uuid), a counter: nothing of
+ * the batch is added then. A collection of many cells is replaced whole. */
 enum err table_batch_upsert(struct table_batch *batch, struct table *table,
                             const struct batch *rows, uint32_t from, uint32_t to,
                             const struct table_write *write, uint32_t *ret_bad_row,

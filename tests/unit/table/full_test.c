@@ -1,14 +1,49 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A full disk, where this process may mount a small one: commits answer ERR_DISK_FULL and change
- * nothing, reading goes on, and writing does again once there is room.
+ * A full disk, where this process may mount a small one: commits and jobs answer ERR_DISK_FULL and
+ * change nothing, reading goes on, and writing does again once there is room.
  */
 #include "base/prng.h"
+#include "io/thread.h"
 #include "rows.h"
+#include "table/cells.h"
 
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+struct waiter {
+    struct table_job job;
+    struct io_mutex lock;
+    struct io_condition condition;
+    bool done;
+};
+
+static void waiter_done(struct table_job *job)
+{
+    struct waiter *waiter = job->owner;
+    io_mutex_lock(&waiter->lock);
+    waiter->done = true;
+    io_condition_signal(&waiter->condition);
+    io_mutex_unlock(&waiter->lock);
+}
+
+static enum err submit_and_wait(struct table_store *store, struct table_batch *batch)
+{
+    struct waiter waiter = {
+        .job = {.batch = batch, .done = waiter_done, .owner = &waiter, .sync = true}};
+    io_mutex_init(&waiter.lock);
+    io_condition_init(&waiter.condition);
+    table_submit(store, &waiter.job);
+    io_mutex_lock(&waiter.lock);
+    while (!waiter.done)
+        io_condition_wait(&waiter.condition, &waiter.lock, -1);
+    io_mutex_unlock(&waiter.lock);
+    io_condition_deinit(&waiter.condition);
+    io_mutex_deinit(&waiter.lock);
+    return waiter.job.err;
+}
+
+/* Every other time as a job. */
 static enum err put(struct table_store *store, struct table *table, struct prng *prng, int64_t n)
 {
     struct builder *numbers = builder_new(type_simple(TYPE_BIGINT), 0, 0);
@@ -32,7 +67,7 @@ static enum err put(struct table_store *store, struct table *table, struct prng 
     char count[24];
     snprintf(count, sizeof count, "%lld", (long long)n + 1);
     table_batch_state(batch, STR("count"), str_of(count));
-    enum err err = table_commit(store, batch, true);
+    enum err err = n % 2 ? submit_and_wait(store, batch) : table_commit(store, batch, true);
     table_batch_free(batch);
     batch_unref(rows);
     return err;
