@@ -131,6 +131,22 @@ static void rows_append(struct buf *out, unsigned version, const struct cql_colu
             cql_bytes_append(out, rows[i][c]);
 }
 
+static void list_roles(struct cql_call *call)
+{
+    struct cql_described d = {0};
+    call->error = (struct cql_error){0};
+    if (cql_catalog_list_roles(call->connection->server->catalog,
+                               &call->plan->statement->list_roles, &call->arena, &call->error,
+                               &d) != OK) {
+        cql_answer_error(call, &call->error);
+        return;
+    }
+    struct buf *out = cql_call_out(call);
+    rows_append(out, call->header.version, d.columns, d.column_count, d.rows, 0, d.row_count,
+                STR_NONE);
+    cql_answer(call, CQL_RESULT, buf_str(out));
+}
+
 static void describe(struct cql_call *call)
 {
     struct cql_server *server = call->connection->server;
@@ -173,6 +189,9 @@ void cql_define(struct cql_call *call)
         return;
     case CQL_DESCRIBE:
         describe(call);
+        return;
+    case CQL_LIST_ROLES:
+        list_roles(call);
         return;
     case CQL_REFUSED:
         cql_answer_fail(call, CQL_INVALID, "%.*s", STR_ARG(statement->refused_message));
