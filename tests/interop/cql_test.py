@@ -25,6 +25,9 @@ SQL = "CREATE STREAMING TABLE people AS SELECT id, name, age, at FROM STREAM use
 ID = '6f1c2f0e-5c2b-4a53-9a56-0d3c9b1a7e21'
 
 
+servers = []  # ours
+
+
 def server():
     """host:port, and the project when it is ours."""
     given = os.environ.get('MILLRACE_CQL')
@@ -32,7 +35,9 @@ def server():
         return given, None
     port = millrace.free_port()
     project = millrace.Project(SETTINGS + f'  kafka: off\n  cql: 127.0.0.1:{port}', SQL)
-    project.start()
+    process = project.start()
+    millrace.until(lambda: millrace.can_connect(port), 'the CQL door stays shut')
+    servers.append(process)
     return f'127.0.0.1:{port}', project
 
 
@@ -113,7 +118,10 @@ def table_of_the_pipeline(tap, project, run):
 def main():
     name = sys.argv.pop(1)
     test = {'cassandra-driver': python, 'cassandra-driver-node': node, 'gocql': gocql, 'cqlsh': cqlsh}[name]
-    one = lambda tap: test(tap, name)
+    def one(tap):
+        test(tap, name)
+        for process in servers:
+            tap.ok(process.alive(), f'{name}: the server still runs', process.err()[-3000:])
     one.__name__ = name
     millrace.main(one)
 

@@ -24,6 +24,9 @@ PYTHON = {
 GO = {'franz-go': 'franz', 'kafka-go': 'segmentio', 'sarama': 'sarama'}
 
 
+servers = []  # ours
+
+
 def broker():
     given = os.environ.get('MILLRACE_KAFKA')
     if given:
@@ -31,7 +34,9 @@ def broker():
     port = millrace.free_port()
     project = millrace.Project(f'sources:\n  clicks: {{schema: "id BIGINT"}}\nlisteners:\n  kafka: 127.0.0.1:{port}\n  cql: off',
                                'CREATE STREAMING TABLE clicked AS SELECT id FROM STREAM clicks;')
-    project.start()
+    process = project.start()
+    millrace.until(lambda: millrace.can_connect(port), 'the Kafka door stays shut')
+    servers.append(process)
     return f'127.0.0.1:{port}'
 
 
@@ -87,7 +92,10 @@ def main():
         test = go
     else:
         test = {'kafkajs': kafkajs, 'kcat': kcat}[name]
-    one = lambda tap: test(tap, name)
+    def one(tap):
+        test(tap, name)
+        for process in servers:
+            tap.ok(process.alive(), f'{name}: the broker still runs', process.err()[-3000:])
     one.__name__ = name
     millrace.main(one)
 

@@ -13,12 +13,10 @@
  * that is short makes answers smaller.
  *
  * Runs of FILE_BYTES_MIN and more that are in a segment's file go out by sendfile; what is smaller
- * or in the log's memory is copied. So the answer is encoded without its records
- * (kafka_encode_apart), and the pieces are put between while it is sent.
+ * or in the log's memory is copied. What is made of it: fetch_answer.c.
  *
  * Invariants: 1. A part has a result only while a call runs on its set. 2. A waiting call has no
- * ready part that was not read. 3. An answer lists parts without records only if the whole set was
- * asked for, or if their bounds changed since the client was told.
+ * ready part that was not read.
  */
 #include "serve/kafka/fetch.h"
 
@@ -28,35 +26,8 @@
 enum {
     FILE_BYTES_MIN = 64 << 10,
     ANSWER_BYTES_MAX = 55 << 20, /* fetch.max.bytes of a broker */
-    SPARE_BYTES_MAX = 4 << 20,
     SMALL_MEMORY = 64 << 10,
     PARTS_BYTES_MAX = 128 << 20,
-};
-
-struct fetch_piece {
-    size_t at, bytes; /* in the call's buffer */
-    struct fetch_piece *next;
-};
-
-struct fetch_slice {
-    struct log_slice slice;
-};
-
-struct kafka_fetch_out {
-    struct kafka_call *call;
-    struct fetch_set *set;
-    struct fetch_set own; /* of a request that stands alone */
-    struct fetch_part *own_parts;
-    int32_t session_id;
-    bool full;
-    bool now; /* an error: nothing is waited for */
-    bool waiting, woken, finished;
-    size_t min_bytes, bytes_max, bytes;
-    struct io_timer timer;
-    struct kafka_fetch_out *next_woken;
-    struct fetch_result *results, **results_end;
-    struct buf records;
-    size_t charged; /* of its room */
 };
 
 /* ---- reading one part ---- */
@@ -195,14 +166,6 @@ static int16_t read_code(const struct kafka_fetch_out *fetch, enum err err)
     return kafka_code(err);
 }
 
-static int16_t missing_code(const struct fetch_part *part)
-{
-    struct fetch_set *set = part->set;
-    return set->by_id && !log_topic_find_id(set->broker->log, part->topic_id)
-               ? KAFKA_UNKNOWN_TOPIC_ID
-               : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-}
-
 /* True: it told something new and may have more. False: nothing from here on, for now or for this
  * call. */
 static bool read_part(struct kafka_fetch_out *fetch, struct fetch_part *part)
@@ -213,7 +176,7 @@ static bool read_part(struct kafka_fetch_out *fetch, struct fetch_part *part)
     if (!part->partition)
         fetch_part_resolve(part);
     if (!part->partition)
-        return fail(fetch, result, missing_code(part));
+        return fail(fetch, result, fetch_missing_code(part));
     if (!result->read_done && !check_epochs(fetch, part, result))
         return true;
     size_t limit = fetch->bytes_max - fetch->bytes, bytes = 0;
@@ -332,23 +295,11 @@ static void records_take(struct kafka_fetch_out *fetch)
     *spare = (struct buf){0};
 }
 
-static void records_give(struct kafka_fetch_out *fetch)
-{
-    struct buf *spare = &fetch->call->broker->sessions->spare;
-    if (!spare->ptr && fetch->records.room <= SPARE_BYTES_MAX) {
-        buf_reset(&fetch->records);
-        *spare = fetch->records;
-        fetch->records = (struct buf){0};
-    } else {
-        buf_deinit(&fetch->records);
-    }
-}
-
 static void records_keep(struct kafka_fetch_out *fetch)
 {
     size_t room = fetch->records.room;
     if (fetch->records.bytes == 0) {
-        records_give(fetch);
+        fetch_records_give(fetch);
     } else if (room > fetch->charged) {
         kafka_call_charge(fetch->call, room - fetch->charged);
         fetch->charged = room;
@@ -400,179 +351,6 @@ void fetch_run_woken(struct kafka_fetch_sessions *sessions)
 uint32_t kafka_fetches_waiting(const struct kafka_broker *broker)
 {
     return broker->sessions->waiting;
-}
-
-/* ---- the answer ---- */
-
-static bool is_told(const struct kafka_fetch_out *fetch, const struct fetch_result *result)
-{
-    const struct fetch_part *part = result->part;
-    if (fetch->full || result->bytes || result->code || result->diverging)
-        return true;
-    return result->read_done && (part->told_end != result->read.high_watermark ||
-                                 part->told_start != result->read.log_start);
-}
-
-static void tell_aborted(struct kafka_fetch_out *fetch, const struct fetch_result *result,
-                         struct kafka_fetch_response_partition *to)
-{
-    struct arena *arena = &fetch->call->arena;
-    struct log_aborted *list = NULL;
-    if (!fetch->set->stable) {
-        to->aborted_transactions_count = -1;
-        return;
-    }
-    size_t count = 0;
-    if (result->bytes)
-        count = log_aborted(result->part->partition, result->part->offset, result->read.offset_next,
-                            arena, &list);
-    to->aborted_transactions = KAFKA_NEW(arena, kafka_fetch_response_aborted_transaction, count);
-    to->aborted_transactions_count = (int32_t)count;
-    for (size_t i = 0; i < count; i++) {
-        to->aborted_transactions[i].producer_id = list[i].producer_id;
-        to->aborted_transactions[i].first_offset = list[i].first_offset;
-    }
-}
-
-static void tell(struct kafka_fetch_out *fetch, struct fetch_result *result,
-                 struct kafka_fetch_response_partition *to)
-{
-    struct fetch_part *part = result->part;
-    if (!result->code && !part->partition)
-        result->code = missing_code(part);
-    to->partition_index = part->index;
-    to->error_code = result->code;
-    tell_aborted(fetch, result, to);
-    to->high_watermark = -1;
-    if (part->partition &&
-        (result->code == KAFKA_FENCED_LEADER_EPOCH || result->code == KAFKA_UNKNOWN_LEADER_EPOCH)) {
-        to->current_leader.leader_id = fetch->call->broker->options.node_id;
-        to->current_leader.leader_epoch = log_partition_epoch(part->partition);
-        if (fetch->call->version < 12)
-            to->current_leader = (struct kafka_fetch_response_current_leader){-1, -1};
-    }
-    if (result->code)
-        return;
-    if (result->read_done) {
-        to->high_watermark = result->read.high_watermark;
-        to->last_stable_offset = result->read.stable_end;
-        to->log_start_offset = result->read.log_start;
-    } else {
-        to->high_watermark = log_partition_end(part->partition);
-        to->last_stable_offset = log_partition_stable_end(part->partition);
-        to->log_start_offset = log_partition_start(part->partition);
-    }
-    part->told_end = to->high_watermark;
-    part->told_start = to->log_start_offset;
-    if (result->diverging) {
-        to->diverging_epoch.epoch = result->diverging_epoch;
-        to->diverging_epoch.end_offset = result->diverging_end;
-    }
-    to->records = (struct str){"", result->bytes};
-}
-
-static bool same_topic(const struct fetch_part *a, const struct fetch_part *b)
-{
-    return a->set->by_id ? memcmp(a->topic_id, b->topic_id, 16) == 0
-                         : str_equal(a->topic, b->topic);
-}
-
-/* Drops results that are not told, and lays the others out: neighbours of one topic together. */
-static void lay_out(struct kafka_fetch_out *fetch)
-{
-    struct kafka_fetch_response *response = fetch->call->response;
-    struct fetch_result **link = &fetch->results, *before = NULL;
-    size_t topics = 0, parts = 0;
-    while (*link) {
-        if (!is_told(fetch, *link)) {
-            *link = (*link)->next;
-            continue;
-        }
-        topics += !before || !same_topic(before->part, (*link)->part);
-        parts++;
-        before = *link;
-        link = &before->next;
-    }
-    struct kafka_fetch_response_topic *topic =
-        KAFKA_NEW(&fetch->call->arena, kafka_fetch_response_topic, topics);
-    struct kafka_fetch_response_partition *part =
-        KAFKA_NEW(&fetch->call->arena, kafka_fetch_response_partition, parts);
-    response->session_id = fetch->session_id;
-    response->responses = topic;
-    response->responses_count = (int32_t)topics;
-    before = NULL;
-    for (struct fetch_result *result = fetch->results; result; result = result->next) {
-        if (!before || !same_topic(before->part, result->part)) {
-            topic += before != NULL;
-            topic->topic = result->part->topic;
-            memcpy(topic->topic_id, result->part->topic_id, sizeof topic->topic_id);
-            topic->partitions = part;
-        }
-        tell(fetch, result, part++);
-        topic->partitions_count++;
-        before = result;
-    }
-}
-
-static void slice_sent(void *owner)
-{
-    struct fetch_slice *slice = owner;
-    log_slice_release(&slice->slice);
-    mem_free(slice);
-}
-
-static enum err send_records(struct kafka_fetch_out *fetch, struct fetch_result *result,
-                             struct io_stream *stream)
-{
-    for (const struct fetch_piece *piece = result->pieces; piece; piece = piece->next)
-        TRY(io_stream_write(stream, fetch->records.ptr + piece->at, piece->bytes));
-    struct fetch_slice *slice = result->slice;
-    if (!slice)
-        return OK;
-    TRY(io_stream_send_file(stream, slice->slice.file, slice->slice.position, slice->slice.bytes,
-                            slice_sent, slice));
-    result->slice = NULL;
-    return OK;
-}
-
-/* Parts of a session may be gone or told otherwise later: so this runs while the answer is given,
- * which is at once, since a Fetch has its connection for itself. */
-enum err kafka_fetch_send(struct kafka_call *call, struct io_stream *stream, struct buf *scratch)
-{
-    struct kafka_fetch_out *fetch = call->fetch_out;
-    size_t count = 0, places_count = 0, from = 0;
-    lay_out(fetch);
-    for (struct fetch_result *result = fetch->results; result; result = result->next)
-        count++;
-    size_t *places = arena_array(&call->arena, count, sizeof *places);
-    size_t at = kafka_response_begin(call->api->key, call->version, call->correlation_id, scratch);
-    TRY(kafka_encode_apart(call->api->response, call->version, call->response, scratch, places,
-                           count, &places_count));
-    check(places_count == count);
-    TRY(buf_error(scratch));
-    size_t bytes = scratch->bytes - at - 4 + fetch->bytes;
-    if (bytes > INT32_MAX)
-        return ERR_LIMIT;
-    buf_patch_be32(scratch, at, (uint32_t)bytes);
-    call->broker->net->bytes_out += scratch->bytes + fetch->bytes;
-    size_t index = 0;
-    for (struct fetch_result *result = fetch->results; result; result = result->next, index++) {
-        if (result->bytes == 0)
-            continue;
-        TRY(io_stream_write(stream, scratch->ptr + from, places[index] - from));
-        from = places[index];
-        TRY(send_records(fetch, result, stream));
-    }
-    return io_stream_write(stream, scratch->ptr + from, scratch->bytes - from);
-}
-
-static void release(struct kafka_call *call)
-{
-    struct kafka_fetch_out *fetch = call->fetch_out;
-    for (struct fetch_result *result = fetch->results; result; result = result->next)
-        if (result->slice)
-            slice_sent(result->slice);
-    records_give(fetch);
 }
 
 /* ---- the request ---- */
@@ -650,7 +428,7 @@ void kafka_handle_fetch(struct kafka_call *call)
         fetch->min_bytes = fetch->bytes_max;
     call->fetch_out = fetch;
     call->gone = gone;
-    call->release = release;
+    call->release = fetch_release;
     if (fetch->full)
         results_of_all(fetch);
     run(fetch);

@@ -64,6 +64,40 @@ struct fetch_result {
     struct fetch_slice *slice;
 };
 
+struct fetch_piece {
+    size_t at, bytes; /* in the call's buffer */
+    struct fetch_piece *next;
+};
+
+struct fetch_slice {
+    struct log_slice slice;
+};
+
+struct kafka_fetch_out {
+    struct kafka_call *call;
+    struct fetch_set *set;
+    struct fetch_set own; /* of a request that stands alone */
+    struct fetch_part *own_parts;
+    int32_t session_id;
+    bool full;
+    bool now; /* an error: nothing is waited for */
+    bool waiting, woken, finished;
+    size_t min_bytes, bytes_max, bytes;
+    struct io_timer timer;
+    struct kafka_fetch_out *next_woken;
+    struct fetch_result *results, **results_end;
+    struct buf records;
+    size_t charged; /* of its room */
+};
+
+/* ---- fetch_answer.c ---- */
+/* The code of a part whose partition is not there. */
+int16_t fetch_missing_code(const struct fetch_part *part);
+/* The call's buffer becomes the spare one, or is freed. */
+void fetch_records_give(struct kafka_fetch_out *fetch);
+/* When the call is freed. */
+void fetch_release(struct kafka_call *call);
+
 /* ---- fetch_session.c ---- */
 void fetch_part_ready(struct fetch_part *part);
 void fetch_part_unready(struct fetch_part *part);
