@@ -104,6 +104,23 @@ static size_t answer_columns(const struct modify_request *request, uint32_t *col
     return count;
 }
 
+/* Static columns are looked at for who changes them or has conditions on them. */
+static bool asks_statics(const struct modify_item *item)
+{
+    const struct modify_plan *p = item->plan;
+    bool asks = p->statics;
+    for (size_t i = 0; i < p->condition_count; i++)
+        asks = asks || p->table->columns[p->conditions[i].column].kind == CQL_STATIC;
+    return asks;
+}
+
+/* Does the answer have a row for it? */
+static bool has_answer(const struct modify_item *item)
+{
+    return item->plan->conditional &&
+           (item->row_exists || (item->static_exists && asks_statics(item)));
+}
+
 static bool shown_before(const struct modify_request *request, size_t index)
 {
     const struct modify_item *item = &request->items[index];
@@ -122,8 +139,7 @@ static void answer(struct modify_request *request, bool applied)
     uint32_t *columns = arena_array(run->arena, table->column_count + 1, sizeof *columns);
     size_t shown = 0, rows = 0, column_count = 0;
     for (size_t i = 0; !applied && i < request->count; i++)
-        shown += request->items[i].plan->conditional && !shown_before(request, i) &&
-                 (request->items[i].row_exists || request->items[i].static_exists);
+        shown += has_answer(&request->items[i]) && !shown_before(request, i);
     if (shown)
         column_count = answer_columns(request, columns);
     struct cql_column *specs = arena_array(run->arena, column_count + 1, sizeof *specs);
@@ -139,13 +155,15 @@ static void answer(struct modify_request *request, bool applied)
     buf_be32(&run->out, shown ? (uint32_t)shown : 1);
     for (size_t i = 0; i < request->count && rows < (shown ? shown : 1); i++) {
         struct modify_item *item = &request->items[i];
-        if (shown && (!item->plan->conditional || shown_before(request, i) ||
-                      !(item->row_exists || item->static_exists)))
+        if (shown && (!has_answer(item) || shown_before(request, i)))
             continue;
         rows++;
         cql_bytes_append(&run->out, value_of_bool(applied));
         for (size_t j = 0; j < column_count; j++)
-            cql_bytes_append(&run->out, item->current[columns[j]]);
+            cql_bytes_append(&run->out,
+                             table->columns[columns[j]].kind == CQL_STATIC && !asks_statics(item)
+                                 ? STR_NONE
+                                 : item->current[columns[j]]);
     }
 }
 

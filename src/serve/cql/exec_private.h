@@ -74,7 +74,8 @@ enum err compile_column(struct compile *c, struct str name, uint32_t *ret_column
 struct slice {
     struct table_bound from, to;
 };
-/* The partition keys in the order of their tokens; each has a value a partition column. */
+/* The partition keys in the order of their values, as Cassandra gives them; each has a value a
+ * partition column. */
 enum err where_partitions(struct expr_run *run, const struct where *where,
                           const struct str ***ret_keys, size_t *ret_count) MUST_USE;
 /* Slices in clustering order; one that is everything when nothing is restricted. */

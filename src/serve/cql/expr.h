@@ -153,7 +153,7 @@ enum err json_members(struct arena *arena, struct str text, struct cql_error *er
 
 /* ---- numbers of any size ---- */
 enum number_op { NUMBER_ADD, NUMBER_SUBTRACT, NUMBER_MULTIPLY, NUMBER_DIVIDE, NUMBER_REMAINDER };
-/* varint (scale 0) and decimal values; a quotient of decimals is rounded to 34 digits or more.
+/* varint (scale 0) and decimal values; a quotient of decimals is rounded to 32 digits or more.
  * ERR_OUT_OF_RANGE: division by zero; ERR_LIMIT: over 4096 digits. */
 enum err number_apply(struct arena *arena, enum number_op op, bool decimal, struct str a,
                       struct str b, struct str *ret_value) MUST_USE;

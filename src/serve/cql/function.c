@@ -224,6 +224,15 @@ static struct str signatures(struct compile *c, struct str name, const struct ca
     return text;
 }
 
+static const char *pattern_text(uint16_t pattern)
+{
+    static const char *const texts[] = {
+        "any",   "numeric", "map", "collection", "numeric_set_or_list", "numeric_set_or_list",
+        "vector"};
+    return pattern >= PATTERN_ANY && pattern <= PATTERN_FLOATS ? texts[pattern - PATTERN_ANY]
+                                                               : "any";
+}
+
 /* One signature: what is wrong with the call can be told exactly. */
 static enum err check_only(struct compile *c, const struct cql_term *term, struct str name,
                            const struct candidate *only)
@@ -236,9 +245,12 @@ static enum err check_only(struct compile *c, const struct cql_term *term, struc
                         STR_ARG(name), wanted, term->count);
     for (size_t i = 0; i < term->count; i++) {
         if (!only->args[i] && term_type_usual(c, term->items[i]) == NULL)
-            return cql_fail(c->error, c->arena, CQL_INVALID,
-                            "Cannot infer type of argument %.*s in call to function system.%.*s",
-                            STR_ARG(term_text(c->arena, term->items[i])), STR_ARG(name));
+            return cql_fail(
+                c->error, c->arena, CQL_INVALID,
+                "Cannot infer type of argument %.*s in call to function system.%.*s(%s): "
+                "use type casts to disambiguate",
+                STR_ARG(term_text(c->arena, term->items[i])), STR_ARG(name),
+                pattern_text(only->function->args[i]));
         if (!only->args[i])
             return cql_fail(c->error, c->arena, CQL_INVALID,
                             "Function system.%.*s does not accept argument %.*s of type %s",
@@ -308,7 +320,7 @@ static enum err compile_arg(struct compile *c, const struct cql_term *term, stru
 {
     struct cql_column spec = compile_spec(
         c, str_of(arena_printf(c->arena, "arg%zu(system.%.*s)", index, STR_ARG(function))), type);
-    if (c->selecting && term->kind != TERM_MARKER)
+    if (c->selecting)
         return compile_selector(c, term, type, ret);
     return compile_term(c, term, &spec, ret);
 }

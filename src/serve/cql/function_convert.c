@@ -28,10 +28,13 @@ static enum err call_blob_as(struct expr_run *run, const struct expr *x, const s
     for (size_t i = 0; i < args[0].bytes && i < 256; i++)
         buf_printf(&hex, "%02x", (uint8_t)args[0].ptr[i]);
     const char *type = type_text(run->arena, x->type);
+    size_t name = 0;
+    while (name < x->name.bytes && x->name.ptr[name] != '(')
+        name++;
     enum err err = cql_fail(run->error, run->arena, CQL_INVALID,
-                            "In call to function system.blob_as_%s, value 0x%.*s is not a valid "
+                            "In call to function %.*s, value 0x%.*s is not a valid "
                             "binary representation for type %s",
-                            type, STR_ARG(buf_str(&hex)), type);
+                            (int)name, x->name.ptr, STR_ARG(buf_str(&hex)), type);
     buf_deinit(&hex);
     return err;
 }

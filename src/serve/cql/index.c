@@ -179,7 +179,8 @@ enum err index_entry_add(struct table_batch *batch, const struct cql_index *inde
     CLEAN(buf_deinit) struct buf c = {0};
     index_partition_pack(partition, partition_count, &p);
     index_clustering_pack(clustering, clustering_count, &c);
-    struct index_key key = {value, token, buf_str(&p), buf_str(&c)};
+    /* Of a static row: empty, which is not null. */
+    struct index_key key = {value, token, buf_str(&p), c.bytes ? buf_str(&c) : STR("")};
     return write_entry(batch, index, &key, timestamp_us, false);
 }
 

@@ -340,7 +340,8 @@ static void lex_number(struct lexer *lx)
         n = 2;
         while (is_hex(peek(lx, n)))
             n++;
-        push(lx, CQL_T_HEX, n)->text = str_slice(lx->text, lx->at - n + 2, lx->at);
+        struct str digits_only = str_slice(lx->text, lx->at + 2, lx->at + n);
+        push(lx, CQL_T_HEX, n)->text = digits_only;
         return;
     }
     size_t duration = duration_bytes(lx, sign);

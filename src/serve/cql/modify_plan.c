@@ -353,18 +353,6 @@ static enum err plan_using(struct compile *c, const struct cql_modify *m, struct
         TRY(compile_term(c, m->timestamp, &timestamp, &p->timestamp));
     if (m->ttl)
         TRY(compile_term(c, m->ttl, &ttl, &p->ttl));
-    if (p->conditional && m->timestamp)
-        return cql_fail(c->error, c->arena, CQL_INVALID,
-                        "Cannot provide custom timestamp for conditional updates");
-    if (p->counter && m->timestamp)
-        return cql_fail(c->error, c->arena, CQL_INVALID,
-                        "Cannot provide custom timestamp for counter updates");
-    if (p->counter && m->ttl)
-        return cql_fail(c->error, c->arena, CQL_INVALID,
-                        "Cannot provide custom TTL for counter updates");
-    if (p->conditional && p->counter)
-        return cql_fail(c->error, c->arena, CQL_INVALID,
-                        "Conditional updates are not supported on counter tables");
     return OK;
 }
 
@@ -399,6 +387,24 @@ static enum err check_conditional_delete(struct compile *c, const struct modify_
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "DELETE statements must restrict all PRIMARY KEY columns with equality "
                         "relations in order to use IF condition on non static columns");
+    return OK;
+}
+
+static enum err check_using(struct compile *c, const struct cql_modify *m,
+                            const struct modify_plan *p)
+{
+    if (p->conditional && m->timestamp)
+        return cql_fail(c->error, c->arena, CQL_INVALID,
+                        "Cannot provide custom timestamp for conditional updates");
+    if (p->counter && m->timestamp)
+        return cql_fail(c->error, c->arena, CQL_INVALID,
+                        "Cannot provide custom timestamp for counter updates");
+    if (p->counter && m->ttl)
+        return cql_fail(c->error, c->arena, CQL_INVALID,
+                        "Cannot provide custom TTL for counter updates");
+    if (p->conditional && p->counter)
+        return cql_fail(c->error, c->arena, CQL_INVALID,
+                        "Conditional updates are not supported on counter tables");
     return OK;
 }
 
@@ -457,6 +463,9 @@ enum err modify_plan(struct compile *c, const struct cql_modify *m, struct cql_t
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "INSERT statements are not allowed on counter tables, use UPDATE instead");
     TRY(plan_using(c, m, p));
+    if (m->condition_count && m->timestamp)
+        return cql_fail(c->error, c->arena, CQL_INVALID,
+                        "Cannot provide custom timestamp for conditional updates");
     if (m->condition_count)
         TRY(condition_compile(c, m, p));
     if (m->kind == MODIFY_INSERT) {
@@ -472,6 +481,7 @@ enum err modify_plan(struct compile *c, const struct cql_modify *m, struct cql_t
     p->regular = table->clustering_count == 0 || p->where.restricts_clustering;
     p->statics = op_on(p, CQL_STATIC);
     column_map(c->arena, table, &p->by_storage, &p->storage_count);
+    TRY(check_using(c, m, p));
     TRY(check_conditional(c, p));
     *ret_plan = p;
     return OK;

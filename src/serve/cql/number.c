@@ -4,14 +4,15 @@
  * sign apart. Numbers of a table are short; what matters is that none is too long to be right.
  *
  * A decimal is its unscaled number and a scale: sums take the larger scale, products add them, a
- * quotient has 34 digits behind the larger scale, rounded half up, without the zeros at its end.
+ * quotient has at least 32 digits, in all and behind the point, rounded half up, without the zeros
+ * at its end.
  *
  * Invariants: 1. no limb above count is looked at; the highest limb is not 0. 2. zero has no sign.
  */
 #include "base/endian.h"
 #include "serve/cql/expr.h"
 
-enum { LIMBS_MAX = 448, SCALE_MAX = 4096, QUOTIENT_DIGITS = 34 };
+enum { LIMBS_MAX = 448, SCALE_MAX = 4096, QUOTIENT_DIGITS = 32, QUOTIENT_SCALE_MAX = 1000 };
 
 struct big {
     bool negative;
@@ -201,13 +202,28 @@ static enum err times_ten(struct big *a, int64_t power)
 
 /* ---- decimals ---- */
 
+static int64_t digits_of(const struct big *a)
+{
+    struct big rest = *a;
+    int64_t digits = 0;
+    for (; rest.count; digits++)
+        divide_small(&rest, 10);
+    return digits ? digits : 1;
+}
+
 static enum err decimal_divide(struct big *a, int64_t scale_a, struct big *b, int64_t scale_b,
                                struct big *ret, int64_t *ret_scale)
 {
-    int64_t least = scale_a > scale_b ? scale_a : scale_b;
-    if (least < 0)
-        least = 0;
-    int64_t scale = least + QUOTIENT_DIGITS;
+    int64_t first = (digits_of(a) - scale_a) - (digits_of(b) - scale_b);
+    int64_t scale = QUOTIENT_DIGITS - first;
+    if (scale < scale_a)
+        scale = scale_a;
+    if (scale < scale_b)
+        scale = scale_b;
+    if (scale < QUOTIENT_DIGITS)
+        scale = QUOTIENT_DIGITS;
+    if (scale > QUOTIENT_SCALE_MAX)
+        scale = QUOTIENT_SCALE_MAX;
     int64_t shift = scale + scale_b - scale_a;
     struct big rest;
     TRY(times_ten(shift >= 0 ? a : b, shift >= 0 ? shift : -shift));
@@ -221,14 +237,14 @@ static enum err decimal_divide(struct big *a, int64_t scale_a, struct big *b, in
         struct big one = {.negative = a->negative != b->negative, .count = 1, .limbs = {1}};
         TRY(add(ret, &one, false, ret));
     }
-    while (scale > least) {
+    while (ret->count) {
         struct big shorter = *ret;
         if (divide_small(&shorter, 10) != 0)
             break;
         *ret = shorter;
         scale--;
     }
-    *ret_scale = scale;
+    *ret_scale = ret->count ? scale : 0;
     return OK;
 }
 

@@ -161,6 +161,14 @@ enum err number_convert(struct arena *arena, const struct cql_type *from, struct
         *ret_value = number;
         return OK;
     }
+    /* Java narrows a real number to int first, and that saturates. */
+    if (from_float &&
+        (to->kind == CQL_INT || to->kind == CQL_SMALLINT || to->kind == CQL_TINYINT)) {
+        int64_t wide = number_as_i64(from, value);
+        int64_t narrow = wide > INT32_MAX ? INT32_MAX : wide < INT32_MIN ? INT32_MIN : wide;
+        *ret_value = number_of_i64(arena, to, narrow);
+        return OK;
+    }
     if (from_float || from->kind == CQL_DECIMAL || to->kind == CQL_FLOAT || to->kind == CQL_DOUBLE)
         *ret_value = number_of_double(arena, to, number_as_double(from, value));
     else
@@ -170,17 +178,11 @@ enum err number_convert(struct arena *arena, const struct cql_type *from, struct
 
 /* ---- applying ---- */
 
-static enum err divided_by_zero(struct expr_run *run, const struct cql_type *type, struct str a,
-                                struct str b, char op)
+static enum err divided_by_zero(struct expr_run *run, const struct cql_type *type, char op)
 {
-    struct buf left = {0}, right = {0};
-    cql_value_print(type, a, &left);
-    cql_value_print(type, b, &right);
+    const char *text = type_text(run->arena, type);
     enum err err = cql_fail(run->error, run->arena, CQL_FUNCTION_FAILURE,
-                            "the operation '%.*s %c %.*s' failed: / by zero",
-                            STR_ARG(buf_str(&left)), op, STR_ARG(buf_str(&right)));
-    buf_deinit(&left);
-    buf_deinit(&right);
+                            "the operation '%s %c %s' failed: / by zero", text, op, text);
     return err == OK ? ERR_INVALID : err;
 }
 
@@ -193,7 +195,7 @@ static enum err apply_big(struct expr_run *run, char op, const struct cql_type *
                             : op == '/' ? NUMBER_DIVIDE
                                         : NUMBER_REMAINDER;
     enum err err = number_apply(run->arena, number, type->kind == CQL_DECIMAL, a, b, ret);
-    return err == ERR_OUT_OF_RANGE ? divided_by_zero(run, type, a, b, op) : err;
+    return err == ERR_OUT_OF_RANGE ? divided_by_zero(run, type, op) : err;
 }
 
 static enum err apply_double(struct expr_run *run, char op, const struct cql_type *type,
@@ -218,7 +220,7 @@ enum err operation_apply(struct expr_run *run, char op, const struct cql_type *t
         return apply_double(run, op, type, a, b, ret);
     uint64_t x = (uint64_t)number_as_i64(type, a), y = (uint64_t)number_as_i64(type, b);
     if ((op == '/' || op == '%') && y == 0)
-        return divided_by_zero(run, type, a, b, op);
+        return divided_by_zero(run, type, op);
     uint64_t result;
     if (op == '/' || op == '%') {
         /* The one quotient that does not fit wraps around. */
@@ -338,19 +340,31 @@ struct operands {
     const struct cql_type *a, *b, *result;
 };
 
+/* Nothing but literals. */
+static bool is_flexible(const struct cql_term *t)
+{
+    if (t->kind == TERM_INTEGER)
+        return true;
+    if (t->kind != TERM_BINARY && t->kind != TERM_NEGATE)
+        return false;
+    for (size_t i = 0; i < t->count; i++)
+        if (!is_flexible(t->items[i]))
+            return false;
+    return true;
+}
+
 static bool find_operands(struct compile *c, const struct cql_term *t,
                           const struct cql_type *expected, struct operands *ret)
 {
     const struct cql_term *left = t->items[0], *right = t->items[1];
     const struct cql_type *a = term_type(c, left), *b = term_type(c, right);
-    /* A literal beside something typed takes that type where it fits. */
-    if (!a && b && is_number(b) && term_fit(c, left, b) != FIT_NONE)
-        a = b;
-    if (!b && a && is_number(a) && term_fit(c, right, a) != FIT_NONE)
-        b = a;
-    if (!a && !b && expected && is_number(expected) && term_fit(c, left, expected) != FIT_NONE &&
-        term_fit(c, right, expected) != FIT_NONE)
+    /* Literals alone are of the type that is wanted; a marker is of the type beside it. */
+    if (expected && is_number(expected) && is_flexible(left) && is_flexible(right))
         a = b = expected->kind == CQL_COUNTER ? cql_simple(CQL_BIGINT) : expected;
+    if (!a && b && left->kind == TERM_MARKER)
+        a = b;
+    if (!b && a && right->kind == TERM_MARKER)
+        b = a;
     if (!a && left->kind != TERM_STRING)
         a = term_type_usual(c, left);
     if (!b && right->kind != TERM_STRING)
@@ -388,7 +402,7 @@ static enum err compile_operand(struct compile *c, const struct cql_term *t,
                                 const struct cql_type *type, const char *name, struct expr **ret)
 {
     struct cql_column spec = compile_spec(c, str_of(name), type);
-    if (c->selecting && t->kind != TERM_MARKER)
+    if (c->selecting)
         return compile_selector(c, t, type, ret);
     return compile_term(c, t, &spec, ret);
 }

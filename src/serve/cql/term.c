@@ -518,6 +518,10 @@ static enum err compile_collection(struct compile *c, const struct cql_term *t,
                 : t->kind == TERM_SET
                     ? type->kind == CQL_SET || (!t->count && type->kind == CQL_MAP)
                     : type->kind == CQL_MAP;
+    if (!fits && t->kind == TERM_LIST)
+        return cql_fail(c->error, c->arena, CQL_INVALID,
+                        "Unexpected receiver type '%s'; only list and vector are expected",
+                        type_text(c->arena, type));
     if (!fits)
         return cql_fail(c->error, c->arena, CQL_INVALID, "Invalid %s literal for %.*s of type %s",
                         what, STR_ARG(receiver->name), type_text(c->arena, type));

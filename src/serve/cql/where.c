@@ -85,6 +85,24 @@ static enum err check_duration(struct compile *c, const struct cql_type *type)
                     on);
 }
 
+/* (1, 2): each part is of its column. */
+static enum err compile_row(struct compile *c, const struct cql_term *t,
+                            const struct where_relation *w, struct expr **ret)
+{
+    struct expr *x = arena_zero(c->arena, sizeof *x);
+    x->kind = EXPR_BUILD;
+    x->type = w->type;
+    x->count = t->count;
+    x->items = arena_array(c->arena, t->count + 1, sizeof(struct expr *));
+    for (size_t i = 0; i < t->count; i++) {
+        const struct cql_table_column *column = &c->table->columns[w->columns[i]];
+        struct cql_column spec = compile_spec(c, column->name, column->type);
+        TRY(compile_term(c, t->items[i], &spec, &x->items[i]));
+    }
+    *ret = x;
+    return OK;
+}
+
 static enum err compile_values(struct compile *c, const struct cql_relation *r,
                                const struct cql_column *receiver, struct where_relation *w)
 {
@@ -106,7 +124,10 @@ static enum err compile_values(struct compile *c, const struct cql_relation *r,
                             "Expected %zu elements in value tuple, but got %zu: %.*s",
                             w->column_count, t->count, STR_ARG(term_text(c->arena, t)));
         struct cql_column spec = *receiver;
-        TRY(compile_term(c, t, &spec, &w->values[i]));
+        if (w->multi && t->kind == TERM_TUPLE)
+            TRY(compile_row(c, t, w, &w->values[i]));
+        else
+            TRY(compile_term(c, t, &spec, &w->values[i]));
     }
     if (w->op == CQL_IN && w->value_count == 1)
         w->op = CQL_EQ;
@@ -245,11 +266,14 @@ static enum err compile_single(struct compile *c, const struct cql_relation *r,
     case CQL_NOT_IN:
         return cql_fail(c->error, c->arena, CQL_INVALID, "Unsupported \"!=\" relation: %.*s",
                         STR_ARG(relation_text(c, r)));
-    case CQL_LIKE:
+    case CQL_LIKE: {
+        struct cql_column like = compile_spec(c, column->name, column->type);
+        TRY(compile_values(c, r, &like, w));
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "LIKE restriction is only supported on properly indexed columns. %.*s is "
                         "not valid.",
                         STR_ARG(relation_text(c, r)));
+    }
     case CQL_ANN:
         return cql_fail(c->error, c->arena, CQL_INVALID, "ANN is only supported in ORDER BY");
     default:

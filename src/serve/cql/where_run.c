@@ -12,8 +12,6 @@
  */
 #include "serve/cql/exec_private.h"
 
-#include "base/hash.h"
-
 enum { VALUES_MAX = 1 << 20 };
 
 static const struct cql_table_column *column_of(const struct expr_run *run,
@@ -116,46 +114,31 @@ enum err key_check(struct cql_error *error, struct arena *arena, const struct cq
     return OK;
 }
 
-struct token_key {
-    int64_t token;
-    const struct str *key;
-};
-
-static int64_t token_of(const struct cql_table *table, const struct str *key)
+static int compare_keys(const struct cql_table *table, const struct str *a, const struct str *b)
 {
-    if (table->table)
-        return table_token(table->table, key);
-    return hash_token(key[0].ptr, key[0].bytes);
-}
-
-static int compare_keys(const struct cql_table *table, const struct token_key *a,
-                        const struct token_key *b)
-{
-    if (a->token != b->token)
-        return a->token < b->token ? -1 : 1;
     for (uint32_t i = 0; i < table->partition_count; i++) {
-        int order = str_compare(a->key[i], b->key[i]);
+        int order = cql_value_compare(table->columns[i].type, a[i], b[i]);
         if (order)
             return order;
     }
     return 0;
 }
 
-static size_t sort_keys(const struct cql_table *table, struct token_key *keys, size_t count)
+static size_t sort_keys(const struct cql_table *table, const struct str **keys, size_t count)
 {
     /* Shell sort: lists of an IN are short, and there is no second array. */
     for (size_t gap = count / 2; gap; gap = gap == 2 ? 1 : gap * 5 / 11) {
         for (size_t i = gap; i < count; i++) {
-            struct token_key item = keys[i];
+            const struct str *item = keys[i];
             size_t at = i;
-            for (; at >= gap && compare_keys(table, &keys[at - gap], &item) > 0; at -= gap)
+            for (; at >= gap && compare_keys(table, keys[at - gap], item) > 0; at -= gap)
                 keys[at] = keys[at - gap];
             keys[at] = item;
         }
     }
     size_t kept = 0;
     for (size_t i = 0; i < count; i++)
-        if (!kept || compare_keys(table, &keys[kept - 1], &keys[i]) != 0)
+        if (!kept || compare_keys(table, keys[kept - 1], keys[i]) != 0)
             keys[kept++] = keys[i];
     return kept;
 }
@@ -194,7 +177,7 @@ enum err where_partitions(struct expr_run *run, const struct where *where,
         if (total > VALUES_MAX)
             return ERR_LIMIT;
     }
-    struct token_key *sorted = arena_array(run->arena, total + 1, sizeof *sorted);
+    const struct str **keys = arena_array(run->arena, total + 1, sizeof *keys);
     for (size_t n = 0; n < total; n++) {
         struct str *key = arena_array(run->arena, parts, sizeof *key);
         size_t rest = n;
@@ -203,12 +186,9 @@ enum err where_partitions(struct expr_run *run, const struct where *where,
             rest /= counts[i];
         }
         TRY(key_check(run->error, run->arena, run->table, key));
-        sorted[n] = (struct token_key){token_of(run->table, key), key};
+        keys[n] = key;
     }
-    total = sort_keys(run->table, sorted, total);
-    const struct str **keys = arena_array(run->arena, total + 1, sizeof *keys);
-    for (size_t n = 0; n < total; n++)
-        keys[n] = sorted[n].key;
+    total = sort_keys(run->table, keys, total);
     *ret_keys = keys;
     *ret_count = total;
     return OK;
