@@ -145,10 +145,12 @@ static void do_trim(struct sim_run *run)
     int64_t offset = start + (int64_t)prng_below(&run->prng, (uint64_t)(end - start) + 1);
     if (part->compact)
         return;
+    bool refused = log_health(run->log) == ERR_IO; /* then nothing is tried */
     enum err err = log_partition_trim(partition, offset);
     trace(run, "trim %s-%d to %lld: %s", part->topic, (int)part->index, (long long)offset,
           err_text(err));
-    part->start_maybe = offset;
+    if (!refused)
+        part->start_maybe = offset;
     if (log_partition_start(partition) == offset)
         part->start = offset;
 }
