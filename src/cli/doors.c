@@ -45,11 +45,39 @@ static enum err open_kafka(struct cli *cli, struct pipeline *pipeline, struct do
     return OK;
 }
 
+static enum err open_cql(struct cli *cli, struct pipeline *pipeline, struct doors *doors,
+                         struct diag *diag)
+{
+    const struct project *project = pipeline_project(pipeline);
+    const struct project_door *door = &project->cql;
+    if (!door->count)
+        return OK;
+    CLEAN(mem_free_at) char *address = str_dup(door->addresses[0].listen);
+    CLEAN(mem_free_at)
+    char *advertised =
+        door->addresses[0].advertised.ptr ? str_dup(door->addresses[0].advertised) : NULL;
+    struct cql_server_options options = {
+        .address = address,
+        .advertised = advertised,
+        .cluster_name = project->name,
+        .user = project->cql_user,
+        .password = project->cql_password,
+        .sync = project->durability == LOG_SYNC,
+    };
+    enum err err = cql_server_new(pipeline_loop(pipeline), pipeline_tables(pipeline), &options,
+                                  diag, &doors->cql);
+    return err == ERR_CONFLICT
+               ? cannot_listen(cli, "CQL", door, door->addresses[0].listen, err, diag)
+               : err;
+}
+
 enum err doors_open(struct cli *cli, struct pipeline *pipeline, struct doors *ret_doors,
                     struct diag *diag)
 {
     struct doors doors = {0};
     enum err err = open_kafka(cli, pipeline, &doors, diag);
+    if (err == OK)
+        err = open_cql(cli, pipeline, &doors, diag);
     if (err != OK)
         doors_close(&doors);
     else
@@ -59,6 +87,7 @@ enum err doors_open(struct cli *cli, struct pipeline *pipeline, struct doors *re
 
 void doors_close(struct doors *doors)
 {
+    cql_server_free(doors->cql);
     kafka_broker_free(doors->kafka);
     *doors = (struct doors){0};
 }
@@ -68,4 +97,6 @@ void doors_print(const struct doors *doors, const struct project *project, struc
     for (size_t i = 0; doors->kafka && i < project->kafka.count; i++)
         buf_printf(out, "%s%.*s", i ? ", " : " · Kafka ",
                    STR_ARG(project->kafka.addresses[i].listen));
+    if (doors->cql)
+        buf_printf(out, " · CQL %.*s", STR_ARG(project->cql.addresses[0].listen));
 }

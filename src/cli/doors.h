@@ -4,11 +4,13 @@
 
 #include "cli/cli.h"
 #include "pipeline/pipeline.h"
+#include "serve/cql/cql.h"
 #include "serve/kafka/kafka.h"
 
 /* The data doors of a running project: Kafka and CQL over its log and tables. */
 struct doors {
     struct kafka_broker *kafka;
+    struct cql_server *cql;
 };
 /* Opens what the project asks for. A port that nobody named and that is not free: one line of
  * warning, and that door stays shut; one that was named: ERR_CONFLICT. */

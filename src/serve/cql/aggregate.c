@@ -17,7 +17,7 @@ struct aggregate {
     bool any;
 };
 
-struct aggregate *aggregate_new(const struct expr *x)
+struct aggregate *fold_new(const struct expr *x)
 {
     struct aggregate *aggregate = mem_zero(sizeof *aggregate);
     aggregate->call = x;
@@ -28,7 +28,7 @@ struct aggregate *aggregate_new(const struct expr *x)
     return aggregate;
 }
 
-void aggregate_free(struct aggregate *aggregate)
+void fold_free(struct aggregate *aggregate)
 {
     if (!aggregate)
         return;
@@ -36,7 +36,7 @@ void aggregate_free(struct aggregate *aggregate)
     mem_free(aggregate);
 }
 
-void aggregate_reset(struct aggregate *aggregate)
+void fold_reset(struct aggregate *aggregate)
 {
     aggregate->count = 0;
     aggregate->any = false;
@@ -65,7 +65,7 @@ static enum err add_sum(struct aggregate *aggregate, struct expr_run *run, struc
     return buf_error(&aggregate->value);
 }
 
-enum err aggregate_add(struct aggregate *aggregate, struct expr_run *run)
+enum err fold_add(struct aggregate *aggregate, struct expr_run *run)
 {
     const struct expr *call = aggregate->call;
     if (call->count == 0) {
@@ -95,7 +95,7 @@ enum err aggregate_add(struct aggregate *aggregate, struct expr_run *run)
     return buf_error(&aggregate->value);
 }
 
-enum err aggregate_result(struct aggregate *aggregate, struct expr_run *run, struct str *ret)
+enum err fold_result(struct aggregate *aggregate, struct expr_run *run, struct str *ret)
 {
     const struct expr *call = aggregate->call;
     struct str value = aggregate->any ? value_of_buf(run->arena, &aggregate->value) : STR_NONE;

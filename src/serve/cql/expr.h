@@ -70,9 +70,9 @@ const struct cql_type *term_type(struct compile *c, const struct cql_term *term)
 /* The same, where a number or a text alone takes its usual type. */
 const struct cql_type *term_type_usual(struct compile *c, const struct cql_term *term);
 enum fit type_fit(const struct cql_type *have, const struct cql_type *want);
-struct expr *expr_constant(struct arena *arena, const struct cql_type *type, struct str value);
+struct expr *term_constant(struct arena *arena, const struct cql_type *type, struct str value);
 /* "list<int>": NUL-ended text in the arena. */
-const char *type_text(struct arena *arena, const struct cql_type *type);
+const char *term_type_text(struct arena *arena, const struct cql_type *type);
 struct cql_column compile_spec(const struct compile *c, struct str name,
                                const struct cql_type *type);
 /* The raw text of a term as Cassandra prints it in errors and column names. */
@@ -133,11 +133,11 @@ enum err compile_cast(struct compile *c, const struct cql_term *term, struct exp
 
 /* ---- aggregates ---- */
 struct aggregate; /* state of one slot */
-struct aggregate *aggregate_new(const struct expr *x);
-void aggregate_free(struct aggregate *aggregate);
-void aggregate_reset(struct aggregate *aggregate);
-enum err aggregate_add(struct aggregate *aggregate, struct expr_run *run) MUST_USE;
-enum err aggregate_result(struct aggregate *aggregate, struct expr_run *run,
+struct aggregate *fold_new(const struct expr *x);
+void fold_free(struct aggregate *aggregate);
+void fold_reset(struct aggregate *aggregate);
+enum err fold_add(struct aggregate *aggregate, struct expr_run *run) MUST_USE;
+enum err fold_result(struct aggregate *aggregate, struct expr_run *run,
                           struct str *ret_value) MUST_USE;
 
 /* ---- JSON ---- */

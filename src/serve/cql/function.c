@@ -216,8 +216,9 @@ static struct str signatures(struct compile *c, struct str name, const struct ca
         buf_printf(&out, "%ssystem.%.*s : (", i ? ", " : "", STR_ARG(name));
         for (unsigned j = 0; j < list[i].function->arg_count; j++)
             buf_printf(&out, "%s%s", j ? ", " : "",
-                       list[i].args[j] ? type_text(c->arena, list[i].args[j]) : "any");
-        buf_printf(&out, ") -> %s", list[i].result ? type_text(c->arena, list[i].result) : "any");
+                       list[i].args[j] ? term_type_text(c->arena, list[i].args[j]) : "any");
+        buf_printf(&out, ") -> %s",
+                   list[i].result ? term_type_text(c->arena, list[i].result) : "any");
     }
     struct str text = value_of_buf(c->arena, &out);
     buf_deinit(&out);
@@ -255,13 +256,13 @@ static enum err check_only(struct compile *c, const struct cql_term *term, struc
             return cql_fail(c->error, c->arena, CQL_INVALID,
                             "Function system.%.*s does not accept argument %.*s of type %s",
                             STR_ARG(name), STR_ARG(term_text(c->arena, term->items[i])),
-                            type_text(c->arena, term_type_usual(c, term->items[i])));
+                            term_type_text(c->arena, term_type_usual(c, term->items[i])));
         if (term_fit(c, term->items[i], only->args[i]) == FIT_NONE)
             return cql_fail(c->error, c->arena, CQL_INVALID,
                             "Type error: %.*s cannot be passed as argument %zu of function "
                             "system.%.*s of type %s",
                             STR_ARG(term_text(c->arena, term->items[i])), i, STR_ARG(name),
-                            type_text(c->arena, only->args[i]));
+                            term_type_text(c->arena, only->args[i]));
     }
     return OK;
 }
@@ -369,7 +370,7 @@ static enum err compile_token(struct compile *c, const struct cql_term *term, st
                             "Type error: %.*s cannot be passed as argument %u of function "
                             "system.token of type %s",
                             STR_ARG(term_text(c->arena, term->items[i])), i,
-                            type_text(c->arena, type));
+                            term_type_text(c->arena, type));
         TRY(compile_arg(c, term->items[i], STR("token"), i, type, &x->items[i]));
     }
     if (c->selecting)
@@ -535,8 +536,8 @@ enum err compile_call(struct compile *c, const struct cql_term *term,
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "Type error: cannot assign result of function system.%.*s (type %s) to "
                         "%.*s (type %s)",
-                        STR_ARG(name), type_text(c->arena, x->type), STR_ARG(receiver->name),
-                        type_text(c->arena, receiver->type));
+                        STR_ARG(name), term_type_text(c->arena, x->type), STR_ARG(receiver->name),
+                        term_type_text(c->arena, receiver->type));
     *ret = x;
     return OK;
 }

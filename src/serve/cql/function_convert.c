@@ -27,7 +27,7 @@ static enum err call_blob_as(struct expr_run *run, const struct expr *x, const s
     struct buf hex = {0};
     for (size_t i = 0; i < args[0].bytes && i < 256; i++)
         buf_printf(&hex, "%02x", (uint8_t)args[0].ptr[i]);
-    const char *type = type_text(run->arena, x->type);
+    const char *type = term_type_text(run->arena, x->type);
     size_t name = 0;
     while (name < x->name.bytes && x->name.ptr[name] != '(')
         name++;
@@ -156,7 +156,7 @@ static enum err cannot_cast(struct compile *c, const struct expr *of, const stru
         const struct cql_type *from = cql_simple(kinds[i]);
         if (kinds[i] != to->kind && castable(from, to))
             buf_printf(&list, "%ssystem.cast_as_%s : (%s) -> %s", list.bytes ? ", " : "", text,
-                       type_text(c->arena, from), text);
+                       term_type_text(c->arena, from), text);
     }
     enum err err = list.bytes
                        ? cql_fail(c->error, c->arena, CQL_INVALID,
@@ -177,7 +177,7 @@ enum err compile_cast(struct compile *c, const struct cql_term *t, struct expr *
     struct expr *of;
     const struct cql_type *usual = term_type_usual(c, t->items[0]);
     TRY(compile_selector(c, t->items[0], usual ? usual : to, &of));
-    const char *text = type_text(c->arena, to);
+    const char *text = term_type_text(c->arena, to);
     if (cql_type_equal(of->type, to)) {
         *ret = of;
         return OK;

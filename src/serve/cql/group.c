@@ -8,14 +8,14 @@
  */
 #include "serve/cql/select_run.h"
 
-enum err group_init(struct select_run *s)
+enum err select_group_init(struct select_run *s)
 {
     const struct select_plan *p = s->plan;
     if (!p->grouped && p->aggregate_count == 0)
         return OK;
     s->aggregates = arena_zero(s->run->arena, (p->aggregate_count + 1) * sizeof(void *));
     for (size_t i = 0; i < p->aggregate_count; i++)
-        s->aggregates[i] = aggregate_new(p->aggregates[i]);
+        s->aggregates[i] = fold_new(p->aggregates[i]);
     s->results = arena_zero(s->run->arena, (p->aggregate_count + 1) * sizeof(struct str));
     s->first_values = arena_zero(s->run->arena, (p->table->column_count + 1) * sizeof(struct str));
     s->first_items = arena_zero(s->run->arena, (p->item_count + 1) * sizeof(struct str));
@@ -23,10 +23,10 @@ enum err group_init(struct select_run *s)
     return OK;
 }
 
-void group_deinit(struct select_run *s)
+void select_group_deinit(struct select_run *s)
 {
     for (size_t i = 0; s->aggregates && i < s->plan->aggregate_count; i++)
-        aggregate_free(s->aggregates[i]);
+        fold_free(s->aggregates[i]);
     s->aggregates = NULL;
 }
 
@@ -49,7 +49,7 @@ static enum err group_key(struct select_run *s, struct buf *out)
     return buf_error(out);
 }
 
-enum err group_changes(struct select_run *s, bool begins, bool *ret_changes)
+enum err select_group_changes(struct select_run *s, bool begins, bool *ret_changes)
 {
     *ret_changes = false;
     if (!s->in_group || !s->plan->grouped)
@@ -83,12 +83,12 @@ static enum err group_open(struct select_run *s)
             items[i] = arena_str(&s->group_arena, items[i]);
     }
     for (size_t i = 0; i < p->aggregate_count; i++)
-        aggregate_reset(s->aggregates[i]);
+        fold_reset(s->aggregates[i]);
     s->in_group = true;
     return s->group_arena.over ? ERR_LIMIT : OK;
 }
 
-enum err group_add(struct select_run *s, bool begins, bool *ret_finished)
+enum err select_group_add(struct select_run *s, bool begins, bool *ret_finished)
 {
     (void)begins;
     *ret_finished = false;
@@ -96,16 +96,16 @@ enum err group_add(struct select_run *s, bool begins, bool *ret_finished)
     if (!s->in_group)
         TRY(group_open(s));
     for (size_t i = 0; i < s->plan->aggregate_count; i++)
-        TRY(aggregate_add(s->aggregates[i], &s->eval));
+        TRY(fold_add(s->aggregates[i], &s->eval));
     return OK;
 }
 
-enum err group_finish(struct select_run *s)
+enum err select_group_finish(struct select_run *s)
 {
     const struct select_plan *p = s->plan;
     if (!s->in_group) {
         for (size_t i = 0; i < p->aggregate_count; i++)
-            aggregate_reset(s->aggregates[i]);
+            fold_reset(s->aggregates[i]);
         memset(s->first_values, 0, p->table->column_count * sizeof *s->first_values);
         memset(s->first_items, 0, p->item_count * sizeof *s->first_items);
     }
@@ -114,7 +114,7 @@ enum err group_finish(struct select_run *s)
     s->eval.values = s->first_values;
     s->eval.row = NULL;
     for (size_t i = 0; i < p->aggregate_count; i++)
-        TRY(aggregate_result(s->aggregates[i], &s->eval, &s->results[i]));
+        TRY(fold_result(s->aggregates[i], &s->eval, &s->results[i]));
     for (size_t i = 0; i < p->item_count; i++) {
         if (p->item_aggregates[i] || (!s->in_group && p->items[i]->kind == EXPR_CALL))
             TRY(expr_eval(&s->eval, p->items[i], &s->first_items[i]));

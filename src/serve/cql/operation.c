@@ -180,7 +180,7 @@ enum err number_convert(struct arena *arena, const struct cql_type *from, struct
 
 static enum err divided_by_zero(struct expr_run *run, const struct cql_type *type, char op)
 {
-    const char *text = type_text(run->arena, type);
+    const char *text = term_type_text(run->arena, type);
     enum err err = cql_fail(run->error, run->arena, CQL_FUNCTION_FAILURE,
                             "the operation '%s %c %s' failed: / by zero", text, op, text);
     return err == OK ? ERR_INVALID : err;
@@ -428,8 +428,8 @@ static enum err check_result(struct compile *c, const struct cql_term *t, const 
         return OK;
     return cql_fail(c->error, c->arena, CQL_INVALID,
                     "Type error: cannot assign result of operation %c (type %s) to %.*s (type %s)",
-                    t->kind == TERM_NEGATE ? '-' : t->op, type_text(c->arena, x->type),
-                    STR_ARG(receiver->name), type_text(c->arena, receiver->type));
+                    t->kind == TERM_NEGATE ? '-' : t->op, term_type_text(c->arena, x->type),
+                    STR_ARG(receiver->name), term_type_text(c->arena, receiver->type));
 }
 
 enum err compile_operation(struct compile *c, const struct cql_term *t,

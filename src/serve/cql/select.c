@@ -264,9 +264,9 @@ static enum err take_grouped(struct select_run *s, bool begins, bool *ret_page)
 {
     bool changes;
     *ret_page = false;
-    TRY(group_changes(s, begins, &changes));
+    TRY(select_group_changes(s, begins, &changes));
     if (changes) {
-        TRY(group_finish(s));
+        TRY(select_group_finish(s));
         if (s->limit_left == 0)
             return OK;
         if (page_is_full(s)) {
@@ -282,7 +282,7 @@ static enum err take_grouped(struct select_run *s, bool begins, bool *ret_page)
         return OK;
     }
     bool finished;
-    TRY(group_add(s, begins, &finished));
+    TRY(select_group_add(s, begins, &finished));
     return s->page_left > 0 ? select_position(s, &s->position) : OK;
 }
 
@@ -325,7 +325,7 @@ static enum err take_row(struct select_run *s, bool begins, bool *ret_page)
 static void select_free(struct select_run *s)
 {
     select_close(s);
-    group_deinit(s);
+    select_group_deinit(s);
     buf_deinit(&s->partition);
     buf_deinit(&s->partition_next);
     buf_deinit(&s->position);
@@ -373,7 +373,7 @@ static enum err finish_groups(struct select_run *s)
         return OK;
     /* Nothing at all is still one row of a count. */
     if (s->in_group || (!s->plan->grouped && !s->resuming))
-        return group_finish(s);
+        return select_group_finish(s);
     return OK;
 }
 
@@ -467,7 +467,7 @@ static enum err select_begin(struct select_run *s)
         TRY(select_open_system(s));
     else if (p->where.index && p->where.key_range && !empty)
         TRY(index_read_open(s, &s->entries));
-    TRY(group_init(s));
+    TRY(select_group_init(s));
     warn(s);
     /* From here on what is evaluated belongs to one row. */
     s->eval.arena = &s->scratch;

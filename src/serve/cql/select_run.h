@@ -66,12 +66,12 @@ enum err select_row_append(struct arena *arena, const struct select_plan *p,
 enum err select_eval_items(struct expr_run *eval, const struct select_plan *p,
                            struct str *ret_items) MUST_USE;
 /* Groups: *ret_full when a group was finished and given out. */
-enum err group_add(struct select_run *s, bool begins, bool *ret_finished) MUST_USE;
-enum err group_finish(struct select_run *s) MUST_USE;
-enum err group_init(struct select_run *s) MUST_USE;
-void group_deinit(struct select_run *s);
+enum err select_group_add(struct select_run *s, bool begins, bool *ret_finished) MUST_USE;
+enum err select_group_finish(struct select_run *s) MUST_USE;
+enum err select_group_init(struct select_run *s) MUST_USE;
+void select_group_deinit(struct select_run *s);
 /* Is the row in s->values the first of another group than the one that is open? */
-enum err group_changes(struct select_run *s, bool begins, bool *ret_changes) MUST_USE;
+enum err select_group_changes(struct select_run *s, bool begins, bool *ret_changes) MUST_USE;
 enum err select_give(struct select_run *s, const struct str *items) MUST_USE;
 
 #endif

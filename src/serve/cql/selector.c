@@ -145,12 +145,13 @@ static enum err select_field(struct compile *c, const struct cql_term *t, struct
     if (of->type->kind != CQL_UDT)
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "Invalid field selection: %.*s of type %s is not a user type",
-                        STR_ARG(term_text(c->arena, t->items[0])), type_text(c->arena, of->type));
+                        STR_ARG(term_text(c->arena, t->items[0])),
+                        term_type_text(c->arena, of->type));
     const struct cql_type *type = field_type(of->type, t->name, &index);
     if (!type)
         return cql_fail(c->error, c->arena, CQL_INVALID, "%s of type %s has no field %.*s",
                         arena_text(c->arena, term_text(c->arena, t->items[0])),
-                        type_text(c->arena, of->type), STR_ARG(t->name));
+                        term_type_text(c->arena, of->type), STR_ARG(t->name));
     struct expr *x = new_expr(c, EXPR_FIELD, type, 1);
     x->index = index;
     x->items[0] = of;
@@ -173,7 +174,7 @@ static enum err select_element(struct compile *c, const struct cql_term *t, stru
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "Invalid %s selection: %s of type %s is not a collection",
                         t->kind == TERM_ELEMENT ? "element" : "slice", name,
-                        type_text(c->arena, of->type));
+                        term_type_text(c->arena, of->type));
     struct cql_column spec = compile_spec(
         c, str_of(arena_printf(c->arena, "%s(%s)", kind == CQL_SET ? "value" : "key", name)),
         of->type->items[0]);
@@ -196,17 +197,17 @@ static enum err select_typed(struct compile *c, const struct cql_term *t, struct
     if (!type)
         return ERR_INVALID;
     if (term_fit(c, t->items[0], type) == FIT_NONE)
-        return cql_fail(c->error, c->arena, CQL_INVALID,
-                        "Cannot assign value %.*s to %s of type %s",
-                        STR_ARG(term_text(c->arena, t->items[0])),
-                        arena_text(c->arena, term_text(c->arena, t)), type_text(c->arena, type));
+        return cql_fail(
+            c->error, c->arena, CQL_INVALID, "Cannot assign value %.*s to %s of type %s",
+            STR_ARG(term_text(c->arena, t->items[0])), arena_text(c->arena, term_text(c->arena, t)),
+            term_type_text(c->arena, type));
     struct expr *inner;
     TRY(compile_selector(c, t->items[0], type, &inner));
     struct expr *x = arena_alloc(c->arena, sizeof *x);
     *x = *inner;
     x->type = type;
-    x->name =
-        str_of(arena_printf(c->arena, "(%s)%.*s", type_text(c->arena, type), STR_ARG(inner->name)));
+    x->name = str_of(
+        arena_printf(c->arena, "(%s)%.*s", term_type_text(c->arena, type), STR_ARG(inner->name)));
     *ret = x;
     return OK;
 }

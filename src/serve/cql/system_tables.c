@@ -74,11 +74,11 @@ static void add_column(struct cql_table *t, struct str text)
     bool marked = mark.ptr[0] == ' ' && mark.ptr[1] >= 'A' && mark.ptr[1] <= 'Z';
     char letter = marked ? mark.ptr[1] : 0;
     size_t blank = str_find(text, STR(" "), 0);
-    struct str type_text = str_slice(text, blank + 1, marked ? text.bytes - 2 : text.bytes);
+    struct str cql_type_text = str_slice(text, blank + 1, marked ? text.bytes - 2 : text.bytes);
     struct cql_table_column *column = &t->columns[t->column_count];
     *column = (struct cql_table_column){.name = str_slice(text, 0, blank), .kind = CQL_REGULAR};
     column->index = t->column_count++;
-    enum err err = cql_type_parse(&t->arena, type_text, NULL, NULL, NULL, &column->type);
+    enum err err = cql_type_parse(&t->arena, cql_type_text, NULL, NULL, NULL, &column->type);
     check(err == OK);
     if (letter == 'P') {
         column->kind = CQL_PARTITION_KEY;

@@ -17,7 +17,7 @@
 
 const char expr_unset_place[1];
 
-struct expr *expr_constant(struct arena *arena, const struct cql_type *type, struct str value)
+struct expr *term_constant(struct arena *arena, const struct cql_type *type, struct str value)
 {
     struct expr *x = arena_zero(arena, sizeof *x);
     x->kind = EXPR_CONSTANT;
@@ -26,7 +26,7 @@ struct expr *expr_constant(struct arena *arena, const struct cql_type *type, str
     return x;
 }
 
-const char *type_text(struct arena *arena, const struct cql_type *type)
+const char *term_type_text(struct arena *arena, const struct cql_type *type)
 {
     struct buf out = {0};
     cql_type_print(type, &out);
@@ -444,7 +444,7 @@ static enum err compile_literal(struct compile *c, const struct cql_term *t,
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "Invalid %s constant (%s%.*s) for \"%.*s\" of type %s",
                         literal_kind(t->kind), t->kind == TERM_HEX ? "0x" : "", STR_ARG(t->text),
-                        STR_ARG(receiver->name), type_text(c->arena, receiver->type));
+                        STR_ARG(receiver->name), term_type_text(c->arena, receiver->type));
     struct str value;
     if (t->kind == TERM_HEX) {
         TRY(hex_value(c, t->text, &value));
@@ -460,7 +460,7 @@ static enum err compile_literal(struct compile *c, const struct cql_term *t,
             return cql_fail(c->error, c->arena, CQL_INVALID, "%s",
                             diag.message[0] ? diag.message : err_text(err));
     }
-    *ret = expr_constant(c->arena, receiver->type, value);
+    *ret = term_constant(c->arena, receiver->type, value);
     return OK;
 }
 
@@ -495,7 +495,7 @@ static enum err finish_build(struct compile *c, struct expr *x, struct expr **re
     }
     struct str value;
     TRY(value_build(c->arena, x->type, values, x->count, &value));
-    *ret = expr_constant(c->arena, x->type, value);
+    *ret = term_constant(c->arena, x->type, value);
     return OK;
 }
 
@@ -521,17 +521,17 @@ static enum err compile_collection(struct compile *c, const struct cql_term *t,
     if (!fits && t->kind == TERM_LIST)
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "Unexpected receiver type '%s'; only list and vector are expected",
-                        type_text(c->arena, type));
+                        term_type_text(c->arena, type));
     if (!fits)
         return cql_fail(c->error, c->arena, CQL_INVALID, "Invalid %s literal for %.*s of type %s",
-                        what, STR_ARG(receiver->name), type_text(c->arena, type));
+                        what, STR_ARG(receiver->name), term_type_text(c->arena, type));
     if (type->kind == CQL_VECTOR) {
         what = "vector";
         if (t->count != type->dimension)
             return cql_fail(c->error, c->arena, CQL_INVALID,
                             "Invalid vector literal for %.*s of type %s; expected %u elements, but "
                             "given %zu",
-                            STR_ARG(receiver->name), type_text(c->arena, type), type->dimension,
+                            STR_ARG(receiver->name), term_type_text(c->arena, type), type->dimension,
                             t->count);
     }
     bool map = type->kind == CQL_MAP;
@@ -550,7 +550,7 @@ static enum err compile_collection(struct compile *c, const struct cql_term *t,
                             "Invalid %s literal for %.*s: %s %.*s is not of type %s", what,
                             STR_ARG(receiver->name), map && i % 2 == 0 ? "key" : "value",
                             STR_ARG(term_text(c->arena, t->items[i])),
-                            type_text(c->arena, spec->type));
+                            term_type_text(c->arena, spec->type));
         TRY(compile_item(c, t->items[i], spec, &x->items[i]));
     }
     return finish_build(c, x, ret);
@@ -567,7 +567,7 @@ static enum err compile_tuple(struct compile *c, const struct cql_term *t,
         }
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "Invalid tuple type literal for %.*s of type %s", STR_ARG(receiver->name),
-                        type_text(c->arena, type));
+                        term_type_text(c->arena, type));
     }
     struct expr *x = new_build(c, type, t->count);
     for (size_t i = 0; i < t->count; i++) {
@@ -575,7 +575,7 @@ static enum err compile_tuple(struct compile *c, const struct cql_term *t,
             return cql_fail(c->error, c->arena, CQL_INVALID,
                             "Invalid tuple literal for %.*s: too many elements. Type %s expects %u "
                             "but got %zu",
-                            STR_ARG(receiver->name), type_text(c->arena, type), type->count,
+                            STR_ARG(receiver->name), term_type_text(c->arena, type), type->count,
                             t->count);
         struct cql_column spec = *receiver;
         spec.name = str_of(arena_printf(c->arena, "%.*s[%zu]", STR_ARG(receiver->name), i));
@@ -583,7 +583,7 @@ static enum err compile_tuple(struct compile *c, const struct cql_term *t,
         if (term_fit(c, t->items[i], spec.type) == FIT_NONE)
             return cql_fail(c->error, c->arena, CQL_INVALID,
                             "Invalid tuple literal for %.*s: component %zu is not of type %s",
-                            STR_ARG(receiver->name), i, type_text(c->arena, spec.type));
+                            STR_ARG(receiver->name), i, term_type_text(c->arena, spec.type));
         TRY(compile_item(c, t->items[i], &spec, &x->items[i]));
     }
     return finish_build(c, x, ret);
@@ -596,10 +596,10 @@ static enum err compile_udt(struct compile *c, const struct cql_term *t,
     if (type->kind != CQL_UDT)
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "Invalid user type literal for %.*s of type %s", STR_ARG(receiver->name),
-                        type_text(c->arena, type));
+                        term_type_text(c->arena, type));
     struct expr *x = new_build(c, type, type->count);
     for (uint32_t i = 0; i < type->count; i++)
-        x->items[i] = expr_constant(c->arena, type->items[i], STR_NONE);
+        x->items[i] = term_constant(c->arena, type->items[i], STR_NONE);
     for (size_t i = 0; i < t->count; i++) {
         uint32_t at = 0;
         while (at < type->count && !str_equal(type->names[at], t->names[i]))
@@ -616,7 +616,7 @@ static enum err compile_udt(struct compile *c, const struct cql_term *t,
             return cql_fail(c->error, c->arena, CQL_INVALID,
                             "Invalid user type literal for %.*s: field %.*s is not of type %s",
                             STR_ARG(receiver->name), STR_ARG(type->names[at]),
-                            type_text(c->arena, spec.type));
+                            term_type_text(c->arena, spec.type));
         TRY(compile_item(c, t->items[i], &spec, &x->items[at]));
     }
     return finish_build(c, x, ret);
@@ -641,12 +641,12 @@ static enum err compile_typed(struct compile *c, const struct cql_term *t,
     spec.type = type;
     if (term_fit(c, t->items[0], type) == FIT_NONE)
         return cql_fail(c->error, c->arena, CQL_INVALID, "Cannot cast value %.*s to type %s",
-                        STR_ARG(term_text(c->arena, t->items[0])), type_text(c->arena, type));
+                        STR_ARG(term_text(c->arena, t->items[0])), term_type_text(c->arena, type));
     if (type_fit(type, receiver->type) == FIT_NONE)
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "Cannot assign value %.*s to %.*s of type %s",
                         STR_ARG(term_text(c->arena, t)), STR_ARG(receiver->name),
-                        type_text(c->arena, receiver->type));
+                        term_type_text(c->arena, receiver->type));
     return compile_item(c, t->items[0], &spec, ret);
 }
 
@@ -670,7 +670,7 @@ enum err compile_term(struct compile *c, const struct cql_term *t,
         if (receiver->type->kind == CQL_COUNTER)
             return cql_fail(c->error, c->arena, CQL_INVALID,
                             "Invalid null value for counter increment/decrement");
-        *ret = expr_constant(c->arena, receiver->type, STR_NONE);
+        *ret = term_constant(c->arena, receiver->type, STR_NONE);
         return OK;
     case TERM_MARKER:
         return compile_marker(c, t, receiver, ret);
