@@ -152,11 +152,13 @@ void cql_client_fail_statement(struct cql_client *client, struct cql_statement *
                                const struct cql_reply *reply)
 {
     struct cql_calls failed = {0}, kept = {0};
+    struct cql_reply own = *reply;
+    own.of_statement = true;
     for (struct cql_call *call; (call = cql_calls_pop(&client->queue));)
         cql_calls_push(call->statement == statement ? &failed : &kept, call);
     client->queue = kept;
     for (struct cql_call *call; (call = cql_calls_pop(&failed));)
-        call->done(call, reply);
+        call->done(call, &own);
 }
 
 /* ---- time ---- */

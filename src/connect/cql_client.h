@@ -67,6 +67,7 @@ struct cql_reply {
     struct str warnings; /* a [string list] without its count; ptr NULL = none */
     uint16_t warning_count;
     const char *host;
+    bool of_statement; /* the error is the answer to PREPARE */
 };
 /* Caller's memory from submit until done. */
 struct cql_call {

@@ -23,7 +23,7 @@ PUBLIC = {
     'wire': {'http.h', 'kafka/kafka.h', 'cql/cql.h', 'cql/type.h'},
     'format': {'json.h', 'csv.h'},
     'log': {'log.h', 'record_batch.h'},
-    'table': {'table.h', 'cells.h'},
+    'table': {'table.h', 'cells.h', 'codec.h'},
     'query': {'query.h'},
     'connect': {'connect.h', 'webhook.h', 'fetch.h', 'cql_client.h'},
     'pipeline': {'pipeline.h', 'project.h', 'operate.h', 'adhoc.h'},
