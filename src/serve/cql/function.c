@@ -234,6 +234,23 @@ static const char *pattern_text(uint16_t pattern)
                                                                : "any";
 }
 
+/* A function of numbers has a signature for each kind of them in Cassandra's eyes. */
+static enum err no_such_number(struct compile *c, struct str name)
+{
+    static const char *const kinds[] = {"counter", "double", "smallint", "varint", "tinyint",
+                                        "decimal", "int",    "float",    "bigint"};
+    struct buf out = {0};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        buf_printf(&out, "%ssystem.%.*s : (%s) -> %s", i ? ", " : "", STR_ARG(name), kinds[i],
+                   kinds[i]);
+    enum err err = cql_fail(c->error, c->arena, CQL_INVALID,
+                            "Invalid call to function %.*s, none of its type signatures match "
+                            "(known type signatures: %.*s)",
+                            STR_ARG(name), STR_ARG(buf_str(&out)));
+    buf_deinit(&out);
+    return err;
+}
+
 /* One signature: what is wrong with the call can be told exactly. */
 static enum err check_only(struct compile *c, const struct cql_term *term, struct str name,
                            const struct candidate *only)
@@ -252,10 +269,14 @@ static enum err check_only(struct compile *c, const struct cql_term *term, struc
                 "use type casts to disambiguate",
                 STR_ARG(term_text(c->arena, term->items[i])), STR_ARG(name),
                 pattern_text(only->function->args[i]));
+        if (!only->args[i] && only->function->args[i] == PATTERN_NUMBER)
+            return no_such_number(c, name);
         if (!only->args[i])
             return cql_fail(c->error, c->arena, CQL_INVALID,
-                            "Function system.%.*s does not accept argument %.*s of type %s",
-                            STR_ARG(name), STR_ARG(term_text(c->arena, term->items[i])),
+                            "Function system.%.*s requires a %s argument, but found argument %.*s "
+                            "of type %s",
+                            STR_ARG(name), pattern_text(only->function->args[i]),
+                            STR_ARG(term_text(c->arena, term->items[i])),
                             term_type_text(c->arena, term_type_usual(c, term->items[i])));
         if (term_fit(c, term->items[i], only->args[i]) == FIT_NONE)
             return cql_fail(c->error, c->arena, CQL_INVALID,

@@ -426,7 +426,8 @@ static enum err check_sorted_paging(struct select_run *s)
 
 static void warn(struct select_run *s)
 {
-    if (!groups(s->plan) || !s->plan->table->table)
+    struct str keyspace = s->plan->table->keyspace;
+    if (!groups(s->plan) || str_starts(keyspace, STR("system_v")))
         return;
     if (s->plan->where.key_range)
         s->run->warnings[0] = STR("Aggregation query used without partition key");

@@ -13,10 +13,12 @@ enum err compile_column(struct compile *c, struct str name, uint32_t *ret_column
     const struct cql_table_column *column = cql_column_find(c->table, name);
     if (!column) {
         struct cql_term term = {.kind = TERM_COLUMN, .name = name};
-        return cql_fail(c->error, c->arena, CQL_INVALID,
-                        "Undefined column name %.*s in table %.*s.%.*s",
-                        STR_ARG(term_text(c->arena, &term)), STR_ARG(c->table->keyspace),
-                        STR_ARG(c->table->name));
+        struct cql_term keyspace = {.kind = TERM_COLUMN, .name = c->table->keyspace};
+        struct cql_term table = {.kind = TERM_COLUMN, .name = c->table->name};
+        return cql_fail(
+            c->error, c->arena, CQL_INVALID, "Undefined column name %.*s in table %.*s.%.*s",
+            STR_ARG(term_text(c->arena, &term)), STR_ARG(term_text(c->arena, &keyspace)),
+            STR_ARG(term_text(c->arena, &table)));
     }
     *ret_column = (uint32_t)(column - c->table->columns);
     return OK;
@@ -172,7 +174,7 @@ static enum err select_element(struct compile *c, const struct cql_term *t, stru
                         name);
     if (kind != CQL_SET && kind != CQL_MAP)
         return cql_fail(c->error, c->arena, CQL_INVALID,
-                        "Invalid %s selection: %s of type %s is not a collection",
+                        "Invalid %s selection: %s is of type %s is not a collection",
                         t->kind == TERM_ELEMENT ? "element" : "slice", name,
                         term_type_text(c->arena, of->type));
     struct cql_column spec = compile_spec(

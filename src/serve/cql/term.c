@@ -531,8 +531,8 @@ static enum err compile_collection(struct compile *c, const struct cql_term *t,
             return cql_fail(c->error, c->arena, CQL_INVALID,
                             "Invalid vector literal for %.*s of type %s; expected %u elements, but "
                             "given %zu",
-                            STR_ARG(receiver->name), term_type_text(c->arena, type), type->dimension,
-                            t->count);
+                            STR_ARG(receiver->name), term_type_text(c->arena, type),
+                            type->dimension, t->count);
     }
     bool map = type->kind == CQL_MAP;
     struct cql_column specs[2] = {*receiver, *receiver};

@@ -248,7 +248,8 @@ static enum err check_column(struct compile *c, const struct cql_relation *r,
     if (cql_type_is_collection(type) && cql_type_is_multicell(type) && !contains)
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "Collection column '%.*s' (%s) cannot be restricted by a '%s' relation",
-                        STR_ARG(column->name), term_type_text(c->arena, type), operator_text(r->op));
+                        STR_ARG(column->name), term_type_text(c->arena, type),
+                        operator_text(r->op));
     if (is_slice(r->op))
         return check_duration(c, type);
     return OK;
