@@ -276,6 +276,7 @@ struct cql_refused {
     bool drop, alter, if_exists;
     struct cql_name name;
     struct cql_name table; /* of a trigger or a view */
+    struct str arguments;  /* DROP FUNCTION f(..): as written; ptr NULL = none */
 };
 enum cql_describe_kind {
     DESCRIBE_KEYSPACES,

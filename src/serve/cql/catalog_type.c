@@ -46,11 +46,36 @@ static const struct cql_type *find_type(void *owner, struct str name)
     return entry ? entry->type : NULL;
 }
 
+/* A name in front of a dot is a keyspace, and must be this one. */
+static enum err check_keyspaces(struct str keyspace, struct str text, struct arena *arena,
+                                struct cql_error *error)
+{
+    for (size_t at = 0; (at = str_find(text, STR("."), at)) != SIZE_MAX; at++) {
+        size_t from = at, to = at;
+        bool quoted = at && text.ptr[at - 1] == '"';
+        if (text.bytes && text.ptr[0] == '\'')
+            return OK;
+        for (to -= quoted, from = to; from > 0; from--) {
+            char c = text.ptr[from - 1];
+            if (quoted ? c == '"' : c == '<' || c == ' ' || c == ',')
+                break;
+        }
+        struct str name = str_slice(text, from, to);
+        if (!str_equal(name, keyspace))
+            return cql_fail(error, arena, CQL_INVALID,
+                            "Statement on keyspace %.*s cannot refer to a user type in keyspace "
+                            "%.*s; user types can only be used in the keyspace they are defined in",
+                            STR_ARG(keyspace), STR_ARG(name));
+    }
+    return OK;
+}
+
 enum err catalog_type_locked(const struct cql_catalog *catalog, struct str keyspace,
                              struct str text, struct arena *arena, struct cql_error *error,
                              const struct cql_type **ret_type)
 {
     struct lookup lookup = {catalog, keyspace};
+    TRY(check_keyspaces(keyspace, text, arena, error));
     struct diag diag = {.err = OK};
     const struct cql_type *type = NULL;
     enum err err = cql_type_parse(arena, text, find_type, &lookup, &diag, &type);
@@ -62,6 +87,11 @@ enum err catalog_type_locked(const struct cql_catalog *catalog, struct str keysp
         return cql_fail(error, arena, CQL_SYNTAX_ERROR,
                         "Error setting type %.*s: Unable to find abstract-type class '%.*s'",
                         STR_ARG(type->name), STR_ARG(type->name));
+    struct str tuples = STR("Counters are not allowed inside tuples");
+    if (str_starts(message, tuples))
+        message = tuples;
+    if (str_ends(message, STR("; given 0")))
+        message = STR("vectors may only have positive dimensions; given 0");
     if (err != OK) {
         bool custom = text.bytes && text.ptr[0] == '\'';
         struct str class = custom ? str_slice(text, 1, text.bytes - 1) : STR_NONE;

@@ -119,7 +119,7 @@ static enum err check_factor(struct ddl *ddl, struct str text)
     if (slash != SIZE_MAX)
         number = str_slice(text, 0, slash);
     if (str_to_i64(number, &factor) != OK || factor > INT32_MAX || factor < INT32_MIN)
-        return DDL_CONFIG(ddl, "Replication factor must be numeric; found %.*s", STR_ARG(text));
+        return DDL_CONFIG(ddl, "For input string: \"%.*s\"", STR_ARG(text));
     if (factor < 0)
         return DDL_CONFIG(ddl, "Replication factor must be non-negative; found %.*s",
                           STR_ARG(text));
@@ -144,11 +144,16 @@ static void add_replication(struct arena *arena, struct cql_keyspace *keyspace, 
         (struct cql_option){name, text_term(arena, value)};
 }
 
-/* NetworkTopologyStrategy: replication_factor stands for every datacenter that is not named. */
+/* NetworkTopologyStrategy: replication_factor stands for every datacenter that is not named, here
+ * or by what the keyspace had before. */
 static enum err network_options(struct ddl *ddl, const struct cql_term *map,
-                                struct cql_keyspace *keyspace)
+                                const struct cql_keyspace *before, struct cql_keyspace *keyspace)
 {
     struct str own = ddl->catalog->node.data_center, factor = STR_NONE;
+    const struct cql_option *had = NULL;
+    for (size_t i = 0; i < before->replication_count; i++)
+        if (str_equal(before->replication[i].name, own))
+            had = &before->replication[i];
     for (size_t i = 0; i + 1 < map->count; i += 2) {
         struct str name = map->items[i]->text, value = map->items[i + 1]->text;
         if (str_equal(name, STR("class")))
@@ -165,6 +170,8 @@ static enum err network_options(struct ddl *ddl, const struct cql_term *map,
                               STR_ARG(name), STR_ARG(keyspace->name));
         add_replication(ddl->arena, keyspace, name, value);
     }
+    if (had)
+        add_replication(ddl->arena, keyspace, own, had->value->text);
     if (factor.ptr || keyspace->replication_count == 1)
         add_replication(ddl->arena, keyspace, own, factor.ptr ? factor : STR("1"));
     return OK;
@@ -195,12 +202,8 @@ static enum err simple_options(struct ddl *ddl, const struct cql_term *map,
 static enum err set_replication(struct ddl *ddl, const struct cql_option *option,
                                 struct cql_keyspace *keyspace)
 {
-    if (option->value->kind != TERM_MAP)
-        return DDL_SYNTAX(ddl, "Invalid value for property 'replication'. It should be a map.");
-    struct str class = option_map_get(option, "class");
-    if (!class.ptr)
-        return DDL_CONFIG(ddl, "Missing replication strategy class");
-    class = short_class(class);
+    struct str class = short_class(option_map_get(option, "class"));
+    struct cql_keyspace before = *keyspace;
     keyspace->replication =
         arena_array(ddl->arena, option->value->count + 3, sizeof(*keyspace->replication));
     keyspace->replication_count = 0;
@@ -215,7 +218,7 @@ static enum err set_replication(struct ddl *ddl, const struct cql_option *option
     struct str full = str_of(arena_printf(ddl->arena, "%s%.*s", strategy_prefix, STR_ARG(class)));
     add_replication(ddl->arena, keyspace, STR("class"), full);
     return simple ? simple_options(ddl, option->value, keyspace)
-                  : network_options(ddl, option->value, keyspace);
+                  : network_options(ddl, option->value, &before, keyspace);
 }
 
 static enum err set_durable(struct ddl *ddl, const struct cql_option *option,
@@ -238,15 +241,24 @@ static enum err set_durable(struct ddl *ddl, const struct cql_option *option,
     return OK;
 }
 
-static enum err set_options(struct ddl *ddl, const struct cql_create_keyspace *create,
-                            struct cql_keyspace *keyspace)
+static enum err check_options(struct ddl *ddl, const struct cql_create_keyspace *create)
 {
     for (size_t i = 0; i < create->option_count; i++) {
         const struct cql_option *option = &create->options[i];
-        if (!str_equal(option->name, STR("replication")) &&
-            !str_equal(option->name, STR("durable_writes")))
+        bool replication = str_equal(option->name, STR("replication"));
+        if (!replication && !str_equal(option->name, STR("durable_writes")))
             return DDL_SYNTAX(ddl, "Unknown property '%.*s'", STR_ARG(option->name));
+        if (replication && option->value->kind != TERM_MAP)
+            return DDL_SYNTAX(ddl, "Invalid value for property 'replication'. It should be a map.");
+        if (replication && !option_map_get(option, "class").ptr)
+            return DDL_CONFIG(ddl, "Missing replication strategy class");
     }
+    return OK;
+}
+
+static enum err set_options(struct ddl *ddl, const struct cql_create_keyspace *create,
+                            struct cql_keyspace *keyspace)
+{
     for (size_t i = 0; i < create->option_count; i++) {
         const struct cql_option *option = &create->options[i];
         if (str_equal(option->name, STR("replication")))
@@ -263,13 +275,13 @@ static enum err alter_keyspace(struct ddl *ddl, const struct cql_create_keyspace
 {
     struct keyspace_entry *entry = keyspace_entry_find(ddl->catalog, alter->name);
     struct cql_keyspace keyspace = {.name = alter->name};
-    if (entry)
-        keyspace = entry->keyspace;
-    TRY(set_options(ddl, alter, &keyspace));
+    TRY(check_options(ddl, alter));
     if (!entry)
         return alter->if_exists
                    ? OK
                    : DDL_INVALID(ddl, "Keyspace '%.*s' doesn't exist", STR_ARG(alter->name));
+    keyspace = entry->keyspace;
+    TRY(set_options(ddl, alter, &keyspace));
     TRY(ddl_put_keyspace(ddl, &keyspace));
     ddl_changed(ddl, "UPDATED", "KEYSPACE", alter->name, STR_NONE);
     return OK;
@@ -284,16 +296,12 @@ enum err ddl_keyspace_create(struct ddl *ddl)
     if (create->alter)
         return alter_keyspace(ddl, create);
     struct cql_keyspace keyspace = {.name = create->name, .durable_writes = true};
-    if (!option_find(create->options, create->option_count, "replication")) {
-        TRY(set_options(ddl, create, &keyspace));
+    TRY(check_options(ddl, create));
+    if (!option_find(create->options, create->option_count, "replication"))
         return DDL_INVALID(ddl, "Missing mandatory option 'replication'");
-    }
-    struct keyspace_entry *old = keyspace_entry_find(ddl->catalog, create->name);
-    enum err err = set_options(ddl, create, &keyspace);
-    if (err == OK && old && !create->if_not_exists)
-        return ddl_exists(ddl, create->name, STR(""));
-    if (err != OK || old)
-        return err;
+    if (keyspace_entry_find(ddl->catalog, create->name))
+        return create->if_not_exists ? OK : ddl_exists(ddl, create->name, STR(""));
+    TRY(set_options(ddl, create, &keyspace));
     TRY(ddl_put_keyspace(ddl, &keyspace));
     ddl_changed(ddl, "CREATED", "KEYSPACE", create->name, STR_NONE);
     return OK;

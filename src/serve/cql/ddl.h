@@ -52,6 +52,9 @@ enum err catalog_retype(struct cql_catalog *catalog, struct str keyspace) MUST_U
 enum err ddl_drop_table_entry(struct ddl *ddl, struct table_entry *entry) MUST_USE;
 
 /* ---- options of tables (ddl_option.c) ---- */
+/* What Cassandra looks at before it looks whether the table is there: values of another form. */
+enum err ddl_check_option_forms(struct ddl *ddl, const struct cql_option *options,
+                                size_t count) MUST_USE;
 /* Unknown names, values that make no sense. */
 enum err ddl_check_table_options(struct ddl *ddl, const struct cql_option *options,
                                  size_t count) MUST_USE;

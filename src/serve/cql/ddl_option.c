@@ -64,14 +64,14 @@ static char *java_double(struct arena *arena, double value)
     return strpbrk(text, ".en") ? text : arena_printf(arena, "%s.0", text);
 }
 
-static enum err check_integer(struct ddl *ddl, size_t known, struct str text)
+static enum err check_integer(struct ddl *ddl, size_t known, struct str text, bool early)
 {
     const char *name = options_known[known].name;
     int64_t value;
     if (str_to_i64(text, &value) != OK || value > INT32_MAX || value < INT32_MIN)
         return DDL_SYNTAX(ddl, "Invalid integer value %.*s for '%s'", STR_ARG(text), name);
     double number = (double)value;
-    if (number >= options_known[known].least && number <= options_known[known].most)
+    if (early || (number >= options_known[known].least && number <= options_known[known].most))
         return OK;
     if (options_known[known].words)
         return DDL_CONFIG(ddl, "%s %s (got %.*s)", name, options_known[known].words, STR_ARG(text));
@@ -81,13 +81,15 @@ static enum err check_integer(struct ddl *ddl, size_t known, struct str text)
                                   name, STR_ARG(text));
 }
 
-static enum err check_real(struct ddl *ddl, size_t known, struct str text)
+static enum err check_real(struct ddl *ddl, size_t known, struct str text, bool early)
 {
     const char *name = options_known[known].name;
     double value;
     if (str_to_f64(text, &value) != OK)
         return DDL_SYNTAX(ddl, "Invalid double value %.*s for '%s'", STR_ARG(text), name);
     bool open = options_known[known].least > 0; /* the least is not allowed itself */
+    if (early)
+        return OK;
     if (value <= options_known[known].most &&
         (open ? value > options_known[known].least : value >= options_known[known].least))
         return OK;
@@ -125,6 +127,50 @@ static bool one_of(struct str name, const char *const *names)
     return false;
 }
 
+static const char *const compaction_known[] = {"class",
+                                               "enabled",
+                                               "tombstone_threshold",
+                                               "tombstone_compaction_interval",
+                                               "unchecked_tombstone_compaction",
+                                               "only_purge_repaired_tombstones",
+                                               "log_all",
+                                               "provide_overlapping_tombstones",
+                                               "min_threshold",
+                                               "max_threshold",
+                                               "min_sstable_size",
+                                               "bucket_low",
+                                               "bucket_high",
+                                               "sstable_size_in_mb",
+                                               "fanout_size",
+                                               "single_sstable_uplevel",
+                                               "compaction_window_unit",
+                                               "compaction_window_size",
+                                               "timestamp_resolution",
+                                               "expired_sstable_check_frequency_seconds",
+                                               "unsafe_aggressive_sstable_expiration",
+                                               "scaling_parameters",
+                                               "target_sstable_size",
+                                               "flush_size_override",
+                                               "base_shard_count",
+                                               "sstable_growth",
+                                               "max_sstables_to_compact",
+                                               "overlap_inclusion_method",
+                                               "survival_factor",
+                                               "num_shards",
+                                               NULL};
+
+/* Names in a map that nobody knows. */
+static struct str unknown_names(struct ddl *ddl, const struct cql_option *option,
+                                const char *const *known)
+{
+    CLEAN(buf_deinit) struct buf names = {0};
+    for (size_t i = 0; i + 1 < option->value->count; i += 2)
+        if (!one_of(option->value->items[i]->text, known))
+            buf_printf(&names, "%s%.*s", names.bytes ? ", " : "",
+                       STR_ARG(option->value->items[i]->text));
+    return arena_str(ddl->arena, buf_str(&names));
+}
+
 static enum err check_threshold(struct ddl *ddl, const struct cql_option *option, const char *name,
                                 int64_t otherwise, int64_t *ret_value)
 {
@@ -136,7 +182,7 @@ static enum err check_threshold(struct ddl *ddl, const struct cql_option *option
                       STR_ARG(text), name);
 }
 
-static enum err check_compaction(struct ddl *ddl, const struct cql_option *option)
+static enum err check_compaction(struct ddl *ddl, const struct cql_option *option, bool early)
 {
     static const char *const classes[] = {
         "SizeTieredCompactionStrategy", "LeveledCompactionStrategy",
@@ -150,6 +196,12 @@ static enum err check_compaction(struct ddl *ddl, const struct cql_option *optio
             ddl, "Unable to find compaction strategy class '%s%.*s'",
             memchr(class.ptr, '.', class.bytes) ? "" : "org.apache.cassandra.db.compaction.",
             STR_ARG(class));
+    if (early)
+        return OK;
+    struct str unknown = unknown_names(ddl, option, compaction_known);
+    if (unknown.bytes)
+        return DDL_CONFIG(ddl, "Properties specified [%.*s] are not understood by %.*s",
+                          STR_ARG(unknown), STR_ARG(after_dot(class)));
     int64_t least, most;
     TRY(check_threshold(ddl, option, "min_threshold", 4, &least));
     TRY(check_threshold(ddl, option, "max_threshold", 32, &most));
@@ -180,6 +232,16 @@ static enum err check_chunk(struct ddl *ddl, struct str text)
     return kib & (kib - 1) ? DDL_CONFIG(ddl, "chunk_length_in_kb must be a power of 2") : OK;
 }
 
+static const char *const compression_known[] = {"class",
+                                                "enabled",
+                                                "chunk_length_in_kb",
+                                                "min_compress_ratio",
+                                                "crc_check_chance",
+                                                "compression_level",
+                                                "lz4_compressor_type",
+                                                "lz4_high_compressor_level",
+                                                NULL};
+
 static enum err check_compression(struct ddl *ddl, const struct cql_option *option)
 {
     static const char *const classes[] = {"LZ4Compressor",  "SnappyCompressor", "DeflateCompressor",
@@ -192,8 +254,6 @@ static enum err check_compression(struct ddl *ddl, const struct cql_option *opti
                                      "must be specified")
                    : OK;
     }
-    if (!class.ptr)
-        class = option_map_get(option, "sstable_compression");
     if (!class.ptr && option->value->count)
         return DDL_CONFIG(ddl, "Missing sub-option 'class' for the 'compression' option.");
     if (class.ptr && !class.bytes)
@@ -204,6 +264,9 @@ static enum err check_compression(struct ddl *ddl, const struct cql_option *opti
                           memchr(class.ptr, '.', class.bytes) ? ""
                                                               : "org.apache.cassandra.io.compress.",
                           STR_ARG(class));
+    struct str unknown = unknown_names(ddl, option, compression_known);
+    if (unknown.bytes)
+        return DDL_CONFIG(ddl, "Unknown compression options %.*s", STR_ARG(unknown));
     return chunk.ptr ? check_chunk(ddl, chunk) : OK;
 }
 
@@ -217,10 +280,12 @@ static enum err check_caching(struct ddl *ddl, const struct cql_option *option)
     if (option->value->count / 2 != known) {
         CLEAN(buf_deinit) struct buf names = {0};
         for (size_t i = 0; i + 1 < option->value->count; i += 2)
-            buf_printf(&names, "%s%.*s=%.*s", i ? ", " : "", STR_ARG(option->value->items[i]->text),
-                       STR_ARG(option->value->items[i + 1]->text));
+            if (!str_equal(option->value->items[i]->text, STR("keys")) &&
+                !str_equal(option->value->items[i]->text, STR("rows_per_partition")))
+                buf_printf(&names, "%s%.*s", names.bytes ? ", " : "",
+                           STR_ARG(option->value->items[i]->text));
         return DDL_CONFIG(ddl,
-                          "Invalid caching sub-options {%.*s}: only 'keys' and "
+                          "Invalid caching sub-options [%.*s]: only 'keys' and "
                           "'rows_per_partition' are allowed",
                           STR_ARG(buf_str(&names)));
     }
@@ -237,14 +302,16 @@ static enum err check_caching(struct ddl *ddl, const struct cql_option *option)
     return OK;
 }
 
-static enum err check_map(struct ddl *ddl, const struct cql_option *option)
+static enum err check_map(struct ddl *ddl, const struct cql_option *option, bool early)
 {
     if (str_equal(option->name, STR("compaction")))
-        return check_compaction(ddl, option);
+        return check_compaction(ddl, option, early);
     if (str_equal(option->name, STR("compression")))
         return check_compression(ddl, option);
     if (str_equal(option->name, STR("caching")))
         return check_caching(ddl, option);
+    if (str_equal(option->name, STR("extensions")))
+        return OK; /* taken and not kept, as there */
     return DDL_CONFIG(ddl, "auto_repair option is not supported unless auto-repair is enabled with "
                            "-Dcassandra.autorepair.enable=true");
 }
@@ -265,8 +332,7 @@ static bool is_retry_policy(struct str text)
     if (text.bytes > 2 && str_equal_nocase(str_slice(text, text.bytes - 2, text.bytes), STR("ms")))
         return str_to_f64(str_slice(text, 0, text.bytes - 2), &number) == OK;
     if (str_equal_nocase(last, STR("p")))
-        return str_to_f64(str_slice(text, 0, text.bytes - 1), &number) == OK && number >= 0 &&
-               number <= 100;
+        return str_to_f64(str_slice(text, 0, text.bytes - 1), &number) == OK;
     struct str word = STR("PERCENTILE");
     if (text.bytes > word.bytes &&
         str_equal_nocase(str_slice(text, text.bytes - word.bytes, text.bytes), word))
@@ -281,8 +347,16 @@ static enum err check_string(struct ddl *ddl, const struct cql_option *option)
     struct str name = option->name, text = option->value->text;
     bool retry = str_equal(name, STR("speculative_retry")) ||
                  str_equal(name, STR("additional_write_policy"));
+    double percent;
     if (retry && !is_retry_policy(text))
-        return DDL_CONFIG(ddl, "Specified policy [%.*s] is not a known policy", STR_ARG(text));
+        return DDL_CONFIG(ddl, "Invalid value %.*s for option 'speculative_retry'", STR_ARG(text));
+    if (retry && text.bytes && (text.ptr[text.bytes - 1] | 0x20) == 'p' &&
+        str_to_f64(str_slice(text, 0, text.bytes - 1), &percent) == OK &&
+        (percent < 0 || percent > 100))
+        return DDL_CONFIG(ddl,
+                          "Invalid value %.*s for PERCENTILE option 'speculative_retry': must be "
+                          "between (0.0 and 100.0)",
+                          STR_ARG(text));
     if (str_equal(name, STR("read_repair")) && !one_of(text, repairs))
         return DDL_CONFIG(ddl, "Invalid value for read repair strategy: %.*s", STR_ARG(text));
     if (str_equal(name, STR("memtable")) && !one_of(text, memtables))
@@ -290,7 +364,8 @@ static enum err check_string(struct ddl *ddl, const struct cql_option *option)
     return OK;
 }
 
-static enum err check_option(struct ddl *ddl, size_t known, const struct cql_option *option)
+static enum err check_option(struct ddl *ddl, size_t known, const struct cql_option *option,
+                             bool early)
 {
     bool map = option->value->kind == TERM_MAP;
     const char *name = options_known[known].name;
@@ -301,13 +376,13 @@ static enum err check_option(struct ddl *ddl, size_t known, const struct cql_opt
         return DDL_SYNTAX(ddl, "Invalid value for property '%s'. It should be a map.", name);
     switch (form) {
     case FORM_INTEGER:
-        return check_integer(ddl, known, option->value->text);
+        return check_integer(ddl, known, option->value->text, early);
     case FORM_REAL:
-        return check_real(ddl, known, option->value->text);
+        return check_real(ddl, known, option->value->text, early);
     case FORM_YES_NO:
         return check_boolean(ddl, name, option->value->text);
     case FORM_OF_MAP:
-        return check_map(ddl, option);
+        return check_map(ddl, option, early);
     default:
         return check_string(ddl, option);
     }
@@ -323,14 +398,21 @@ static int64_t integer_of(const struct cql_option *options, size_t count, const 
     return option && str_to_i64(option->value->text, &value) == OK ? value : otherwise;
 }
 
+enum err ddl_check_option_forms(struct ddl *ddl, const struct cql_option *options, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (find_known(options[i].name) < KNOWN_COUNT)
+            TRY(check_option(ddl, find_known(options[i].name), &options[i], true));
+    return OK;
+}
+
 enum err ddl_check_table_options(struct ddl *ddl, const struct cql_option *options, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (find_known(options[i].name) == KNOWN_COUNT ||
-            str_equal(options[i].name, STR("extensions")))
+        if (find_known(options[i].name) == KNOWN_COUNT)
             return DDL_SYNTAX(ddl, "Unknown property '%.*s'", STR_ARG(options[i].name));
     for (size_t i = 0; i < count; i++)
-        TRY(check_option(ddl, find_known(options[i].name), &options[i]));
+        TRY(check_option(ddl, find_known(options[i].name), &options[i], false));
     int64_t least = integer_of(options, count, "min_index_interval", 128);
     int64_t most = integer_of(options, count, "max_index_interval", 2048);
     if (most < least)

@@ -305,8 +305,8 @@ static enum err refuse_drop(struct ddl *ddl, const struct cql_refused *refused)
     if (refused->kind == REFUSED_TRIGGER)
         return DDL_INVALID(ddl, "Trigger '%.*s' on '%.*s.%.*s' doesn't exist",
                            STR_ARG(refused->name.name), STR_ARG(keyspace), STR_ARG(name->name));
-    return DDL_INVALID(ddl, "%s '%.*s.%.*s' doesn't exist", kinds[refused->kind], STR_ARG(keyspace),
-                       STR_ARG(name->name));
+    return DDL_INVALID(ddl, "%s '%.*s.%.*s%.*s' doesn't exist", kinds[refused->kind],
+                       STR_ARG(keyspace), STR_ARG(name->name), STR_ARG(refused->arguments));
 }
 
 enum err ddl_refused(struct ddl *ddl)

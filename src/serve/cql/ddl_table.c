@@ -200,6 +200,33 @@ static enum err check_order(struct create *c)
     return OK;
 }
 
+/* COMPACT STORAGE: what it forbids; the table is one like others then. */
+static enum err check_compact(struct create *c)
+{
+    const struct cql_create_table *table = c->table;
+    CLEAN(buf_deinit) struct buf rest = {0};
+    size_t count = 0;
+    for (size_t i = 0; i < table->column_count; i++) {
+        if (cql_type_is_multicell(c->columns[i].type))
+            return DDL_INVALID(c->ddl, "Non-frozen collections and UDTs are not supported with "
+                                       "COMPACT STORAGE");
+        if (table->columns[i].is_static)
+            return DDL_INVALID(c->ddl,
+                               "Static columns are not supported in COMPACT STORAGE tables");
+        if (is_key(c, table->columns[i].name))
+            continue;
+        buf_printf(&rest, "%s%.*s", count++ ? ", " : "", STR_ARG(table->columns[i].name));
+    }
+    if (!table->clustering_count && !count)
+        return DDL_INVALID(c->ddl, "No definition found that is not part of the PRIMARY KEY");
+    if (table->clustering_count && count > 1)
+        return DDL_INVALID(c->ddl,
+                           "COMPACT STORAGE with composite PRIMARY KEY allows no more than one "
+                           "column not part of the PRIMARY KEY (got: %.*s)",
+                           STR_ARG(buf_str(&rest)));
+    return OK;
+}
+
 /* Static columns and counters. */
 static enum err check_rest(struct create *c)
 {
@@ -218,10 +245,7 @@ static enum err check_rest(struct create *c)
         return DDL_INVALID(c->ddl, "Cannot mix counter and non counter columns in the same table");
     if (counters && ddl_ttl_default(table->options, table->option_count) > 0)
         return DDL_INVALID(c->ddl, "Cannot set default_time_to_live on a table with counters");
-    if (table->compact_storage)
-        return DDL_INVALID(c->ddl,
-                           "COMPACT STORAGE tables are not allowed starting with version 4.0");
-    return OK;
+    return table->compact_storage ? check_compact(c) : OK;
 }
 
 /* ---- making it ---- */
@@ -304,6 +328,7 @@ enum err ddl_table_create(struct ddl *ddl)
                             &c.keyspace));
     TRY(check_text(&c));
     TRY(ddl_check_system(ddl, c.keyspace));
+    TRY(ddl_check_option_forms(ddl, table->options, table->option_count));
     catalog_refresh(ddl->catalog);
     if (!keyspace_entry_find(ddl->catalog, c.keyspace))
         return DDL_INVALID(ddl, "Keyspace '%.*s' doesn't exist", STR_ARG(c.keyspace));

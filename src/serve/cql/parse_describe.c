@@ -210,8 +210,9 @@ static enum err create_view(struct cql_parser *p, struct cql_refused *refused)
     return cql_take(p, CQL_K_WITH) ? view_options(p) : OK;
 }
 
-static enum err trigger(struct cql_parser *p, struct cql_refused *refused)
+static enum err trigger(struct cql_parser *p, struct cql_statement *st)
 {
+    struct cql_refused *refused = &st->refused;
     bool said = false;
     if (refused->drop)
         TRY(cql_if_exists(p, &refused->if_exists));
@@ -223,6 +224,8 @@ static enum err trigger(struct cql_parser *p, struct cql_refused *refused)
     if (refused->drop)
         return OK;
     TRY(cql_expect(p, CQL_K_USING));
+    st->refused_message = str_of(arena_printf(p->arena, "Trigger class '%.*s' couldn't be loaded",
+                                              STR_ARG(cql_peek(p, 0)->text)));
     return cql_expect(p, CQL_T_STRING);
 }
 
@@ -241,7 +244,12 @@ static enum err drop_or_alter(struct cql_parser *p, struct cql_refused *refused)
         return cql_options(p, &options, &count);
     }
     TRY(cql_function_name(p, &refused->name));
-    return cql_kind(p, 0) == CQL_M_OPEN ? parse_arguments(p, false) : OK;
+    uint32_t from = p->at;
+    if (cql_kind(p, 0) != CQL_M_OPEN)
+        return OK;
+    TRY(parse_arguments(p, false));
+    refused->arguments = cql_source(p, from);
+    return OK;
 }
 
 enum err cql_parse_refused(struct cql_parser *p, struct cql_statement *st)
@@ -249,7 +257,6 @@ enum err cql_parse_refused(struct cql_parser *p, struct cql_statement *st)
     static const char views[] = "Materialized views are disabled. Enable in cassandra.yaml to use.";
     static const char functions[] = "User-defined functions are disabled in cassandra.yaml - set "
                                     "user_defined_functions_enabled=true to enable";
-    static const char triggers[] = "Triggers are not offered: their classes cannot be loaded";
     struct cql_refused *refused = &st->refused;
     st->kind = CQL_REFUSED;
     refused->drop = cql_kind(p, 0) == CQL_K_DROP;
@@ -267,11 +274,9 @@ enum err cql_parse_refused(struct cql_parser *p, struct cql_statement *st)
                     : kind == CQL_K_AGGREGATE    ? REFUSED_AGGREGATE
                     : kind == CQL_K_MATERIALIZED ? REFUSED_VIEW
                                                  : REFUSED_TRIGGER;
-    st->refused_message = str_of(function                     ? functions
-                                 : kind == CQL_K_MATERIALIZED ? views
-                                                              : triggers);
+    st->refused_message = str_of(function ? functions : views);
     if (kind == CQL_K_TRIGGER)
-        return trigger(p, refused);
+        return trigger(p, st);
     if (refused->drop || refused->alter)
         return drop_or_alter(p, refused);
     if (kind == CQL_K_MATERIALIZED)
