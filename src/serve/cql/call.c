@@ -70,6 +70,8 @@ void cql_call_release(struct cql_call *call)
     call->charged = 0;
     if (server->spare_count < CQL_SPARE_CALLS_MAX) {
         arena_reset(&call->arena);
+        if (call->arena.bytes_used > CQL_SPARE_BYTES_MAX)
+            arena_deinit(&call->arena); /* its first block was a big one */
         call->next = server->spares;
         server->spares = call;
         server->spare_count++;
