@@ -63,10 +63,9 @@ void describe_keyspace(const struct cql_keyspace *keyspace, struct buf *out)
         buf_text(out, "/*\nWarning: Keyspace ");
         describe_name(keyspace->name, out);
         buf_text(out, " is a virtual keyspace and cannot be recreated with CQL.\nStructure, for "
-                      "reference:*/\n");
-        buf_text(out, "// VIRTUAL KEYSPACE ");
+                      "reference:\nVIRTUAL KEYSPACE ");
         describe_name(keyspace->name, out);
-        buf_char(out, ';');
+        buf_text(out, ";\n*/");
         return;
     }
     buf_text(out, "CREATE KEYSPACE ");
@@ -143,37 +142,39 @@ static void print_key(const struct cql_table *table, struct buf *out)
     buf_text(out, ")\n");
 }
 
-static bool is_shown_dropped(const struct cql_table *table, const struct dropped_column *dropped)
+static bool is_dropped(const struct table_record *record, struct str name)
 {
-    return !cql_column_find(table, dropped->name);
+    for (size_t i = 0; record && i < record->dropped_count; i++)
+        if (str_equal(record->dropped[i].name, name))
+            return true;
+    return false;
 }
 
+/* With a record: columns that were dropped once, those that came again too, stand behind the
+ * others, so that the statements behind the table drop and add them. */
 static void print_columns(const struct cql_table *table, const struct table_record *record,
                           struct arena *arena, struct buf *out)
 {
     const struct cql_table_column **list =
         arena_array(arena, table->column_count + 1, sizeof(*list));
+    size_t count = 0, dropped = record ? record->dropped_count : 0;
     for (uint32_t i = 0; i < table->column_count; i++)
-        list[i] = &table->columns[i];
-    qsort(list, table->column_count, sizeof(*list), compare_shown);
+        if (!is_dropped(record, table->columns[i].name))
+            list[count++] = &table->columns[i];
+    qsort(list, count, sizeof(*list), compare_shown);
     bool alone = table->partition_count == 1 && !table->clustering_count;
-    size_t dropped = record ? record->dropped_count : 0, left = 0;
-    for (size_t i = 0; i < dropped; i++)
-        left += is_shown_dropped(table, &record->dropped[i]);
-    for (uint32_t i = 0; i < table->column_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         buf_text(out, "    ");
         print_column(list[i], out);
         buf_text(out, alone && i == 0 ? " PRIMARY KEY" : "");
-        buf_text(out, i + 1 < table->column_count || left || !alone ? ",\n" : "\n");
+        buf_text(out, i + 1 < count || dropped || !alone ? ",\n" : "\n");
     }
     for (size_t i = 0; i < dropped; i++) {
         const struct dropped_column *column = &record->dropped[i];
-        if (!is_shown_dropped(table, column))
-            continue;
         buf_text(out, "    ");
         describe_name(column->name, out);
         buf_printf(out, " %.*s%s", STR_ARG(column->type), column->is_static ? " static" : "");
-        buf_text(out, --left || !alone ? ",\n" : "\n");
+        buf_text(out, i + 1 < dropped || !alone ? ",\n" : "\n");
     }
     if (!alone)
         print_key(table, out);
@@ -277,7 +278,7 @@ void describe_table(const struct cql_table *table, const struct table_record *re
     buf_text(out, " (\n");
     print_columns(table, internals ? record : NULL, arena, out);
     buf_text(out, ") WITH ");
-    if (internals && !virtual) {
+    if (internals) {
         buf_text(out, "ID = ");
         print_id(table->id, out);
         buf_text(out, "\n    AND ");

@@ -70,6 +70,24 @@ static bool is_leveled(const struct cql_table *table)
     return class.ptr && str_ends(class, STR("LeveledCompactionStrategy"));
 }
 
+/* 95PERCENTILE and 95p are one, so are never and NEVER. */
+static struct str retry_policy(struct arena *arena, struct str text)
+{
+    struct str word = STR("PERCENTILE");
+    size_t cut = text.bytes;
+    if (text.bytes > word.bytes &&
+        str_equal_nocase(str_slice(text, text.bytes - word.bytes, text.bytes), word))
+        cut -= word.bytes;
+    else if (text.bytes > 1 && (text.ptr[text.bytes - 1] == 'p' || text.ptr[text.bytes - 1] == 'P'))
+        cut--;
+    else
+        return text.bytes && text.ptr[0] > '9' ? upper(arena, text) : text;
+    double percent;
+    if (str_to_f64(str_slice(text, 0, cut), &percent) != OK)
+        return text;
+    return str_of(arena_printf(arena, "%.6gp", percent));
+}
+
 struct str option_text(const struct cql_table *table, const char *name, struct arena *arena)
 {
     static const char *const reals[] = {"bloom_filter_fp_chance", "crc_check_chance", NULL};
@@ -92,6 +110,8 @@ struct str option_text(const struct cql_table *table, const char *name, struct a
                        str_equal_nocase(text, STR("yes"))
                    ? STR("true")
                    : STR("false");
+    if (strcmp(name, "speculative_retry") == 0 || strcmp(name, "additional_write_policy") == 0)
+        return retry_policy(arena, text);
     return strcmp(name, "read_repair") == 0 ? upper(arena, text) : text;
 }
 
@@ -169,9 +189,10 @@ static void finish_compression(struct pairs *pairs, bool given)
              with_package(pairs->arena, "org.apache.cassandra.io.compress.", class), true);
 }
 
-static void finish_caching(struct pairs *pairs)
+/* Who gives a map and says nothing of keys caches none. */
+static void finish_caching(struct pairs *pairs, bool given)
 {
-    set_pair(pairs, STR("keys"), STR("ALL"), false);
+    set_pair(pairs, STR("keys"), given ? STR("NONE") : STR("ALL"), false);
     set_pair(pairs, STR("rows_per_partition"), STR("NONE"), false);
     for (size_t i = 0; i < pairs->count; i++)
         pairs->items[2 * i + 1] = upper(pairs->arena, pairs->items[2 * i + 1]);
@@ -192,7 +213,7 @@ size_t option_map(const struct cql_table *table, const char *name, struct arena 
     else if (strcmp(name, "compression") == 0)
         finish_compression(&pairs, option);
     else if (strcmp(name, "caching") == 0)
-        finish_caching(&pairs);
+        finish_caching(&pairs, given > 0);
     qsort(pairs.items, pairs.count, 2 * sizeof(struct str), compare_pairs);
     *ret_pairs = pairs.items;
     return pairs.count;

@@ -70,6 +70,11 @@ static void test_describe(void **state)
     check_script(*state, "describe.txt");
 }
 
+static void test_shown(void **state)
+{
+    check_script(*state, "shown.txt");
+}
+
 /* ---- what stays ---- */
 
 static void run(struct fixture *f, const char *statement, const char *answer)
@@ -434,6 +439,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_definitions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_options, setup, teardown),
         cmocka_unit_test_setup_teardown(test_describe, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reopen, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pipeline_tables, setup, teardown),
         cmocka_unit_test_setup_teardown(test_orphans, setup, teardown),
