@@ -202,12 +202,14 @@ static void make_version(struct cql_catalog *catalog)
         low = hash_bytes(out.ptr, out.bytes, low ^ high);
     }
     arena_deinit(&arena);
+    catalog->version_at = (catalog->version_at + 1) % VERSIONS_KEPT;
+    uint8_t *version = catalog->versions[catalog->version_at];
     for (int i = 0; i < 8; i++) {
-        catalog->version[i] = (uint8_t)(high >> (56 - 8 * i));
-        catalog->version[8 + i] = (uint8_t)(low >> (56 - 8 * i));
+        version[i] = (uint8_t)(high >> (56 - 8 * i));
+        version[8 + i] = (uint8_t)(low >> (56 - 8 * i));
     }
-    catalog->version[6] = (uint8_t)((catalog->version[6] & 0x0F) | 0x30);
-    catalog->version[8] = (uint8_t)((catalog->version[8] & 0x3F) | 0x80);
+    version[6] = (uint8_t)((version[6] & 0x0F) | 0x30);
+    version[8] = (uint8_t)((version[8] & 0x3F) | 0x80);
     catalog->version_known = true;
 }
 
@@ -218,5 +220,5 @@ const uint8_t *cql_catalog_version(const struct cql_catalog *catalog)
     catalog_refresh(own);
     if (!own->version_known)
         make_version(own);
-    return own->version;
+    return own->versions[own->version_at];
 }

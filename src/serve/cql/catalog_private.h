@@ -10,6 +10,8 @@
 /* What the files of the catalogue share. All but the structs that were given out is under the
  * mutex. */
 
+enum { VERSIONS_KEPT = 16 };
+
 struct keyspace_entry {
     struct arena arena;
     struct cql_keyspace keyspace;
@@ -48,7 +50,9 @@ struct cql_catalog {
     struct cql_keyspace *system_keyspaces; /* in the order of system_keyspaces() */
     struct cql_table **system_tables;
     size_t system_table_count;
-    uint8_t version[16];
+    /* The last versions in turn: a pointer to one that was given out is good for some changes. */
+    uint8_t versions[VERSIONS_KEPT][16];
+    unsigned version_at;
     bool version_known;
 };
 
