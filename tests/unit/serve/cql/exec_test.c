@@ -229,6 +229,11 @@ static void where_finds_rows(void **state)
     run_file("where");
 }
 
+static void selectors_and_functions(void **state)
+{
+    run_file("selectors");
+}
+
 /* More rows than one turn of the loop reads, in pages, with a filter, and as a sum. */
 static void long_reads(void **state)
 {
@@ -266,6 +271,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(rows_are_read_and_written),
         cmocka_unit_test(values_of_all_types),
         cmocka_unit_test(where_finds_rows),
+        cmocka_unit_test(selectors_and_functions),
         cmocka_unit_test(long_reads),
     };
     return RUN_TESTS(tests);
