@@ -13,6 +13,7 @@
  * What depends on earlier batches, the state of producers, is checked later, by the owner of the
  * turn (producer.c).
  */
+#include "log/remote.h"
 #include "log/store.h"
 
 #include "base/check.h"
@@ -62,8 +63,9 @@ static enum err check_producer(const struct log_topic *topic, const struct recor
 static enum err check_batch(const struct log_topic *topic, const struct log_topic_config *config,
                             int64_t now_ms, const struct record_batch *batch, bool control)
 {
-    if (batch->bytes_count > (size_t)config->message_bytes_max ||
-        (int64_t)batch->bytes_count > config->segment_bytes)
+    /* A remote log makes batches of its own. */
+    if (!topic->log->remote && (batch->bytes_count > (size_t)config->message_bytes_max ||
+                                (int64_t)batch->bytes_count > config->segment_bytes))
         return ERR_LIMIT;
     if (batch->count < 1 || batch->last_offset_delta != batch->count - 1)
         return ERR_INVALID;
@@ -118,7 +120,8 @@ static enum err enqueue(struct log *log, struct log_append *first, struct log_ap
                         size_t bytes)
 {
     io_mutex_lock(&log->lock);
-    enum err err = log->health;
+    /* Brokers that are away are waited for, by what has room in the queue. */
+    enum err err = log->remote ? remote_takes(log->remote) : log->health;
     if (log->stopping)
         err = ERR_CLOSED;
     else if (err == OK && log->queue_bytes > 0 &&

@@ -9,6 +9,7 @@
  * Layout of the directory: lock, checkpoint, journal, topics/NAME/{topic, P-OFFSET.log,
  * P-OFFSET.index, P-OFFSET.producers, P.start}, epochs; see docs/formats/log.md.
  */
+#include "log/remote.h"
 #include "log/store.h"
 
 #include "base/mem.h"
@@ -121,7 +122,7 @@ static bool upkeep(struct log *log)
 bool log_step(struct log *log)
 {
     bool did = false;
-    if (log->options.read_only)
+    if (log->options.read_only || log->remote)
         return false;
     turn_begin_last(log);
     while (log_commit(log)) {
@@ -229,7 +230,7 @@ static enum err open_files(struct log *log, struct diag *diag)
     return diag_set(diag, err, 0, 0, "%s cannot be opened: %s", log->dir, err_text(err));
 }
 
-static struct log *log_new(struct io *io, const char *dir, const struct log_options *options)
+struct log *log_new(struct io *io, const char *dir, const struct log_options *options)
 {
     struct log *log = mem_zero(sizeof *log);
     log->io = io;
@@ -254,7 +255,7 @@ static struct log *log_new(struct io *io, const char *dir, const struct log_opti
     return log;
 }
 
-static void log_free(struct log *log)
+void log_free(struct log *log)
 {
     while (log->dirty_count)
         log_segment_unref(log->dirty[--log->dirty_count]);
@@ -324,6 +325,10 @@ void log_close(struct log *log)
 {
     if (!log)
         return;
+    if (log->remote) {
+        remote_close(log);
+        return;
+    }
     io_mutex_lock(&log->lock);
     log->stopping = true;
     io_condition_broadcast(&log->wake);

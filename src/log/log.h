@@ -38,6 +38,39 @@ struct log_options {
  * cut at the first bad batch, indexes rebuilt. ERR_CONFLICT: another process has it open. */
 enum err log_open(struct io *io, const char *dir, const struct log_options *options,
                   struct diag *diag, struct log **ret_log) MUST_USE;
+/* ---- a log whose records are in a Kafka ----
+ * The same functions over the topics of a Kafka elsewhere, named by a URL
+ * kafka://HOST:PORT,HOST:PORT[?NAME=VALUE&..] with settings of librdkafka to get in. dir holds the
+ * lock and the name of our transactions. What differs:
+ *   - Appends of any kind are transactions: there or not. They are answered when committed, also
+ *     when brokers were away meanwhile; what would fail again is an error. Batches are made anew.
+ *   - All reads are read_committed; offsets have gaps. ERR_AGAIN while brokers do not answer, and
+ *     log_health() is ERR_NETWORK then; both pass by themselves.
+ *   - A topic that exists keeps its settings: log_topic_configure() adds partitions only.
+ *   - log_partition_bytes() is 0; slices, trimming, settings as text, producers, leader epochs,
+ *     search by time and all of consumer offsets but log_offset_commit() and log_offset_fetch()
+ *     are ERR_UNSUPPORTED or empty.
+ */
+struct log_kafka_options {
+    bool writes;        /* end what a former run left open before anything is looked at */
+    int64_t connect_ms; /* how long the brokers are waited for at opening; 0 = 15 s */
+};
+/* ERR_NETWORK: no broker answers; ERR_CONFLICT: another process has dir. */
+enum err log_open_kafka(struct io *io, const char *dir, struct str url,
+                        const struct log_kafka_options *options, struct diag *diag,
+                        struct log **ret_log) MUST_USE;
+/* Whether the text is such a URL; ERR_INVALID with a hint. */
+enum err log_kafka_check(struct str url, struct diag *diag) MUST_USE;
+/* Asks once: "Kafka at HOST:PORT, 3 brokers, 12 topics". ERR_NETWORK. */
+enum err log_kafka_probe(struct str url, struct diag *diag, struct buf *out) MUST_USE;
+/* HOST:PORT,.. of a remote log; NULL = the records are here. */
+const char *log_remote_place(const struct log *log);
+/* The newest reason why brokers do not answer; empty when they do. */
+void log_trouble(struct log *log, char *text, size_t room);
+/* Whoever waits for brokers gets ERR_AGAIN, from now on: before the threads that wait are joined.
+ * Nothing for a log of files; NULL is fine. */
+void log_interrupt(struct log *log);
+
 /* Syncs, writes the clean-shutdown mark, frees. */
 void log_close(struct log *log);
 /* One turn of the disk thread: writes and syncs what is queued, then retention when due. For runs
@@ -75,7 +108,8 @@ void log_topic_config_default(struct log_topic_config *config);
  */
 enum err log_topic_create(struct log *log, struct str name, const struct log_topic_config *config,
                           struct diag *diag, struct log_topic **ret_topic) MUST_USE;
-/* NULL when missing. Topics live until deleted; a deleted topic's handle answers ERR_CLOSED. */
+/* NULL when missing, or when a remote log cannot ask about it now. Topics live until deleted; a
+ * deleted topic's handle answers ERR_CLOSED. */
 struct log_topic *log_topic_find(struct log *log, struct str name);
 enum err log_topic_delete(struct log *log, struct str name) MUST_USE;
 /* Sorted by name; the array is mem_free'd by the caller, the topics are not. */
@@ -220,6 +254,10 @@ enum err log_read(struct log_partition *partition, int64_t offset, size_t bytes_
 /* The same up to the last stable offset only. */
 enum err log_read_stable(struct log_partition *partition, int64_t offset, size_t bytes_max,
                          struct buf *out, struct log_read *ret_read) MUST_USE;
+/* The same without markers and without records of aborted transactions: what streams, queries and
+ * commands see. offset_next may be past offset although nothing is given. */
+enum err log_read_committed(struct log_partition *partition, int64_t offset, size_t bytes_max,
+                            struct buf *out, struct log_read *ret_read) MUST_USE;
 /* The same as a range of an open file, for sendfile: whole batches of one segment. stable as above.
  * ERR_AGAIN: there is nothing from offset on, or it is in memory (log_read gives it cheaper). The
  * slice holds the file until released, also when the segment is removed meanwhile; any thread, but

@@ -17,6 +17,7 @@
  * the map only over one of a lower record offset: what was committed plainly behind a pending one
  * stays, as compaction will have it too.
  */
+#include "log/remote.h"
 #include "log/store.h"
 
 #include "base/mem.h"
@@ -321,6 +322,8 @@ void log_offsets_free(struct log *log)
 
 enum err log_offsets_partition(struct log *log, struct log_partition **ret_partition)
 {
+    if (log->remote)
+        return ERR_UNSUPPORTED;
     struct log_topic *topic = log_topic_find(log, STR(LOG_OFFSETS_TOPIC));
     if (!topic) {
         struct log_topic_config config;
@@ -351,6 +354,8 @@ enum err log_offset_commit(struct log *log, struct str group, struct str topic, 
                                  .leader_epoch = -1,
                                  .metadata = metadata};
     struct log_partition *to;
+    if (log->remote)
+        return remote_offset_commit(log, group, topic, partition, offset, metadata);
     TRY(log_offset_encode(log, &o, 1, &batch));
     TRY(log_offsets_partition(log, &to));
     return log_append_wait(to, batch.ptr, batch.bytes, NULL);
@@ -359,6 +364,8 @@ enum err log_offset_commit(struct log *log, struct str group, struct str topic, 
 int64_t log_offset_fetch(struct log *log, struct str group, struct str topic, int32_t partition)
 {
     CLEAN(buf_deinit) struct buf key = {0};
+    if (log->remote)
+        return remote_offset_fetch(log, group, topic, partition);
     if (group.bytes > NAME_BYTES_MAX || topic.bytes > NAME_BYTES_MAX)
         return -1;
     put_key(&key, group, topic, partition);

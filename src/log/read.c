@@ -9,6 +9,7 @@
  * file away meanwhile, or put another in its place: whoever finds its segment dropped after the
  * read looks again.
  */
+#include "log/remote.h"
 #include "log/store.h"
 
 #include "base/endian.h"
@@ -204,6 +205,8 @@ static enum err read_from(struct log_partition *partition, int64_t offset, size_
 {
     struct log *log = partition->log;
     struct wanted wanted = {.offset = offset};
+    if (log->remote)
+        return remote_read(partition, offset, bytes_max, out, ret_read);
     wanted.bytes_max = bytes_max > INT32_MAX ? INT32_MAX : bytes_max;
     for (int tries = 0; tries < LOOKS_MAX; tries++) {
         struct log_read read;
@@ -339,6 +342,8 @@ enum err log_slice_open(struct log_partition *partition, int64_t offset, size_t 
 {
     struct log *log = partition->log;
     struct wanted wanted = {.offset = offset};
+    if (log->remote)
+        return ERR_UNSUPPORTED;
     wanted.bytes_max = bytes_max > INT32_MAX ? INT32_MAX : bytes_max;
     for (int tries = 0; tries < LOOKS_MAX; tries++) {
         struct log_slice slice = {0};

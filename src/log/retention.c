@@ -127,6 +127,8 @@ bool log_retention(struct log *log)
 enum err log_partition_trim(struct log_partition *partition, int64_t offset)
 {
     struct log *log = partition->log;
+    if (log->remote)
+        return ERR_UNSUPPORTED;
     if (log->options.read_only)
         return ERR_DENIED;
     log_turn_begin(log);

@@ -153,6 +153,8 @@ struct log_topic {
     struct buf settings; /* pairs: name and value, each with a u32 of its bytes before it */
     struct log_partition **partitions;
     bool deleted;
+    bool wanted;          /* of a remote log: somebody uses it, so its ends are kept fresh */
+    uint64_t seen;        /* of a remote log: the look that found it last */
     bool offsets;         /* it is the one of consumer offsets */
     bool directory_dirty; /* a file was created and the directory not synced */
     struct log_topic *next;
@@ -237,8 +239,11 @@ struct log_cache {
     size_t item_room, item_head, item_count;
 };
 
+struct log_remote; /* remote.h */
+
 struct log {
     struct io *io;
+    struct log_remote *remote; /* NULL: the records are in files here */
     char dir[LOG_DIR_MAX];
     struct log_options options;
     struct io_file *lock_file;
@@ -279,6 +284,8 @@ struct log {
 };
 
 /* ---- log.c ---- */
+struct log *log_new(struct io *io, const char *dir, const struct log_options *options);
+void log_free(struct log *log);
 void log_turn_begin(struct log *log);
 void log_turn_end(struct log *log);
 /* True when files may still be written. */
@@ -287,6 +294,12 @@ void log_set_health(struct log *log, enum err health);
 int64_t log_wall_ms(struct log *log);
 
 /* ---- topic.c ---- */
+/* For a remote log, in a turn: a topic that is there; one that has more partitions than before; one
+ * that has gone. */
+struct log_topic *log_topic_adopt(struct log *log, struct str name, const uint8_t *id,
+                                  const struct log_topic_config *config);
+void log_topic_grow(struct log_topic *topic, int32_t partitions);
+void log_topic_forget(struct log *log, struct log_topic *topic);
 struct log_topic *log_topic_by_id(struct log *log, const uint8_t *id);
 enum err log_topics_load(struct log *log, struct diag *diag) MUST_USE;
 void log_topics_free(struct log *log);

@@ -18,6 +18,7 @@
  * being deleted goes too. Handles live until the log is closed, so a deleted topic's costs its few
  * hundred bytes until then.
  */
+#include "log/remote.h"
 #include "log/store.h"
 
 #include "base/check.h"
@@ -387,6 +388,8 @@ enum err log_topic_create(struct log *log, struct str name, const struct log_top
                         "a topic's name is 1 to %d of a-z A-Z 0-9 . _ - and not . or ..",
                         (int)NAME_MAX_BYTES);
     TRY(config_normal(&normal, diag));
+    if (log->remote)
+        return remote_topic_create(log, name, config, diag, ret_topic);
     if (log->options.read_only)
         return diag_set(diag, ERR_DENIED, 0, 0, "the log is open for reading only");
     log_turn_begin(log);
@@ -416,6 +419,31 @@ enum err log_topic_create(struct log *log, struct str name, const struct log_top
     return err;
 }
 
+void log_topic_grow(struct log_topic *topic, int32_t partitions)
+{
+    int32_t before = topic->config.partitions;
+    struct log_partition **old = topic->partitions, **grown;
+    if (partitions <= before)
+        return;
+    grown = partitions_new(topic, before, partitions, old);
+    io_mutex_lock(&topic->log->lock);
+    topic->partitions = grown;
+    topic->config.partitions = partitions;
+    io_mutex_unlock(&topic->log->lock);
+    mem_free(old);
+}
+
+struct log_topic *log_topic_adopt(struct log *log, struct str name, const uint8_t *id,
+                                  const struct log_topic_config *config)
+{
+    struct log_topic *topic = topic_new(log, name);
+    topic->config = *config;
+    memcpy(topic->id, id, sizeof topic->id);
+    topic->partitions = partitions_new(topic, 0, config->partitions, NULL);
+    topic_add(log, topic);
+    return topic;
+}
+
 static bool same_config(const struct log_topic_config *a, const struct log_topic_config *b)
 {
     return a->partitions == b->partitions && a->retention_ms == b->retention_ms &&
@@ -435,6 +463,8 @@ enum err log_topic_configure(struct log_topic *topic, const struct log_topic_con
     struct log *log = topic->log;
     struct log_topic_config normal = *config;
     TRY(config_normal(&normal, NULL));
+    if (log->remote)
+        return remote_topic_configure(topic, config);
     if (log->options.read_only)
         return ERR_DENIED;
     log_turn_begin(log);
@@ -445,20 +475,19 @@ enum err log_topic_configure(struct log_topic *topic, const struct log_topic_con
     if (err == OK && !same)
         err = save(topic, &normal, buf_str(&topic->settings), THERE);
     if (err == OK && !same) {
-        struct log_partition **old = topic->partitions, **partitions;
-        partitions = partitions_new(topic, topic->config.partitions, normal.partitions, old);
+        int32_t partitions = normal.partitions;
         io_mutex_lock(&log->lock);
-        topic->partitions = partitions;
+        normal.partitions = topic->config.partitions;
         topic->config = normal;
         io_mutex_unlock(&log->lock);
-        mem_free(old);
+        log_topic_grow(topic, partitions);
     }
     log_turn_end(log);
     return err;
 }
 
 /* Nobody finds it, waits for it or reads from it any more. */
-static void forget(struct log *log, struct log_topic *topic)
+void log_topic_forget(struct log *log, struct log_topic *topic)
 {
     io_mutex_lock(&log->lock);
     topic->deleted = true;
@@ -479,6 +508,8 @@ static void forget(struct log *log, struct log_topic *topic)
 enum err log_topic_delete(struct log *log, struct str name)
 {
     struct log_path path, parent;
+    if (log->remote)
+        return remote_topic_delete(log, name);
     if (log->options.read_only)
         return ERR_DENIED;
     log_turn_begin(log);
@@ -489,7 +520,7 @@ enum err log_topic_delete(struct log *log, struct str name)
     if (err == OK)
         err = save(topic, &topic->config, STR_NONE, DELETING);
     if (err == OK) {
-        forget(log, topic);
+        log_topic_forget(log, topic);
         log_topic_path(topic, NULL, &path);
         snprintf(parent.text, sizeof parent.text, "%s/topics", log->dir);
         /* It is deleted whatever comes now; what stays behind goes at the next opening. But the
@@ -521,6 +552,8 @@ enum err log_topic_settings_set(struct log_topic *topic, const struct log_topic_
 {
     struct log *log = topic->log;
     CLEAN(buf_deinit) struct buf out = {0};
+    if (log->remote)
+        return ERR_UNSUPPORTED;
     if (log->options.read_only)
         return ERR_DENIED;
     CLEAN(mem_free_at) struct log_topic_setting *sorted = mem_array(count + 1, sizeof *sorted);
@@ -578,7 +611,8 @@ struct log_topic *log_topic_find(struct log *log, struct str name)
     io_mutex_lock(&log->lock);
     struct log_topic *topic = map_get(&log->topics, name);
     io_mutex_unlock(&log->lock);
-    return topic;
+    /* One whose ends are not known would look empty. */
+    return topic && log->remote && remote_topic_want(topic) != OK ? NULL : topic;
 }
 
 struct log_topic *log_topic_find_id(struct log *log, const uint8_t *id)
@@ -603,6 +637,8 @@ static int by_name(const void *a, const void *b)
 size_t log_topics(struct log *log, struct log_topic ***ret_topics)
 {
     size_t count = 0;
+    if (log->remote)
+        remote_topics_look(log->remote);
     io_mutex_lock(&log->lock);
     struct log_topic **topics = mem_array(log->topics.count + 1, sizeof(struct log_topic *));
     for (struct log_topic *topic = log->topic_list; topic; topic = topic->next)
