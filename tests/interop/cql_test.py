@@ -67,6 +67,20 @@ def gocql(tap, name):
         clients.relay(tap, f'{name} v{version}', [program, at, version])
 
 
+def rust(tap, name):
+    program = clients.cargo_program(os.path.join(HERE, 'rust'), 'scylla')
+    if not program:
+        tap.skip(name, 'no Cargo here')
+        return
+    clients.relay(tap, name, [program, server()[0]])
+
+
+def java(tap, name):
+    jars = clients.engine.jars('java-driver-jars', 'com.datastax.oss:java-driver-core:4.17.0', 'org.slf4j:slf4j-nop:1.7.36')
+    host, port = server()[0].split(':')
+    clients.relay(tap, name, [clients.engine.java(), '-cp', f'{jars}/*', os.path.join(HERE, 'java', 'Driver.java'), host, port])
+
+
 CQLSH_FILE = '''CREATE KEYSPACE IF NOT EXISTS spark_streams WITH replication = {'class': 'SimpleStrategy', 'replication_factor': '1'};
 CREATE TABLE IF NOT EXISTS spark_streams.created_users (id UUID PRIMARY KEY, first_name TEXT, email TEXT);
 USE spark_streams;
@@ -117,7 +131,8 @@ def table_of_the_pipeline(tap, project, run):
 
 def main():
     name = sys.argv.pop(1)
-    test = {'cassandra-driver': python, 'cassandra-driver-node': node, 'gocql': gocql, 'cqlsh': cqlsh}[name]
+    test = {'cassandra-driver': python, 'cassandra-driver-node': node, 'gocql': gocql, 'cqlsh': cqlsh,
+            'scylla': rust, 'java-driver': java}[name]
     def one(tap):
         test(tap, name)
         for process in servers:

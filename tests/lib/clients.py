@@ -70,3 +70,15 @@ def go_program(folder, name):
     if done.returncode != 0:
         raise RuntimeError(f'go build: {done.stderr[-2000:]}')
     return target
+
+
+def cargo_program(folder, name):
+    """Builds a Rust program of ours; None without Cargo."""
+    if not shutil.which('cargo'):
+        return None
+    target = os.path.join(engine.CACHE, 'cargo-' + name)
+    done = subprocess.run(['cargo', 'build', '--quiet', '--locked', '--manifest-path', os.path.join(folder, 'Cargo.toml'),
+                           '--target-dir', target], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f'cargo build: {done.stderr[-2000:]}')
+    return os.path.join(target, 'debug', 'interop')

@@ -74,7 +74,7 @@ def java(newest=99):
         version = re.search(r'version "(\d+)', text)
         if version and 17 <= int(version.group(1)) <= newest:
             return path
-    apt_install('openjdk-17-jre-headless')
+    apt_install('openjdk-17-jdk-headless')
     path = glob.glob('/usr/lib/jvm/*17*/bin/java')
     return path[0] if path else die('no Java 17')
 

@@ -81,7 +81,10 @@ void cql_handle_startup(struct cql_call *call)
         cql_answer_fail(call, CQL_PROTOCOL_ERROR, "Missing value CQL_VERSION in STARTUP message");
         return;
     }
-    if (!str_starts(version, STR("3."))) {
+    /* Any later version too: the crate scylla asks for 4.0.0 whatever is offered. */
+    uint64_t major = 0;
+    struct str rest = version, part;
+    if (!str_cut(&rest, '.', &part) || str_to_u64(part, &major) != OK || major < 3) {
         cql_answer_fail(call, CQL_PROTOCOL_ERROR,
                         "CQL version %.*s is not supported by the binary protocol (supported "
                         "version are >= 3.0.0)",
