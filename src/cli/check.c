@@ -65,6 +65,30 @@ static void probe_sources(struct cli *cli, struct project *project, struct diag_
     }
 }
 
+/* Asks what holds the topics or the tables, when they are not embedded. */
+static void probe_engine(struct cli *cli, struct project *project, const char *name,
+                         enum err (*probe)(struct project *project, struct diag *diag,
+                                           struct buf *out),
+                         struct diag_list *diags)
+{
+    CLEAN(buf_deinit) struct buf found = {0};
+    struct diag diag = {.line = 0};
+    const struct setting *place = setting_get(setting_get(project->settings, "engines"), name);
+    enum err err = probe(project, &diag, &found);
+    if (err == OK) {
+        if (!cli->json && found.bytes)
+            cli_print(cli, "%s: %.*s\n", name, STR_ARG(buf_str(&found)));
+        return;
+    }
+    diag_set(&diag, err, 0, 0, "%s: %s", name, err_text(err));
+    if (place) {
+        diag.line = place->line;
+        diag.column = place->column;
+    }
+    memcpy(diag.file, "millrace.yml", sizeof "millrace.yml");
+    diag_list_add(diags, &diag);
+}
+
 static int run_check(struct cli *cli)
 {
     const char *directory = cli_argument(cli, 0, cli_option(cli, "project"));
@@ -72,8 +96,11 @@ static int run_check(struct cli *cli)
     struct project *project = NULL;
     directory = directory ? directory : ".";
     enum err err = project_load(cli->io, directory, &diags, &project);
-    if (err == OK && cli_option(cli, "connect"))
+    if (err == OK && cli_option(cli, "connect")) {
         probe_sources(cli, project, &diags);
+        probe_engine(cli, project, "log", project_log_probe, &diags);
+        probe_engine(cli, project, "tables", project_tables_probe, &diags);
+    }
     if (cli->json)
         print_json(cli, &diags);
     else {
@@ -94,7 +121,7 @@ static int run_check(struct cli *cli)
 }
 
 static const struct cli_option options[] = {
-    {"connect", 0, NULL, "also try the sources: addresses, keys, files"},
+    {"connect", 0, NULL, "also try sources and engines: addresses, keys, files"},
     {0},
 };
 

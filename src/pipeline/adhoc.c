@@ -10,6 +10,7 @@
 #include "format/csv.h"
 #include "format/json.h"
 #include "log/record_batch.h"
+#include "pipeline/remote.h"
 
 #include <stdio.h>
 
@@ -21,7 +22,7 @@ enum {
 };
 static const size_t MEMORY_DEFAULT = 256u << 20;
 
-enum input_kind { INPUT_TOPIC, INPUT_TABLE };
+enum input_kind { INPUT_TOPIC, INPUT_TABLE, INPUT_REMOTE };
 
 /* What a relation's handle points to. */
 struct input_handle {
@@ -29,6 +30,7 @@ struct input_handle {
     struct project_source *source; /* a topic with a schema; NULL = Kafka's columns */
     struct log_topic *topic;
     struct table *table;
+    const struct project_table *remote; /* a table that lives elsewhere */
 };
 
 struct session {
@@ -63,9 +65,26 @@ static const struct type *kafka_schema(struct arena *arena)
     return schema;
 }
 
+static enum err find_remote(struct session *s, struct str keyspace, struct str name,
+                            struct query_relation *ret_relation)
+{
+    struct project *project = s->adhoc->project;
+    for (size_t i = 0; project && project->tables_kind && i < project->table_count; i++) {
+        const struct project_table *table = &project->tables[i];
+        if (!table->target || !table->plan || !str_equal(table->target->keyspace, keyspace) ||
+            !str_equal(table->target->table, name))
+            continue;
+        return relation_of(s, (struct input_handle){.kind = INPUT_REMOTE, .remote = table},
+                           query_plan_schema(table->plan), ret_relation);
+    }
+    return ERR_NOT_FOUND;
+}
+
 static enum err find_stored(struct session *s, struct str keyspace, struct str name,
                             struct query_relation *ret_relation)
 {
+    if (find_remote(s, keyspace, name, ret_relation) == OK)
+        return OK;
     struct table *table = s->adhoc->store ? table_find(s->adhoc->store, keyspace, name) : NULL;
     if (!table)
         return ERR_NOT_FOUND;
@@ -179,6 +198,32 @@ static enum err feed_table(struct session *s, size_t index, const struct query_i
     }
     table_scan_close(scan);
     return err;
+}
+
+struct remote_feed {
+    struct session *s;
+    size_t index;
+    enum err err;
+};
+
+static bool push_remote(void *owner, const struct batch *batch)
+{
+    struct remote_feed *f = owner;
+    f->err = push(f->s, f->index, batch);
+    return f->err == OK && !f->s->stopped;
+}
+
+static enum err feed_remote(struct session *s, size_t index, const struct query_input *input,
+                            const struct project_table *table)
+{
+    const struct project *project = s->adhoc->project;
+    struct remote_feed feed = {s, index, OK};
+    struct remote_table *remote;
+    TRY(project->tables_kind->open(s->adhoc->io, project->tables_place, &table->target->definition,
+                                   false, s->diag, &remote));
+    enum err err = remote->kind->scan(remote, input->wanted, push_remote, &feed, s->diag);
+    remote->kind->close(remote);
+    return err == OK ? feed.err : err;
 }
 
 struct topic_feed {
@@ -310,7 +355,7 @@ static enum err feed_partition(struct topic_feed *f, int32_t index)
     for (int64_t offset = log_partition_start(partition); offset < end && !f->s->stopped;) {
         CLEAN(buf_deinit) struct buf raw = {0};
         struct log_read read;
-        TRY(log_read(partition, offset, READ_BYTES, &raw, &read));
+        TRY(log_read_committed(partition, offset, READ_BYTES, &raw, &read));
         for (size_t at = 0; at < raw.bytes && !f->s->stopped;) {
             struct record_batch batch;
             TRY(record_batch_parse(raw.ptr + at, raw.bytes - at, false, &batch));
@@ -356,8 +401,11 @@ static enum err feed_all(struct session *s, const struct query_plan *plan)
     size_t count = query_plan_inputs(plan, &inputs);
     for (size_t i = 0; i < count && !s->stopped; i++) {
         const struct input_handle *handle = inputs[i].relation.handle;
-        TRY(handle->kind == INPUT_TABLE ? feed_table(s, i, &inputs[i], handle->table)
-                                        : feed_topic(s, i, &inputs[i], handle));
+        if (handle->kind == INPUT_REMOTE)
+            TRY(feed_remote(s, i, &inputs[i], handle->remote));
+        else
+            TRY(handle->kind == INPUT_TABLE ? feed_table(s, i, &inputs[i], handle->table)
+                                            : feed_topic(s, i, &inputs[i], handle));
     }
     for (bool more = true; more;) {
         struct query_output output = {0};

@@ -6,10 +6,10 @@
  *
  * and for each streaming table
  *
- *   records of the topic = read + missed + lag,  read = stored + filtered + dead letters
+ *   offsets of the topic = read + passed + missed + lag,  read = stored + filtered + dead letters
  *
- * where missed are offsets that were passed over without a record, at most as many as retention has
- * removed from the topic.
+ * where passed are offsets that have no record (markers of transactions, what was aborted or
+ * compacted away), and missed those that retention took first: at most as many as it has removed.
  *
  * While a run is busy the first sum may be ahead by what is in flight; it must hold at rest.
  */
@@ -61,10 +61,13 @@ void books_check(struct pipeline_status *status)
                   STR_ARG(t->name), (unsigned long long)t->read, (unsigned long long)t->stored,
                   (unsigned long long)t->filtered, (unsigned long long)t->dead);
         bool passed = s && (int64_t)t->missed > s->topic_removed;
-        if (s && (passed || (int64_t)(t->read + t->missed) + t->lag != s->topic_records))
-            wrong(status, "%.*s: the topic gave %lld records, read %llu, missed %llu and %lld wait",
+        if (s &&
+            (passed || (int64_t)(t->read + t->passed + t->missed) + t->lag != s->topic_records))
+            wrong(status,
+                  "%.*s: the topic gave %lld offsets, read %llu, passed %llu, missed %llu and %lld "
+                  "wait",
                   STR_ARG(t->name), (long long)s->topic_records, (unsigned long long)t->read,
-                  (unsigned long long)t->missed, (long long)t->lag);
+                  (unsigned long long)t->passed, (unsigned long long)t->missed, (long long)t->lag);
     }
 }
 
@@ -117,8 +120,8 @@ static void table_status(struct stream *stream, struct pipeline_table_status *st
     status->rows = stream->books.rows;
     for (int32_t i = 0; i < stream->partition_count; i++)
         status->lag -= stream->partitions[i].offset_next;
-    status->missed =
-        (uint64_t)-status->lag > status->read ? (uint64_t)-status->lag - status->read : 0;
+    status->passed = stream->books.passed;
+    status->missed = stream->books.missed;
     status->p50_us = latency_quantile(&stream->latency, 0.5);
     status->p99_us = latency_quantile(&stream->latency, 0.99);
     io_mutex_unlock(&stream->lock);
@@ -175,6 +178,7 @@ void pipeline_status(struct pipeline *pipeline, struct arena *arena,
         set_lag(&status, &status.tables[i]);
     io_usage(pipeline->io, &status.usage);
     books_check(&status);
+    log_trouble(pipeline->log, status.log_trouble, sizeof status.log_trouble);
     *ret_status = status;
 }
 
@@ -231,10 +235,12 @@ bool pipeline_is_idle(struct pipeline *pipeline, int64_t quiet_ms)
 
 /* ---- a stopped project ---- */
 
-static enum err inspect_table(struct project_table *table, struct log *log,
-                              struct table_store *store, struct pipeline_table_status *status)
+static enum err inspect_table(const struct project *project, struct project_table *table,
+                              struct log *log, struct table_store *store,
+                              struct pipeline_table_status *status)
 {
-    struct stream stream = {.source = table->source, .table = table, .store = store};
+    struct stream stream = {.source = table->source, .table = table, .log = log, .store = store};
+    stream.engine = project->tables_kind ? project->tables_kind->scheme : NULL;
     struct log_topic *topic = log_topic_find(log, table->source->topic);
     stream.partition_count = topic ? log_topic_partitions(topic) : 0;
     stream.partitions = mem_zero(((size_t)stream.partition_count + 1) * sizeof *stream.partitions);
@@ -252,6 +258,7 @@ enum err pipeline_inspect(struct project *project, struct log *log, struct table
 {
     struct pipeline_status status = {.log_health = log_health(log),
                                      .table_health = table_store_health(store)};
+    log_trouble(log, status.log_trouble, sizeof status.log_trouble);
     status.tables = arena_array(arena, project->table_count + 1, sizeof *status.tables);
     status.sources = arena_array(arena, project->source_count + 1, sizeof *status.sources);
     for (size_t i = 0; i < project->source_count; i++) {
@@ -269,7 +276,7 @@ enum err pipeline_inspect(struct project *project, struct log *log, struct table
         if (table->kind != PROJECT_STREAMING_TABLE || !table->source)
             continue;
         struct pipeline_table_status *t = &status.tables[status.table_count++];
-        TRY(inspect_table(table, log, store, t));
+        TRY(inspect_table(project, table, log, store, t));
         t->state = "stopped";
         set_lag(&status, t);
     }
@@ -333,6 +340,7 @@ static void table_json(struct json_writer *w, const struct pipeline_table_status
         {"dead_lettered", (int64_t)t->dead},
         {"rows", (int64_t)t->rows},
         {"missed", (int64_t)t->missed},
+        {"passed", (int64_t)t->passed},
         {"lag", t->lag},
         {"p50_us", t->p50_us},
         {"p99_us", t->p99_us},

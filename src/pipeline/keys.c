@@ -31,8 +31,17 @@ const struct key_info spark_spec_keys[] = {
 };
 
 const struct key_info engine_keys[] = {
-    {"log", KEY_CHOICE, false, "embedded", "Where topics live.", "embedded", NULL, 0, 0},
-    {"tables", KEY_CHOICE, false, "embedded", "Where tables live.", "embedded", NULL, 0, 0},
+    {"log", KEY_TEXT, false, "embedded",
+     "Where topics live: `embedded`, or `kafka://host1:9092,host2:9092` with settings of "
+     "librdkafka "
+     "to get in, as `?security.protocol=SASL_SSL&sasl.mechanisms=PLAIN&sasl.username=..`.",
+     NULL, NULL, 0, 0},
+    {"tables", KEY_TEXT, false, "embedded",
+     "Where tables live: `embedded`, or `cassandra://host1,host2:9042?datacenter=dc1&user=..`. "
+     "Settings of the URL: datacenter, user and password (or USER:PASSWORD@ before the hosts), tls "
+     "(true), ca (file of certificates), consistency (local_quorum), timeout_ms (12000), "
+     "connections (1 a host), replicas (1, of a keyspace that is made).",
+     NULL, NULL, 0, 0},
     {"registry", KEY_CHOICE, false, "embedded", "Where schemas are registered.", "embedded", NULL,
      0, 0},
     {"metadata", KEY_CHOICE, false, "embedded", "Where runs and users are kept.", "embedded", NULL,
@@ -111,6 +120,13 @@ const struct key_info listener_keys[] = {
      "Kafka's protocol, HOST:PORT or HOST:PORT=ADVERTISED with the address that clients of this "
      "listener are told; `off` for none. A port that is not named here and not free is left shut, "
      "with a warning.",
+     NULL, NULL, 0, 0},
+    {"kafka_partitions", KEY_INT, false, "1",
+     "Partitions of topics that clients of Kafka make without a number, as by first use.", NULL,
+     NULL, 1, 10000},
+    {"kafka_auto_create", KEY_BOOL, false, "true",
+     "Topics that clients of Kafka ask for are made by first use; `false` leaves it to "
+     "CreateTopics.",
      NULL, NULL, 0, 0},
     {"cql", KEY_TEXT, false, "127.0.0.1:9042",
      "Cassandra's native protocol, HOST:PORT or HOST:PORT=ADVERTISED; `off` for none.", NULL, NULL,

@@ -17,16 +17,10 @@ enum { DRAIN_LOOK_MS = 5, FEED_BYTES_MAX = 32 << 20 };
 static enum err open_stores(struct pipeline *pipeline, struct diag *diag)
 {
     struct project *project = pipeline->project;
-    CLEAN(buf_deinit) struct buf log_path = {0}, table_path = {0};
+    CLEAN(buf_deinit) struct buf table_path = {0};
     TRY(io_path_make_directory(pipeline->io, project->data_directory));
-    buf_printf(&log_path, "%s/log", project->data_directory);
     buf_printf(&table_path, "%s/tables", project->data_directory);
-    struct log_options log_options = {
-        .durability = project->durability,
-        .interval_ms = project->durability_interval_ms,
-        .own_thread = true,
-    };
-    enum err err = log_open(pipeline->io, buf_c_str(&log_path), &log_options, diag, &pipeline->log);
+    enum err err = project_log_open(project, true, diag, &pipeline->log);
     if (err == OK) {
         struct table_store_options table_options = {0};
         err = table_store_open(pipeline->io, buf_c_str(&table_path), &table_options, diag,
@@ -50,8 +44,14 @@ static enum err open_topic(struct pipeline *pipeline, struct running_source *run
         return err;
     *diag = (struct diag){0};
     running->topic = log_topic_find(pipeline->log, source->topic);
+    if (!running->topic)
+        return diag_set(diag, ERR_NETWORK, 0, 0, "the topic %.*s does not answer",
+                        STR_ARG(source->topic));
     struct log_topic_config config = log_topic_config(running->topic),
                             wanted = source->topic_config;
+    /* A topic of somebody's Kafka has the partitions that it was given there. */
+    if (log_remote_place(pipeline->log) && wanted.partitions < config.partitions)
+        wanted.partitions = config.partitions;
     if (wanted.partitions < config.partitions) {
         diag_hint(diag, "topics can grow, not shrink; set partitions: %d", config.partitions);
         return diag_set(diag, ERR_INVALID, 0, 0, "the topic %.*s has %d partitions already",
@@ -124,6 +124,7 @@ static enum err open_streams(struct pipeline *pipeline, struct diag *diag)
             .log = pipeline->log,
             .store = pipeline->store,
             .topic = running->topic,
+            .engine = project->tables_kind ? project->tables_kind->scheme : NULL,
             .durable_commits = project->durability == LOG_SYNC,
         };
         for (size_t k = 0; k + 1 < pipeline->stream_count; k++)
@@ -179,7 +180,8 @@ void pipeline_start(struct pipeline *pipeline)
 static void look_drained(struct io_timer *timer)
 {
     struct pipeline *pipeline = timer->owner;
-    if (pipeline->sources_open || !work_is_done(pipeline) || !view_work_is_done(pipeline)) {
+    if (pipeline->sources_open || (!work_is_done(pipeline) && !work_is_held_up(pipeline)) ||
+        !view_work_is_done(pipeline)) {
         io_timer_start(pipeline->loop, timer, DRAIN_LOOK_MS * 1000000LL);
         return;
     }
@@ -215,6 +217,7 @@ void pipeline_close(struct pipeline *pipeline)
     if (!pipeline)
         return;
     io_timer_stop(pipeline->loop, &pipeline->drain_timer);
+    log_interrupt(pipeline->log);
     work_stop(pipeline);
     view_work_stop(pipeline);
     views_close(&pipeline->views);

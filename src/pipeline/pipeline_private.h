@@ -61,6 +61,9 @@ void work_stop(struct pipeline *pipeline);
 /* Loop's thread: the stream is given to a worker, if it is not with one already. */
 void work_schedule(struct stream *stream);
 bool work_is_done(const struct pipeline *pipeline);
+/* What is not done waits for a database elsewhere: a drain does not wait for that. Nothing is lost;
+ * the log has the records. */
+bool work_is_held_up(const struct pipeline *pipeline);
 
 /* view_work.c: refreshes views when streams have come to rest, and every few seconds while not. */
 enum err view_work_start(struct pipeline *pipeline) MUST_USE;

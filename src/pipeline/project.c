@@ -5,6 +5,7 @@
  * who fixes a project wants to see all of them. Later parts run as far as earlier ones allow.
  */
 #include "pipeline/project_private.h"
+#include "pipeline/remote.h"
 
 #include <stdio.h>
 
@@ -108,6 +109,51 @@ static void load_durability(struct loading *loading, const struct setting *engin
                         STR_ARG(text));
 }
 
+/* What may be shown of it: not what may be a login. */
+static struct str tables_name(struct str text)
+{
+    size_t at = str_find(text, STR("://"), 0);
+    return str_slice(text, 0, at == SIZE_MAX ? 40 : at + 3);
+}
+
+/* `embedded`, or the URL of a database that remote.h has. */
+static void load_tables(struct loading *loading, const struct setting *engines)
+{
+    struct project *project = loading->project;
+    const struct setting *s = setting_get(engines, "tables");
+    if (!s || s->kind != SETTING_TEXT || str_equal(s->text, STR("embedded")))
+        return;
+    struct diag diag = {0};
+    const struct remote_kind *kind = remote_kind_find(s->text);
+    if (!kind)
+        loading_mistake(loading, "millrace.yml", s->line, s->column,
+                        "write embedded, or cassandra://host1,host2:9042?datacenter=dc1",
+                        "'tables' cannot be '%.*s'", STR_ARG(tables_name(s->text)));
+    else if (kind->parse(loading->arena, s->text, &diag, &project->tables_place) != OK)
+        loading_mistake(loading, "millrace.yml", s->line, s->column,
+                        diag.hint[0] ? diag.hint : NULL, "'tables': %s", diag.message);
+    else
+        project->tables_kind = kind;
+}
+
+/* `embedded`, or the URL of a Kafka. */
+static void load_log(struct loading *loading, const struct setting *engines)
+{
+    const struct setting *s = setting_get(engines, "log");
+    if (!s || s->kind != SETTING_TEXT || str_equal(s->text, STR("embedded")))
+        return;
+    struct diag diag = {0};
+    if (!str_starts(s->text, STR("kafka://")))
+        loading_mistake(loading, "millrace.yml", s->line, s->column,
+                        "write embedded, or kafka://host1:9092,host2:9092",
+                        "'log' cannot be '%.*s'", STR_ARG(tables_name(s->text)));
+    else if (log_kafka_check(s->text, &diag) != OK)
+        loading_mistake(loading, "millrace.yml", s->line, s->column,
+                        diag.hint[0] ? diag.hint : NULL, "'log': %s", diag.message);
+    else
+        loading->project->log_url = s->text;
+}
+
 static void load_settings(struct loading *loading)
 {
     struct project *project = loading->project;
@@ -134,6 +180,8 @@ static void load_settings(struct loading *loading)
     loading->sources_unknown = false;
     (void)!settings_check(root, project_keys, "millrace.yml", loading->diags);
     load_durability(loading, setting_get(root, "engines"));
+    load_log(loading, setting_get(root, "engines"));
+    load_tables(loading, setting_get(root, "engines"));
     load_listeners(loading, setting_get(root, "listeners"));
     struct str data = setting_text(root, "data_dir", "data");
     const struct setting *data_setting = setting_get(root, "data_dir");

@@ -78,9 +78,14 @@ struct project {
     struct query_session session;
     const struct zone *zone;
 
+    const struct remote_kind *tables_kind; /* remote.h; NULL = embedded tables */
+    const void *tables_place;              /* what its URL says */
+    struct str log_url; /* kafka://..; ptr NULL = embedded */
     enum log_durability durability;
     int64_t durability_interval_ms;
     struct project_door http, kafka, cql;
+    int32_t kafka_partitions; /* of topics that clients make without a number */
+    bool kafka_auto_create;   /* by first use */
     struct str listen_http;            /* that of http; ptr NULL = off */
     struct str cql_user, cql_password; /* ptr NULL = any are let in */
     char *data_directory;              /* absolute or relative to the working directory */
@@ -109,6 +114,16 @@ struct str project_file_text(struct io *io, const char *directory, const char *f
 
 struct project_source *project_source_find(struct project *project, struct str name);
 struct project_table *project_table_find(struct project *project, struct str name);
+/* Opens the log of the project, wherever it is, with its lock in the data directory. writes: the
+ * caller appends what sources give. ERR_CONFLICT: another process has it. */
+enum err project_log_open(struct project *project, bool writes, struct diag *diag,
+                          struct log **ret_log) MUST_USE;
+/* Asks the engine that holds the topics, for check --connect; appends who answered to out. Nothing
+ * is asked when they are embedded. */
+enum err project_log_probe(struct project *project, struct diag *diag, struct buf *out) MUST_USE;
+/* Asks the engine that holds the tables, and compares those that are there: for check --connect.
+ * Appends who answered to out. Nothing is asked when they are embedded. */
+enum err project_tables_probe(struct project *project, struct diag *diag, struct buf *out) MUST_USE;
 /* The tables that ad-hoc queries see too: sources by topic, streaming tables, views. */
 void project_catalog(struct project *project, struct query_catalog *ret_catalog);
 

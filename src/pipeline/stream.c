@@ -29,7 +29,9 @@ enum err stream_open(struct stream *stream, struct diag *diag)
     for (int32_t i = 0; i < stream->partition_count; i++)
         stream->partitions[i].partition = log_topic_partition(stream->topic, i);
     struct project_target *target = stream->table->target;
-    enum err err = table_create(stream->store, &target->definition, diag, &stream->store_table);
+    enum err err = stream->engine ? stream_remote_open(stream, diag)
+                                  : table_create(stream->store, &target->definition, diag,
+                                                 &stream->store_table);
     if (err != OK) {
         if (diag->err == OK)
             diag_set(diag, err, 0, 0, "table %.*s.%.*s: %s", STR_ARG(target->keyspace),
@@ -46,6 +48,8 @@ enum err stream_open(struct stream *stream, struct diag *diag)
 
 void stream_close(struct stream *stream)
 {
+    if (stream->remote)
+        stream->remote->kind->close(stream->remote);
     table_batch_free(stream->batch);
     query_run_free(stream->run);
     json_decoder_free(stream->json);
@@ -61,8 +65,8 @@ int64_t stream_lag(struct stream *stream)
     int64_t lag = 0;
     io_mutex_lock(&stream->lock);
     for (int32_t i = 0; i < stream->partition_count; i++)
-        lag +=
-            log_partition_end(stream->partitions[i].partition) - stream->partitions[i].offset_next;
+        lag += log_partition_stable_end(stream->partitions[i].partition) -
+               stream->partitions[i].offset_next;
     io_mutex_unlock(&stream->lock);
     return lag;
 }
@@ -183,6 +187,7 @@ struct storing {
     const uint32_t *records; /* one a row: the record that it came from */
     int64_t *timestamps_us;
     struct table_place *places;
+    struct remote_row *remote_rows;
     struct stream_books *books;
 };
 
@@ -191,6 +196,9 @@ static enum err store_range(struct storing *s, uint32_t from, uint32_t to, uint3
 {
     struct stream *stream = s->dead->epoch->stream;
     struct table_write write = {.row_timestamps_us = s->timestamps_us};
+    if (stream->remote)
+        return stream->remote->kind->add(stream->remote, s->rows, from, to, s->remote_rows, ret_bad,
+                                         diag);
     return s->places ? table_batch_append(stream->batch, stream->store_table, s->rows, from, to,
                                           s->places, &write, ret_bad, diag)
                      : table_batch_upsert(stream->batch, stream->store_table, s->rows, from, to,
@@ -257,6 +265,34 @@ static void number_rows(struct storing *s, bool append_only, int64_t now_us)
     }
 }
 
+/* Rows that go elsewhere: what they are is a matter of their place alone. */
+static void place_rows(struct storing *s)
+{
+    struct epoch *epoch = s->dead->epoch;
+    uint32_t rows = s->rows->rows;
+    s->remote_rows = arena_alloc(epoch->arena, (rows + 1) * sizeof *s->remote_rows);
+    for (uint32_t i = 0, index = 0; i < rows; i++) {
+        uint32_t record = s->records[i];
+        int32_t partition = epoch->partitions[record];
+        int64_t offset = epoch->offsets[record];
+        index = i && s->records[i - 1] == record ? index + 1 : 0;
+        s->remote_rows[i] = (struct remote_row){
+            {partition, offset, index},
+            stream_remote_timestamp(epoch->stream, partition, offset),
+        };
+    }
+}
+
+static void remote_refused(void *owner, uint32_t row, struct str message)
+{
+    struct storing *s = owner;
+    uint32_t record = s->records[row];
+    if (s->dead->epoch->fates[record] == FATE_FAILED)
+        return;
+    s->dead->epoch->fates[record] = FATE_FAILED;
+    add_letter(s->dead, record, message, STR(""), false);
+}
+
 static enum err store_output(struct dead_epoch *d, struct query_output *output,
                              const uint32_t *indices, struct stream_books *books)
 {
@@ -269,8 +305,15 @@ static enum err store_output(struct dead_epoch *d, struct query_output *output,
     for (uint32_t i = 0; i < rows; i++)
         records[i] = indices[output->origins[i]];
     struct storing s = {.dead = d, .rows = output->batch, .records = records, .books = books};
-    number_rows(&s, table_definition(stream->store_table)->append_only, d->now_ms * 1000);
+    if (stream->remote)
+        place_rows(&s);
+    else
+        number_rows(&s, table_definition(stream->store_table)->append_only, d->now_ms * 1000);
     TRY(store_rows(&s, 0, rows));
+    if (stream->remote) {
+        struct remote_refusals refusals = {remote_refused, &s};
+        TRY(stream_remote_flush(stream, &refusals));
+    }
     for (uint32_t i = 0; i < rows; i++) {
         if (epoch->fates[records[i]] == FATE_FAILED)
             continue;
@@ -311,6 +354,8 @@ static void count(const struct epoch *epoch, struct stream_books *books)
 {
     books->epoch++;
     books->read += epoch->count;
+    books->passed += epoch->passed;
+    books->missed += epoch->missed;
     for (size_t i = 0; i < epoch->count; i++) {
         enum fate fate = (enum fate)epoch->fates[i];
         books->stored += fate == FATE_STORED;
@@ -331,6 +376,10 @@ static enum err commit(struct dead_epoch *d, struct stream_books *books)
     }
     TRY(dead_letters_flush(stream->dead_letters, &books->dead_letters_end));
     count(epoch, books);
+    if (stream->remote) {
+        books->remote_base_us = stream_remote_base_after(stream, epoch);
+        books->remote_spread = stream->partition_count;
+    }
     stream_state_put(stream, epoch, books, stream->batch);
     TRY(table_commit(stream->store, stream->batch, stream->durable_commits));
     dead_letters_committed(stream->dead_letters);
@@ -359,6 +408,10 @@ enum err stream_epoch(struct stream *stream, size_t *ret_records)
         return OK;
     table_batch_reset(stream->batch);
     dead_letters_reset(stream->dead_letters);
+    if (stream->remote) {
+        TRY(stream_remote_begin(stream));
+        books = stream->books;
+    }
     if (epoch.count)
         TRY(compute(&dead, &books));
     return commit(&dead, &books);

@@ -7,6 +7,7 @@
 #include "io/thread.h"
 #include "pipeline/latency.h"
 #include "pipeline/project.h"
+#include "pipeline/remote.h"
 
 /*
  * A stream at work: one streaming table, reading the topic of its source by epochs: gather, decode,
@@ -16,9 +17,12 @@
  *  1. An epoch's rows, its books and the next offsets are one table commit.
  *  2. Dead letters of an epoch are durable before that commit. Those whose place is at or past the
  *     committed offsets are found again at the start and not written twice.
- *  3. Every offset below the next one is counted once: read = processed + dead, processed = stored
- *     + filtered; dead are records that could not be decoded, computed or stored.
- *  4. Of all tables that read a source, the first (its primary) writes the dead letters of values
+ *  3. Every offset below the next one is counted once: read, passed or missed; read = processed +
+ *     dead, processed = stored + filtered; dead are records that could not be decoded, computed or stored.
+ *  4. With tables elsewhere (remote.h) the rows are acknowledged before that commit. Their
+ * timestamps are base + (offset - next offset) * partitions + partition, of the books that the
+ * epoch began with: whoever runs it again gives the same row the same timestamp.
+ *  5. Of all tables that read a source, the first (its primary) writes the dead letters of values
  *     that cannot be decoded, so that there is one letter a value.
  */
 
@@ -36,8 +40,12 @@ struct stream_books {
     uint64_t filtered; /* gave no row */
     uint64_t dead;     /* are in the dead letters */
     uint64_t rows;     /* stored rows */
+    uint64_t passed;   /* offsets without a record: markers, aborted, compacted away */
+    uint64_t missed;   /* offsets that retention had removed before they were read */
     int64_t last_timestamp_us;
     int64_t dead_letters_end; /* end of the dead-letter topic at the commit */
+    int64_t remote_base_us;   /* see invariant 4; 0 = not set yet */
+    int64_t remote_spread;    /* partitions at that time */
 };
 
 enum stream_state { STREAM_IDLE, STREAM_RUNNING, STREAM_BLOCKED, STREAM_FAILED };
@@ -52,7 +60,9 @@ struct stream {
     struct io *io;
     struct log *log;
     struct table_store *store;
-    struct table *store_table;
+    struct table *store_table;   /* NULL: remote */
+    struct remote_table *remote; /* NULL: the rows go to the store */
+    const char *engine;          /* the remote one's name in keys of state; NULL = embedded */
     struct log_topic *topic;
     struct stream_partition *partitions;
     int32_t partition_count;
@@ -72,6 +82,7 @@ struct stream {
     struct stream_books books;
     enum stream_state state;
     char detail[256];
+    char trouble[256]; /* the worker's: why the remote takes nothing; empty = it does */
     struct latency latency;
 
     /* the loop's */
@@ -90,6 +101,7 @@ struct epoch {
     struct buf *inflated; /* those of compressed batches */
     size_t inflated_count;
     size_t count;
+    uint64_t passed, missed; /* offsets without a record, as in the books */
     size_t room;
     struct str *values;
     struct str *keys;
@@ -109,6 +121,7 @@ enum err stream_open(struct stream *stream, struct diag *diag) MUST_USE;
 void stream_close(struct stream *stream);
 /* One epoch. OK and *ret_records = 0 when there was nothing. Worker's thread. */
 enum err stream_epoch(struct stream *stream, size_t *ret_records) MUST_USE;
+/* Offsets that can be taken now: up to the last stable one. */
 int64_t stream_lag(struct stream *stream);
 enum stream_state stream_get_state(struct stream *stream);
 void stream_set_state(struct stream *stream, enum stream_state state, const char *detail);
@@ -120,6 +133,16 @@ void epoch_deinit(struct epoch *epoch);
 enum err epoch_decode(struct epoch *epoch, struct batch **ret_batch) MUST_USE;
 /* Makes the decoder of the stream's source. */
 enum err stream_decoder_open(struct stream *stream) MUST_USE;
+
+/* stream_remote.c: all rows are told what they are by place. */
+enum err stream_remote_open(struct stream *stream, struct diag *diag) MUST_USE;
+/* Before the rows of an epoch are numbered: the table is there, and there is a base for them. */
+enum err stream_remote_begin(struct stream *stream) MUST_USE;
+int64_t stream_remote_timestamp(const struct stream *stream, int32_t partition, int64_t offset);
+/* Above every timestamp of the epoch: the base of the next. */
+int64_t stream_remote_base_after(const struct stream *stream, const struct epoch *epoch);
+enum err stream_remote_flush(struct stream *stream,
+                             const struct remote_refusals *refusals) MUST_USE;
 
 /* stream_state.c */
 void stream_state_put(const struct stream *stream, const struct epoch *epoch,

@@ -33,6 +33,7 @@ static void rearm(struct io_post *post)
         if (p->watch.partition)
             continue;
         p->watch = (struct log_watch){.offset = p->offset_next,
+                                      .stable = true,
                                       .moved = watch_moved,
                                       .owner = stream,
                                       .loop = stream->pipeline->loop};
@@ -76,8 +77,13 @@ static void run_stream(struct stream *stream)
             return;
         }
         char text[200];
+        if (err == ERR_CANCELLED)
+            return;
         if (may_retry(err)) {
-            snprintf(text, sizeof text, "%s; tries again", err_text(err));
+            if (stream->trouble[0])
+                snprintf(text, sizeof text, "%.180s", stream->trouble);
+            else
+                snprintf(text, sizeof text, "%s; tries again", err_text(err));
             if (stream_get_state(stream) != STREAM_BLOCKED)
                 log_line(LOG_WARN, "stream", "%.*s: %s", STR_ARG(stream->table->name), text);
             stream_set_state(stream, STREAM_BLOCKED, text);
@@ -132,6 +138,18 @@ void work_stop(struct pipeline *pipeline)
         for (int32_t p = 0; p < pipeline->streams[i].partition_count; p++)
             if (pipeline->streams[i].partitions[p].watch.partition)
                 log_watch_stop(&pipeline->streams[i].partitions[p].watch);
+}
+
+bool work_is_held_up(const struct pipeline *pipeline)
+{
+    for (size_t i = 0; i < pipeline->stream_count; i++) {
+        struct stream *stream = &pipeline->streams[i];
+        enum stream_state state = stream_get_state(stream);
+        if (state != STREAM_FAILED && stream_lag(stream) > 0 &&
+            !(stream->remote && state == STREAM_BLOCKED))
+            return false;
+    }
+    return true;
 }
 
 bool work_is_done(const struct pipeline *pipeline)
