@@ -9,6 +9,7 @@ extern const struct cli_command command_init;
 extern const struct cli_command command_run;
 extern const struct cli_command command_check;
 extern const struct cli_command command_sql;
+extern const struct cli_command command_cql;
 extern const struct cli_command command_topics;
 extern const struct cli_command command_groups;
 extern const struct cli_command command_consume;

@@ -10,6 +10,7 @@ const struct cli_command *const cli_commands[] = {
     &command_run,
     &command_check,
     &command_sql,
+    &command_cql,
     &command_topics,
     &command_groups,
     &command_consume,
