@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Measures what issue 3 promises, and writes docs/benchmarks.md.
+"""Measures what is promised, and writes docs/benchmarks.md.
 
     tests/bench/bench.py --build build-release [--runs 5] [--only NAME,..] [--dir /tmp] [--no-write]
 
@@ -352,6 +352,12 @@ class Bench:
             text = output([self.tool("table/bench-table"), "300000", "5000"], env={"BENCH_SHORT": "1"})
             upserts.values.append(number(text, r"upsert, synced\s+([\d.]+) rows/s"))
 
+    # ---- 8. the Kafka door ----
+
+    def kafka(self):
+        import kafka
+        kafka.measure(self, sys.modules[__name__])
+
 
 def number(text, pattern):
     found = re.search(pattern, text)
@@ -393,7 +399,7 @@ def report(bench, command):
     return "\n".join(out) + "\n"
 
 
-PARTS = ["start", "idle", "json", "log", "webhook", "pipeline", "table"]
+PARTS = ["start", "idle", "json", "log", "webhook", "pipeline", "table", "kafka"]
 
 
 def main():
