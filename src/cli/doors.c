@@ -25,10 +25,18 @@ static enum err cannot_listen(struct cli *cli, const char *name, const struct pr
 static enum err open_kafka(struct cli *cli, struct pipeline *pipeline, struct doors *doors,
                            struct diag *diag)
 {
-    const struct project_door *door = &pipeline_project(pipeline)->kafka;
-    struct kafka_broker_options options = {.rebalance_delay_ms = 0};
+    const struct project *project = pipeline_project(pipeline);
+    const struct project_door *door = &project->kafka;
+    struct kafka_broker_options options = {.rebalance_delay_ms = 0,
+                                           .partitions_default = project->kafka_partitions,
+                                           .auto_create_off = !project->kafka_auto_create};
     if (!door->count)
         return OK;
+    if (project->log_url.ptr) {
+        cli_error(cli,
+                  "the Kafka door stays shut: `engines.log` keeps the topics in another Kafka");
+        return OK;
+    }
     TRY(kafka_broker_new(pipeline_loop(pipeline), pipeline_log(pipeline), &options, diag,
                          &doors->kafka));
     for (size_t i = 0; i < door->count; i++) {

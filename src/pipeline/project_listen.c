@@ -112,6 +112,8 @@ void load_listeners(struct loading *loading, const struct setting *listeners)
     static const char *const cql[] = {"127.0.0.1:9042", NULL};
     struct project *project = loading->project;
     bool may_be_open = setting_bool(listeners, "open", false);
+    project->kafka_partitions = (int32_t)setting_int(listeners, "kafka_partitions", 1);
+    project->kafka_auto_create = setting_bool(listeners, "kafka_auto_create", true);
     load_login(loading, listeners);
     load_door(loading, listeners, "http", http, may_be_open, &project->http);
     load_door(loading, listeners, "kafka", kafka, may_be_open, &project->kafka);
