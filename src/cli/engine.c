@@ -44,7 +44,6 @@ static enum err open_files(struct engine *engine, struct diag *diag)
 {
     CLEAN(buf_deinit) struct buf path = {0};
     struct io *io = engine->cli->io;
-    struct log_options log_options = {.durability = LOG_SYNC, .own_thread = true};
     struct table_store_options table_options = {0};
     struct io_stat stat;
     buf_printf(&path, "%s/log", engine->project->data_directory);
@@ -53,7 +52,7 @@ static enum err open_files(struct engine *engine, struct diag *diag)
         return diag_set(diag, ERR_NOT_FOUND, 0, 0, "%s holds no data yet",
                         engine->project->data_directory);
     }
-    TRY(log_open(io, buf_c_str(&path), &log_options, diag, &engine->log));
+    TRY(project_log_open(engine->project, false, diag, &engine->log));
     buf_reset(&path);
     buf_printf(&path, "%s/tables", engine->project->data_directory);
     return table_store_open(io, buf_c_str(&path), &table_options, diag, &engine->store);

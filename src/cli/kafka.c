@@ -27,7 +27,12 @@ const char *kafka_bootstrap_default(struct cli *cli, struct arena *arena)
     (void)!project_load(cli->io, directory ? directory : ".", &diags, &project);
     diag_list_deinit(&diags);
     const char *address = "127.0.0.1:9092";
-    if (project && project->kafka.count)
+    if (project && project->log_url.ptr) {
+        struct str scheme = STR("kafka://"), url = project->log_url;
+        size_t mark = str_find(url, STR("?"), 0);
+        address =
+            arena_text(arena, str_slice(url, scheme.bytes, mark == SIZE_MAX ? url.bytes : mark));
+    } else if (project && project->kafka.count)
         address = arena_text(arena, project->kafka.addresses[0].listen);
     project_free(project);
     return address;

@@ -172,7 +172,8 @@ static void status_lines(struct run *run, const struct pipeline_status *status, 
     for (size_t i = 0; i < status->table_count; i++, line++)
         table_line(out, &status->tables[i], rate(run, line, status->tables[i].rows, seconds));
     if (status->log_health != OK)
-        buf_printf(out, "  intake has stopped: %s\n", err_text(status->log_health));
+        buf_printf(out, "  intake has stopped: %s\n",
+                   status->log_trouble[0] ? status->log_trouble : err_text(status->log_health));
 }
 
 static void draw(struct run *run)

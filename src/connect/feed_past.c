@@ -4,8 +4,9 @@
  * need not come again.
  *
  * Positions stand in a header of the last record of each batch. Batches of one flush may lie in
- * several partitions, and a partition may not have got any for a while; so each partition is walked
- * back from its end to its newest position of that source, and the highest sequence number wins.
+ * several partitions, and a partition may not have got any for a while; so each partition is looked
+ * at from its end back, in growing pieces, to its newest position of that source, and the highest
+ * sequence number wins. Not every offset has a record.
  *
  * A record is a repetition when its value is the newest one of its key: what an API shows again and
  * again is taken once, and a value that comes back after another one is taken anew. Keys and values
@@ -15,7 +16,7 @@
 
 #include "base/hash.h"
 
-enum { READ_BYTES = 1 << 20, INFLATE_BYTES_MAX = 256 << 20 };
+enum { READ_BYTES = 1 << 20, INFLATE_BYTES_MAX = 256 << 20, STEP_FIRST = 64, STEP_GROWS = 8 };
 
 /* "17 users page=5" when the source fits. */
 static bool position_fits(struct str value, struct str source, uint64_t *ret_sequence,
@@ -29,15 +30,14 @@ static bool position_fits(struct str value, struct str source, uint64_t *ret_seq
     return str_to_u64(number, ret_sequence) == OK;
 }
 
-/* Looks at the last record of the last batch in bytes. */
-static enum err batch_position(const struct record_batch *batch, struct str source,
-                               uint64_t *ret_sequence, struct buf *out)
+/* Takes the newest position of the source in a batch, of the records below to. */
+static enum err batch_position(const struct record_batch *batch, struct str source, int64_t to,
+                               uint64_t *ret_sequence, struct buf *out, bool *ret_found)
 {
     struct record_iterator it;
     struct record record = {0};
-    enum err result = ERR_NOT_FOUND;
     TRY(record_iterator_init(&it, batch, INFLATE_BYTES_MAX));
-    while (record_iterator_next(&it, &record)) {
+    while (record_iterator_next(&it, &record) && record.offset < to) {
         struct record_header header;
         struct str raw = record.headers_raw, position;
         while (record.header_count && record_header_next(&raw, &header)) {
@@ -48,36 +48,48 @@ static enum err batch_position(const struct record_batch *batch, struct str sour
             *ret_sequence = sequence;
             buf_reset(out);
             buf_str_append(out, position);
-            result = OK;
+            *ret_found = true;
         }
     }
     enum err err = it.reader.err;
     record_iterator_deinit(&it);
-    return err != OK ? err : result;
+    return err;
+}
+
+/* The newest position among the offsets from..to: the last that is met. Offsets may have gaps. */
+static enum err range_position(struct log_partition *partition, int64_t from, int64_t to,
+                               struct str source, uint64_t *ret_sequence, struct buf *out,
+                               bool *ret_found)
+{
+    while (from < to) {
+        CLEAN(buf_deinit) struct buf bytes = {0};
+        struct log_read read;
+        TRY(log_read(partition, from, READ_BYTES, &bytes, &read));
+        for (size_t at = 0; at < bytes.bytes;) {
+            struct record_batch batch;
+            TRY(record_batch_parse(bytes.ptr + at, bytes.bytes - at, false, &batch));
+            if (!(batch.attributes & BATCH_CONTROL))
+                TRY(batch_position(&batch, source, to, ret_sequence, out, ret_found));
+            at += batch.bytes_count;
+        }
+        if (read.offset_next <= from)
+            break;
+        from = read.offset_next;
+    }
+    return OK;
 }
 
 static enum err partition_position(struct log_partition *partition, struct str source,
                                    uint64_t *ret_sequence, struct buf *out)
 {
-    struct buf bytes = {0};
-    enum err err = ERR_NOT_FOUND;
-    int64_t offset = log_partition_end(partition) - 1;
-    while (err == ERR_NOT_FOUND && offset >= log_partition_start(partition)) {
-        struct log_read read;
-        struct record_batch batch;
-        buf_reset(&bytes);
-        err = log_read(partition, offset, 1, &bytes, &read);
-        if (err == OK && bytes.bytes == 0)
-            err = ERR_CORRUPT;
-        if (err == OK)
-            err = record_batch_parse(bytes.ptr, bytes.bytes, false, &batch);
-        if (err != OK)
-            break;
-        offset = batch.base_offset - 1;
-        err = batch_position(&batch, source, ret_sequence, out);
+    int64_t start = log_partition_start(partition), to = log_partition_end(partition);
+    bool found = false;
+    for (int64_t step = STEP_FIRST; to > start && !found; step *= STEP_GROWS) {
+        int64_t from = to - start > step ? to - step : start;
+        TRY(range_position(partition, from, to, source, ret_sequence, out, &found));
+        to = from;
     }
-    buf_deinit(&bytes);
-    return err;
+    return found ? OK : ERR_NOT_FOUND;
 }
 
 enum err feed_past_position(struct log_topic *topic, struct str source, uint64_t *ret_sequence,

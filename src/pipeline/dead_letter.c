@@ -119,7 +119,7 @@ static enum err read_tail(struct dead_letters *letters, int64_t from)
     for (int64_t offset = from < start ? start : from; offset < end;) {
         CLEAN(buf_deinit) struct buf raw = {0};
         struct log_read read;
-        TRY(log_read(partition, offset, READ_BYTES, &raw, &read));
+        TRY(log_read_committed(partition, offset, READ_BYTES, &raw, &read));
         for (size_t at = 0; at < raw.bytes;) {
             struct record_batch batch;
             struct record_iterator it;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Gathering: whole record batches of every partition are read up to a byte budget and walked into
- * flat arrays, one entry a record. Values are borrowed from the batches (or from their inflated
+ * Gathering: whole record batches of every partition are read, as far as they are committed, up to
+ * a byte budget and walked into flat arrays, one entry a record. Offsets that have none (markers,
+ * aborted transactions, what was compacted away) are passed over and counted; so are those that
+ * retention took first. Values are borrowed from the batches (or from their inflated
  * copies), which live as long as the epoch.
  */
 #include "base/logline.h"
@@ -32,8 +34,6 @@ static enum err gather_batch(struct epoch *epoch, const struct record_batch *bat
                              int32_t partition, int64_t from)
 {
     struct record_iterator it;
-    if (batch->attributes & BATCH_CONTROL)
-        return OK;
     TRY(record_iterator_init(&it, batch, INFLATED_BYTES_MAX));
     make_room(epoch, (size_t)batch->count);
     struct record record;
@@ -68,17 +68,19 @@ static enum err gather_partition(struct epoch *epoch, int32_t index, size_t byte
     struct buf *raw = &epoch->raw[index];
     struct log_read read;
     int64_t from = p->offset_next;
+    size_t before = epoch->count;
     epoch->offset_next[index] = from;
-    if (from >= log_partition_end(p->partition))
+    if (from >= log_partition_stable_end(p->partition))
         return OK;
-    enum err err = log_read(p->partition, from, bytes_max, raw, &read);
+    enum err err = log_read_committed(p->partition, from, bytes_max, raw, &read);
     if (err == ERR_OUT_OF_RANGE && from < log_partition_start(p->partition)) {
         /* Retention was faster than this stream: what is gone cannot be read. */
         log_line(LOG_ERROR, "stream", "%.*s-%d: records %lld..%lld were removed by retention",
                  STR_ARG(epoch->stream->source->topic), index, (long long)from,
                  (long long)log_partition_start(p->partition) - 1);
         from = log_partition_start(p->partition);
-        err = log_read(p->partition, from, bytes_max, raw, &read);
+        epoch->missed += (uint64_t)(from - p->offset_next);
+        err = log_read_committed(p->partition, from, bytes_max, raw, &read);
     }
     TRY(err);
     for (size_t at = 0; at < raw->bytes;) {
@@ -87,6 +89,7 @@ static enum err gather_partition(struct epoch *epoch, int32_t index, size_t byte
         TRY(gather_batch(epoch, &batch, index, from));
         at += batch.bytes_count;
     }
+    epoch->passed += (uint64_t)(read.offset_next - from) - (epoch->count - before);
     epoch->offset_next[index] = read.offset_next;
     return OK;
 }

@@ -33,30 +33,6 @@ static void text_pair(struct json_writer *w, const char *key, struct str value)
     json_str(w, value);
 }
 
-enum err operate_dead_letters(const struct operate *op, struct buf *out)
-{
-    struct json_writer w = {.out = out};
-    struct log_topic **topics;
-    size_t count = log_topics(op->log, &topics);
-    json_open(&w, '[');
-    for (size_t i = 0; i < count; i++) {
-        struct str name = log_topic_name(topics[i]), tail = STR(".dead_letters");
-        if (!str_ends(name, tail))
-            continue;
-        struct log_partition *p = log_topic_partition(topics[i], 0);
-        int64_t replayed = log_offset_fetch(op->log, REPLAY_GROUP, name, 0);
-        json_open(&w, '{');
-        text_pair(&w, "source", str_slice(name, 0, name.bytes - tail.bytes));
-        text_pair(&w, "topic", name);
-        pair(&w, "letters", log_partition_end(p) - log_partition_start(p));
-        pair(&w, "replayed", replayed < 0 ? 0 : replayed - log_partition_start(p));
-        json_close(&w, '}');
-    }
-    json_close(&w, ']');
-    mem_free(topics);
-    return buf_error(out);
-}
-
 static enum err find_partition(const struct operate *op, struct str source, struct buf *name,
                                struct diag *diag, struct log_partition **ret_partition)
 {
@@ -82,7 +58,7 @@ static enum err each_letter(struct log_partition *partition, int64_t from, int64
     for (int64_t at = from < start ? start : from; at <= to;) {
         CLEAN(buf_deinit) struct buf raw = {0};
         struct log_read read;
-        TRY(log_read(partition, at, READ_BYTES, &raw, &read));
+        TRY(log_read_committed(partition, at, READ_BYTES, &raw, &read));
         for (size_t b = 0; b < raw.bytes;) {
             struct record_batch batch;
             struct record_iterator it;
@@ -102,6 +78,51 @@ static enum err each_letter(struct log_partition *partition, int64_t from, int64
         at = read.offset_next > at ? read.offset_next : to + 1;
     }
     return OK;
+}
+
+/* Not every offset has a letter. */
+struct counting {
+    int64_t replayed_to, letters, replayed;
+};
+
+static bool count_letter(void *owner, int64_t number, const struct dead_letter *letter)
+{
+    struct counting *c = owner;
+    c->letters++;
+    c->replayed += number < c->replayed_to;
+    return true;
+}
+
+static enum err list_topic(const struct operate *op, struct log_topic *topic, struct json_writer *w)
+{
+    struct str name = log_topic_name(topic), tail = STR(".dead_letters");
+    if (!str_ends(name, tail))
+        return OK;
+    struct log_partition *p = log_topic_partition(topic, 0);
+    struct counting counting = {.replayed_to = log_offset_fetch(op->log, REPLAY_GROUP, name, 0)};
+    TRY(each_letter(p, log_partition_start(p), -1, count_letter, &counting));
+    json_open(w, '{');
+    text_pair(w, "source", str_slice(name, 0, name.bytes - tail.bytes));
+    text_pair(w, "topic", name);
+    pair(w, "letters", counting.letters);
+    pair(w, "replayed", counting.replayed);
+    json_close(w, '}');
+    return OK;
+}
+
+enum err operate_dead_letters(const struct operate *op, struct buf *out)
+{
+    struct json_writer w = {.out = out};
+    struct log_topic **topics;
+    size_t count = log_topics(op->log, &topics);
+    enum err err = OK;
+    json_open(&w, '[');
+    for (size_t i = 0; i < count && err == OK; i++)
+        err = list_topic(op, topics[i], &w);
+    json_close(&w, ']');
+    mem_free(topics);
+    TRY(err);
+    return buf_error(out);
 }
 
 struct listing {

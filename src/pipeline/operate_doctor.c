@@ -74,8 +74,15 @@ static void log_rule(const struct patient *p, struct finding *f)
         for (int32_t k = 0; k < log_topic_partitions(topics[i]); k++)
             bytes += log_partition_bytes(log_topic_partition(topics[i], k));
     mem_free(topics);
-    if (p->status->log_health == OK)
+    const char *remote = log_remote_place(p->op->log);
+    if (p->status->log_health == OK && remote)
+        good(f, "%zu topics in the Kafka at %s", count, remote);
+    else if (p->status->log_health == OK)
         good(f, "%zu topics, %.1f MB", count, (double)bytes / 1e6);
+    else if (remote)
+        bad(f, "start it: intake goes on by itself, and nothing is lost meanwhile",
+            "the Kafka at %s does not answer: %.150s", remote,
+            p->status->log_trouble[0] ? p->status->log_trouble : err_text(p->status->log_health));
     else
         bad(f,
             p->status->log_health == ERR_DISK_FULL
@@ -117,7 +124,10 @@ static void streams_rule(const struct patient *p, struct finding *f)
         const struct pipeline_table_status *t = &p->status->tables[i];
         lag += t->lag;
         if (strcmp(t->state, "failed") == 0 || strcmp(t->state, "blocked") == 0) {
-            bad(f, "the reason is in the text; after mending it start the run again",
+            bad(f,
+                t->state[0] == 'b'
+                    ? "the stream goes on by itself when the cause is gone"
+                    : "the reason is in the text; after mending it start the run again",
                 "%.*s is %s: %s", STR_ARG(t->name), t->state, t->detail);
             return;
         }

@@ -179,14 +179,14 @@ static enum err consume_partition(struct consuming *c, struct log_partition *par
         c->next = start;
     if (c->next >= end || !c->left)
         return OK;
-    TRY(log_read(partition, c->next, CONSUME_BYTES, &raw, &read));
+    TRY(log_read_committed(partition, c->next, CONSUME_BYTES, &raw, &read));
     for (size_t at = 0; at < raw.bytes && c->left;) {
         struct record_batch batch;
         struct record_iterator it;
         TRY(record_batch_parse(raw.ptr + at, raw.bytes - at, false, &batch));
         TRY(record_iterator_init(&it, &batch, INFLATED_BYTES_MAX));
         for (struct record r; c->left && record_iterator_next(&it, &r);) {
-            if (r.offset < c->next || (batch.attributes & BATCH_CONTROL))
+            if (r.offset < c->next)
                 continue;
             record_json(c->w, log_partition_index(partition), &r);
             c->next = r.offset + 1;

@@ -50,7 +50,8 @@ struct pipeline_table_status {
     char detail[256];
     uint64_t epoch, read, stored, filtered, dead, rows; /* since the beginning */
     uint64_t missed;        /* removed by retention before this table read them */
-    int64_t lag;            /* records in the topic that are not processed yet */
+    uint64_t passed;        /* offsets without a record: markers, aborted, compacted away */
+    int64_t lag;            /* offsets of the topic that are not processed yet */
     int64_t p50_us, p99_us; /* from the record's time to the stored row, this run; -1 = none */
 };
 struct pipeline_status {
@@ -59,6 +60,7 @@ struct pipeline_status {
     struct pipeline_table_status *tables;
     size_t table_count;
     enum err log_health, table_health;
+    char log_trouble[200]; /* why a log elsewhere does not answer; empty = it does */
     int64_t running_ms;
     struct io_usage usage;
     bool balanced;       /* the books: see books.c */
