@@ -94,6 +94,12 @@ void io_file_forget(struct io_file *file, uint64_t offset, uint64_t bytes)
         file->io->ops->file_forget(file, offset, bytes);
 }
 
+void io_file_write_out(struct io_file *file, uint64_t offset, uint64_t bytes)
+{
+    if (file->io->ops->file_write_out)
+        file->io->ops->file_write_out(file, offset, bytes);
+}
+
 enum err io_file_allocate(struct io_file *file, uint64_t offset, uint64_t bytes, bool write_zeros)
 {
     if (bytes == 0)

@@ -65,6 +65,8 @@ enum err io_file_sync_all(struct io_file *file) MUST_USE;
 /* Of these bytes nothing need stay in the system's cache once it is on the disk: a hint, which
  * changes nothing that can be read. */
 void io_file_forget(struct io_file *file, uint64_t offset, uint64_t bytes);
+/* Begins to write these bytes to the disk, without waiting: a hint too, which promises nothing. */
+void io_file_write_out(struct io_file *file, uint64_t offset, uint64_t bytes);
 /* Reserves space with zeros (the size grows): ERR_DISK_FULL now rather than later. write_zeros
  * also writes the zeros, which makes later synced writes 3-5 times cheaper on some disks. */
 enum err io_file_allocate(struct io_file *file, uint64_t offset, uint64_t bytes,

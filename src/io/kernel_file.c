@@ -180,6 +180,11 @@ static void file_forget(struct io_file *file, uint64_t offset, uint64_t bytes)
     (void)posix_fadvise(of(file)->fd, (off_t)offset, (off_t)bytes, POSIX_FADV_DONTNEED);
 }
 
+static void file_write_out(struct io_file *file, uint64_t offset, uint64_t bytes)
+{
+    (void)sync_file_range(of(file)->fd, (off_t)offset, (off_t)bytes, SYNC_FILE_RANGE_WRITE);
+}
+
 static enum err file_truncate(struct io_file *file, uint64_t bytes)
 {
     if (atomic_load(&of(file)->sync_failed))
@@ -349,6 +354,7 @@ static const struct io_ops kernel_ops = {
     .file_sync = file_sync,
     .file_sync_all = file_sync_all,
     .file_forget = file_forget,
+    .file_write_out = file_write_out,
     .file_reserve = file_reserve,
     .file_truncate = file_truncate,
     .file_size = file_size,

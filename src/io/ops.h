@@ -38,6 +38,7 @@ struct io_ops {
     enum err (*file_sync)(struct io_file *file);
     enum err (*file_sync_all)(struct io_file *file);
     void (*file_forget)(struct io_file *file, uint64_t offset, uint64_t bytes); /* may be NULL */
+    void (*file_write_out)(struct io_file *file, uint64_t offset, uint64_t bytes); /* likewise */
     enum err (*file_reserve)(struct io_file *file, uint64_t offset, uint64_t bytes);
     enum err (*file_truncate)(struct io_file *file, uint64_t bytes);
     enum err (*file_size)(struct io_file *file, uint64_t *ret_bytes);

@@ -466,6 +466,14 @@ static enum err write_slots(struct log_group *group)
     return OK;
 }
 
+static void note_pages(const struct log_group *group)
+{
+    for (size_t i = 0; i < group->slot_count; i++) {
+        const struct log_slot *slot = &group->slots[i];
+        log_pages_note(slot->segment, slot->position, slot->bytes, slot->sync && !group->journal);
+    }
+}
+
 static void note_dirty(struct log *log, struct log_group *group)
 {
     for (size_t i = 0; i < group->slot_count; i++) {
@@ -499,6 +507,7 @@ static enum err write_straight(struct log *log, struct log_group *group)
     for (size_t i = 0; i < group->slot_count; i++)
         if (group->slots[i].sync && log_segment_sync(group->slots[i].segment) != OK)
             return ERR_IO;
+    note_pages(group);
     return OK;
 }
 
@@ -511,6 +520,8 @@ static enum err write_by_journal(struct log *log, struct log_group *group)
     note_dirty(log, group);
     enum err err = write_slots(group);
     group->stuck = err == ERR_DISK_FULL; /* C4 */
+    if (err == OK)
+        note_pages(group);
     return err;
 }
 

@@ -11,10 +11,6 @@
  * twice would cost more than the metadata; so they are where the journal does the syncing. The
  * zeros behind the last batch are the normal end of the active segment.
  *
- * A stream that runs for days would push everything else out of the system's cache, and pay for
- * fresh pages all the time. So what lies more than 16 MiB behind the end of the file and is synced
- * is given back in steps of 8 MiB; a reader that is further behind reads from the disk, ahead.
- *
  * Invariants: a segment with a successor is cut to its size, synced, and never written again
  * (compaction replaces the file). A file's directory entry is synced before a batch in it is
  * acknowledged. The start of a partition is durable before the files below it go.
@@ -34,8 +30,6 @@ enum {
     ZERO_STEP_MAX = 1 << 20,
     BULK_STEP_MIN = 1 << 20,
     STEP_MAX = 16 << 20,
-    CACHE_KEEP = 16 << 20,
-    FORGET_STEP = 8 << 20,
 };
 
 void log_segment_path(const struct log_segment *segment, const char *suffix,
@@ -135,8 +129,10 @@ void log_segment_unref(struct log_segment *segment)
     struct log *log = segment->partition->log;
     io_mutex_lock(&log->lock);
     bool last = --segment->refs == 0;
-    if (last)
+    if (last) {
         log_index_drop(segment);
+        log_pages_strike(log, segment);
+    }
     io_mutex_unlock(&log->lock);
     if (!last)
         return;
@@ -231,23 +227,11 @@ enum err log_segment_write(struct log_segment *segment, uint64_t position, const
     return err;
 }
 
-/* Gives back the system's cache of what is synced and lies more than keep bytes behind the end. */
-static void forget(struct log_segment *segment, struct io_file *file, uint64_t keep)
-{
-    if (segment->bytes < segment->forgotten + keep + FORGET_STEP)
-        return;
-    uint64_t to = segment->bytes - keep;
-    io_file_forget(file, segment->forgotten, to - segment->forgotten);
-    segment->forgotten = to;
-}
-
 enum err log_segment_sync(struct log_segment *segment)
 {
     struct io_file *file;
     TRY(log_segment_use(segment, &file));
     enum err err = io_file_sync(file);
-    if (err == OK)
-        forget(segment, file, CACHE_KEEP);
     log_segment_release(segment);
     if (err == OK)
         segment->journaled = segment->unsynced = false;

@@ -52,7 +52,7 @@ struct log_segment {
     int64_t base_offset;
     uint64_t bytes;        /* of acknowledged batches */
     uint64_t allocated;    /* size of the file; 0 = not looked at yet */
-    uint64_t forgotten;    /* the system need not cache what is below */
+    uint64_t paged;        /* pages.c knows what is below */
     int64_t max_timestamp; /* LOG_TIME_UNKNOWN = nobody asked yet */
     int64_t created_ms;    /* wall time of the first append as far as known, for segment_ms */
     /* index: NULL until needed */
@@ -239,6 +239,18 @@ struct log_cache {
     size_t item_room, item_head, item_count;
 };
 
+/* Ranges of segments that the system caches, oldest first (pages.c). */
+enum { LOG_PAGES_KEEP = 32 << 20, LOG_PAGES_RANGES = 32 };
+struct log_paged {
+    struct log_segment *segment; /* under log->lock; NULL = it is gone */
+    uint64_t at, bytes;
+};
+struct log_pages {
+    struct log_paged ring[LOG_PAGES_RANGES];
+    size_t head, count;
+    uint64_t bytes;
+};
+
 struct log_remote; /* remote.h */
 
 struct log {
@@ -271,6 +283,7 @@ struct log {
     struct log_journal journal;
     struct log_group group;
     struct log_cache cache;
+    struct log_pages pages;
     struct log_port *ports;
     struct map offsets;                          /* key of an offset record -> its newest entry */
     struct log_offsets_pending *offsets_pending; /* of open transactions, by producer */
@@ -393,6 +406,12 @@ void log_group_pieces(struct log_group *group, const struct log_slot *slot);
 void log_complete(struct log *log, struct log_append **items, size_t count, enum err err);
 /* Answers everything queued with err. */
 void log_queue_fail(struct log *log, enum err err);
+
+/* ---- pages.c: in the turn ---- */
+/* Those bytes were written; synced or not, they are acknowledged. */
+void log_pages_note(struct log_segment *segment, uint64_t position, uint64_t bytes, bool synced);
+/* Under log->lock: it is about to be freed. */
+void log_pages_strike(struct log *log, const struct log_segment *segment);
 
 /* ---- cache.c: under log->lock ---- */
 void log_cache_init(struct log_cache *cache, size_t bytes_max);
