@@ -131,9 +131,11 @@ static enum err enqueue(struct log *log, struct log_append *first, struct log_ap
         *(log->queue_tail ? &log->queue_tail->next : &log->queue_head) = first;
         log->queue_tail = last;
         log->queue_bytes += bytes;
-        io_condition_signal(&log->wake);
     }
     io_mutex_unlock(&log->lock);
+    /* Behind the lock, which the woken would have to wait for. */
+    if (err == OK)
+        io_condition_signal(&log->wake);
     return err;
 }
 
