@@ -67,6 +67,9 @@ enum err operate_explain(const struct operate *op, struct str text, struct buf *
 
 /* quick. [{"source","topic","letters","oldest_ms","newest_ms"}] of all dead-letter topics. */
 enum err operate_dead_letters(const struct operate *op, struct buf *out) MUST_USE;
+/* The letters of one such topic, counted: not every offset has one. */
+enum err operate_dead_letter_count(const struct operate *op, struct log_topic *topic,
+                                   int64_t *ret_letters, int64_t *ret_replayed) MUST_USE;
 /* {"letters":[{"number","topic","partition","offset","table","error","class","attempt","time_ms",
  * "key","value"}],"next":n}: from number on. */
 enum err operate_dead_letter_list(const struct operate *op, struct str source, int64_t from,

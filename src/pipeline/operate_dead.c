@@ -93,19 +93,30 @@ static bool count_letter(void *owner, int64_t number, const struct dead_letter *
     return true;
 }
 
+enum err operate_dead_letter_count(const struct operate *op, struct log_topic *topic,
+                                   int64_t *ret_letters, int64_t *ret_replayed)
+{
+    struct log_partition *p = log_topic_partition(topic, 0);
+    struct counting counting = {
+        .replayed_to = log_offset_fetch(op->log, REPLAY_GROUP, log_topic_name(topic), 0)};
+    TRY(each_letter(p, log_partition_start(p), -1, count_letter, &counting));
+    *ret_letters = counting.letters;
+    *ret_replayed = counting.replayed;
+    return OK;
+}
+
 static enum err list_topic(const struct operate *op, struct log_topic *topic, struct json_writer *w)
 {
     struct str name = log_topic_name(topic), tail = STR(".dead_letters");
     if (!str_ends(name, tail))
         return OK;
-    struct log_partition *p = log_topic_partition(topic, 0);
-    struct counting counting = {.replayed_to = log_offset_fetch(op->log, REPLAY_GROUP, name, 0)};
-    TRY(each_letter(p, log_partition_start(p), -1, count_letter, &counting));
+    int64_t letters, replayed;
+    TRY(operate_dead_letter_count(op, topic, &letters, &replayed));
     json_open(w, '{');
     text_pair(w, "source", str_slice(name, 0, name.bytes - tail.bytes));
     text_pair(w, "topic", name);
-    pair(w, "letters", counting.letters);
-    pair(w, "replayed", counting.replayed);
+    pair(w, "letters", letters);
+    pair(w, "replayed", replayed);
     json_close(w, '}');
     return OK;
 }
