@@ -157,11 +157,17 @@ void kafka_broker_free(struct kafka_broker *broker)
 
 /* ---- net ---- */
 
+static void sweep(struct io_timer *timer)
+{
+    kafka_memory_sweep(timer->owner);
+}
+
 void kafka_net_new(struct kafka_broker *broker)
 {
     struct kafka_net *net = mem_zero(sizeof *net);
     net->broker = broker;
     net->waiting_end = &net->waiting;
+    net->sweep = (struct io_timer){.fire = sweep, .owner = net};
     net->limits = (struct io_stream_limits){
         .in_max = 1 << 20,
         /* What is queued is bounded before a request is begun; one answer may be of any size. */
@@ -197,6 +203,7 @@ void kafka_net_free(struct kafka_broker *broker)
         mem_free(net->listeners);
         net->listeners = next;
     }
+    io_timer_stop(broker->loop, &net->sweep);
     kafka_spares_free(net);
     buf_deinit(&net->scratch);
     mem_free(net);

@@ -11,13 +11,20 @@
  * at a time is granted to read on beyond the bound: it will become a whole request, which ends. So
  * the bound is passed by one request at most, and it cannot come to a standstill; a granted
  * connection that says nothing for GRANT_IDLE_NS is closed.
+ *
+ * Whoever holds memory without moving could still make the others wait: so while somebody waits, a
+ * sweep looks once a second and closes connections whose frame, for which there is room, came in
+ * slower than FRAME_BYTES_PER_SECOND for STALL_NS. And small requests pass a little over the bound,
+ * so that they are not held up by big ones at all.
  */
 #include "serve/kafka/net.h"
 
 #include "base/check.h"
+#include "base/logline.h"
 
 static const int64_t GRANT_IDLE_NS = 30LL * 1000 * 1000 * 1000;
-enum { ARENA_BYTES_MAX = 256 << 20 };
+static const int64_t STALL_NS = 10LL * 1000 * 1000 * 1000, SWEEP_NS = 1000 * 1000 * 1000;
+enum { ARENA_BYTES_MAX = 256 << 20, FRAME_BYTES_PER_SECOND = 100000, RESERVE_SHARE = 8 };
 
 struct kafka_call *kafka_call_new(struct kafka_connection *connection)
 {
@@ -115,15 +122,29 @@ size_t kafka_memory_left(const struct kafka_broker *broker)
     return used < max ? max - used : 0;
 }
 
+static bool fits(const struct kafka_connection *connection, size_t bytes)
+{
+    const struct kafka_net *net = connection->broker->net;
+    size_t max = connection->broker->options.memory_bytes_max;
+    if (connection->frame_bytes <= KAFKA_SMALL_FRAME_MAX) {
+        max += max / RESERVE_SHARE;
+        if (net->granted && net->granted->reading)
+            max += net->granted->reading->charged_bytes;
+    }
+    return bytes <= max && net->memory_bytes <= max - bytes;
+}
+
 bool kafka_memory_take(struct kafka_connection *connection, struct kafka_call *call, size_t bytes)
 {
     struct kafka_net *net = connection->broker->net;
-    if (bytes > kafka_memory_left(connection->broker) && net->granted != connection) {
+    if (!fits(connection, bytes) && net->granted != connection) {
         if (net->granted) {
             connection->waiting = true;
             connection->next_waiting = NULL;
             *net->waiting_end = connection;
             net->waiting_end = &connection->next_waiting;
+            if (!net->sweep.heap_index)
+                io_timer_start(connection->broker->loop, &net->sweep, SWEEP_NS);
             return false;
         }
         net->granted = connection;
@@ -154,6 +175,8 @@ void kafka_memory_wake(struct kafka_net *net)
         struct kafka_connection *connection = list;
         list = connection->next_waiting;
         connection->waiting = false;
+        connection->moved_ns = io_loop_now_ns(net->broker->loop);
+        connection->moved_bytes = connection->reading ? connection->reading->frame.bytes : 0;
         /* Its data comes again in the next turn; nothing is read from inside here. */
         if (connection->stream)
             io_stream_pause(connection->stream, false);
@@ -173,4 +196,35 @@ void kafka_memory_forget(struct kafka_connection *connection)
     if (!*link)
         net->waiting_end = link;
     connection->waiting = false;
+}
+
+static bool is_stalled(struct kafka_connection *connection, int64_t now_ns)
+{
+    const struct kafka_call *call = connection->reading;
+    if (!connection->stream || !call || !call->charged_bytes)
+        return false;
+    int64_t passed_ns = now_ns - connection->moved_ns;
+    uint64_t moved = call->frame.bytes - connection->moved_bytes;
+    bool may_move = kafka_connection_may_read(connection);
+    if (may_move && passed_ns < STALL_NS)
+        return false;
+    connection->moved_ns = now_ns;
+    connection->moved_bytes = call->frame.bytes;
+    return may_move && moved / FRAME_BYTES_PER_SECOND < (uint64_t)(passed_ns / 1000000000);
+}
+
+void kafka_memory_sweep(struct kafka_net *net)
+{
+    struct io_loop *loop = net->broker->loop;
+    for (struct kafka_connection *c = net->connections; c && net->waiting; c = c->next) {
+        if (!is_stalled(c, io_loop_now_ns(loop)))
+            continue;
+        log_line(LOG_WARN, "kafka",
+                 "%s: its request does not come while others wait for memory; the connection is "
+                 "closed",
+                 io_stream_peer(c->stream));
+        io_stream_abort(c->stream, ERR_TIMEOUT);
+    }
+    if (net->waiting)
+        io_timer_start(loop, &net->sweep, SWEEP_NS);
 }

@@ -179,7 +179,7 @@ static bool may_begin(const struct kafka_connection *connection, const struct ka
            (connection->overlap && call->handler->handle == kafka_handle_produce);
 }
 
-static bool may_read(const struct kafka_connection *connection)
+bool kafka_connection_may_read(const struct kafka_connection *connection)
 {
     return !connection->no_more && !connection->waiting &&
            connection->call_count < KAFKA_CALLS_MAX &&
@@ -220,7 +220,7 @@ void kafka_connection_pump(struct kafka_connection *connection)
     }
     connection->pumping = false;
     if (connection->stream)
-        io_stream_pause(connection->stream, !may_read(connection));
+        io_stream_pause(connection->stream, !kafka_connection_may_read(connection));
     kafka_connection_unref(connection);
 }
 
@@ -268,6 +268,8 @@ static void frame_begin(struct kafka_connection *connection)
     }
     connection->reading = kafka_call_new(connection);
     connection->frame_bytes = (size_t)size;
+    connection->moved_ns = io_loop_now_ns(connection->broker->loop);
+    connection->moved_bytes = 0;
 }
 
 static void frame_done(struct kafka_connection *connection)
@@ -317,7 +319,7 @@ static size_t connection_data(void *owner, struct io_stream *stream, const uint8
 {
     struct kafka_connection *connection = owner;
     size_t at = 0;
-    while (at < bytes && may_read(connection))
+    while (at < bytes && kafka_connection_may_read(connection))
         at += take(connection, data + at, bytes - at);
     connection->broker->net->bytes_in += at;
     kafka_connection_pump(connection);

@@ -13,6 +13,7 @@ enum {
     KAFKA_SPARES_MAX = 64,           /* calls kept for later requests */
     KAFKA_SPARE_BYTES_MAX = 8 << 20, /* of their frames together */
     KAFKA_SPARE_FRAME_MAX = 2 << 20,
+    KAFKA_SMALL_FRAME_MAX = 64 << 10, /* has a reserve of memory to itself */
 };
 
 struct kafka_listener {
@@ -42,6 +43,8 @@ struct kafka_connection {
     /* the frame under way */
     struct kafka_call *reading;
     size_t frame_bytes;
+    int64_t moved_ns; /* kafka_memory_sweep() has seen moved_bytes of it then */
+    size_t moved_bytes;
     uint8_t size[4];
     uint8_t size_count;
     char host[64];
@@ -57,6 +60,7 @@ struct kafka_net {
     size_t memory_bytes;              /* charged to calls */
     struct kafka_connection *granted; /* reads on although memory is used up */
     struct kafka_connection *waiting, **waiting_end;
+    struct io_timer sweep; /* runs while somebody waits */
     struct buf scratch;
     uint32_t connection_count;
     size_t call_count;
@@ -75,11 +79,15 @@ void kafka_memory_ungrant(struct kafka_connection *connection);
 /* The connection is gone. */
 void kafka_memory_forget(struct kafka_connection *connection);
 void kafka_memory_wake(struct kafka_net *net);
+/* Closes whoever holds memory without moving while others wait. */
+void kafka_memory_sweep(struct kafka_net *net);
 void kafka_spares_free(struct kafka_net *net);
 
 /* ---- connection.c ---- */
 extern const struct io_stream_events kafka_connection_events;
 void *kafka_connection_accept(void *owner, struct io_stream *stream);
+/* The next byte of a request would be taken. */
+bool kafka_connection_may_read(const struct kafka_connection *connection);
 /* Begins what may begin, sends what is due, reads on or stops reading. */
 void kafka_connection_pump(struct kafka_connection *connection);
 void kafka_connection_unref(struct kafka_connection *connection);

@@ -218,6 +218,54 @@ static void test_memory(void **state)
     buf_deinit(&out);
 }
 
+/* Who begins big requests and says no more does not hold up the others: small ones not at all, big
+ * ones until it is closed. */
+static void test_memory_not_held(void **state)
+{
+    rig_down(&rig);
+    struct kafka_broker_options options = {.memory_bytes_max = 1 << 20};
+    rig_up(&rig, &options);
+    rig_topic(&rig, "t", 1);
+    struct record_batch_builder builder = {0};
+    record_batch_builder_init(&builder, CODEC_NONE, 64 << 20);
+    char *big = arena_zero(&rig.arena, 700000);
+    record_batch_builder_add(&builder, 1000, STR("k"), str_from(big, 700000), NULL, 0);
+    struct kafka_produce_request *request =
+        make_produce(&rig, "t", 0, rig_batch_of(&rig, &builder));
+    struct buf out = {0};
+    size_t at = kafka_request_begin(PRODUCE, 9, 1, STR("x"), &out);
+    assert_ok(kafka_encode(&kafka_produce_request_message, 9, request, &out));
+    kafka_frame_end(&out, at);
+    struct client *slow[4], *client = client_new(&rig), *small = client_new(&rig);
+    for (int i = 0; i < 4; i++) {
+        slow[i] = client_new(&rig);
+        client_send_bytes(slow[i], out.ptr, 600000);
+        rig_turns(&rig, 3);
+    }
+    client_send(client, PRODUCE, 9, request);
+    rig_turns(&rig, 5);
+    assert_int_equal(0, client_waiting(client));
+    client_send(small, PRODUCE, 9, make_produce(&rig, "t", 0, rig_batch(&rig, 0, 1)));
+    struct kafka_produce_response *r = client_receive(small, 500);
+    assert_non_null(r); /* at once */
+    assert_int_equal(KAFKA_NONE, r->responses[0].partition_responses[0].error_code);
+    rig_pass(&rig, 12 * 1000);
+    assert_true(client_is_closed(slow[0])); /* it had its room */
+    rig_pass(&rig, 60 * 1000);
+    int closed = 0;
+    for (int i = 0; i < 4; i++) {
+        closed += client_is_closed(slow[i]);
+        client_free(slow[i]);
+    }
+    assert_int_equal(3, closed); /* nobody waits for the last */
+    r = client_receive(client, 1000);
+    assert_non_null(r);
+    assert_int_equal(KAFKA_NONE, r->responses[0].partition_responses[0].error_code);
+    client_free(client);
+    client_free(small);
+    buf_deinit(&out);
+}
+
 static void test_idle(void **state)
 {
     struct client *client = client_new(&rig);
@@ -303,12 +351,12 @@ static void test_connections_max(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_api_versions),    TEST(test_api_versions_too_new),
-        TEST(test_hostile_frames),  TEST(test_pieces),
-        TEST(test_order),           TEST(test_slow_reader),
-        TEST(test_memory),          TEST(test_idle),
-        TEST(test_end_in_flight),   TEST(test_gone),
-        TEST(test_connections_max),
+        TEST(test_api_versions),   TEST(test_api_versions_too_new),
+        TEST(test_hostile_frames), TEST(test_pieces),
+        TEST(test_order),          TEST(test_slow_reader),
+        TEST(test_memory),         TEST(test_memory_not_held),
+        TEST(test_idle),           TEST(test_end_in_flight),
+        TEST(test_gone),           TEST(test_connections_max),
     };
     return RUN_TESTS(tests);
 }
