@@ -168,6 +168,7 @@ static bool head_done(struct cql_connection *connection)
     connection->reading = cql_call_new(connection, &header);
     connection->reading->charged = header.body_bytes;
     connection->reading_since_ns = io_loop_now_ns(server->loop);
+    connection->reading_seen = 0;
     connection->head_count = 0;
     return true;
 }

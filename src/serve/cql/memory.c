@@ -10,8 +10,9 @@
  *
  * Whoever holds memory without moving (a body that does not come, output that is not read) could
  * make all others wait for ever. So while somebody waits, a sweep looks once a second: a body must
- * come within STALL_NS and a rate of BODY_BYTES_PER_SECOND, output must fall below the mark within
- * STALL_NS; else the connection is closed.
+ * come at BODY_BYTES_PER_SECOND, seen over STALL_NS, output must fall below the mark within
+ * STALL_NS; else the connection is closed. Small bodies have a reserve of a RESERVE_SHARE of the
+ * budget and do not queue behind big ones.
  */
 #include "serve/cql/net.h"
 
@@ -19,7 +20,7 @@
 #include "base/logline.h"
 
 #define STALL_NS 10000000000LL
-enum { BODY_BYTES_PER_SECOND = 100000 };
+enum { BODY_BYTES_PER_SECOND = 100000, SMALL_BODY_MAX = 64 << 10, RESERVE_SHARE = 8 };
 
 void cql_memory_add(struct cql_server *server, size_t bytes)
 {
@@ -43,7 +44,9 @@ bool cql_memory_take(struct cql_connection *connection, size_t bytes)
     }
     if (bytes == 0)
         return true;
-    if (!server->waiting && fits(server, bytes)) {
+    size_t max = server->memory_bytes_max + server->memory_bytes_max / RESERVE_SHARE;
+    bool small = bytes <= SMALL_BODY_MAX && bytes <= max && server->memory_bytes <= max - bytes;
+    if (small || (!server->waiting && fits(server, bytes))) {
         server->memory_bytes += bytes;
         return true;
     }
@@ -88,6 +91,7 @@ void cql_memory_give(struct cql_server *server, size_t bytes)
         connection->waiting = false;
         connection->granted = true;
         connection->reading_since_ns = io_loop_now_ns(server->loop);
+        connection->reading_seen = 0;
         cql_connection_pump(connection);
     }
 }
@@ -107,16 +111,24 @@ void cql_memory_output(struct cql_connection *connection)
         cql_memory_give(server, before - bytes);
 }
 
-static const char *stalled(const struct cql_connection *connection, int64_t now_ns)
+/* A body for which there is room comes too slowly. */
+static bool body_stalled(struct cql_connection *connection, int64_t now_ns)
 {
-    size_t bytes = connection->granted   ? connection->wanted_bytes
-                   : connection->reading ? connection->reading->charged
-                                         : 0;
-    if (bytes) {
-        int64_t grace_ns = STALL_NS + (int64_t)bytes * 1000000000 / BODY_BYTES_PER_SECOND;
-        if (now_ns - connection->reading_since_ns > grace_ns)
-            return "its request does not come";
-    }
+    const struct cql_call *call = connection->reading;
+    int64_t passed_ns = now_ns - connection->reading_since_ns;
+    if ((!connection->granted && !(call && call->charged)) || passed_ns < STALL_NS)
+        return false;
+    size_t have = call ? call->body.bytes : 0;
+    size_t moved = have - connection->reading_seen;
+    connection->reading_since_ns = now_ns;
+    connection->reading_seen = have;
+    return (int64_t)(moved / BODY_BYTES_PER_SECOND) < passed_ns / 1000000000;
+}
+
+static const char *stalled(struct cql_connection *connection, int64_t now_ns)
+{
+    if (body_stalled(connection, now_ns))
+        return "its request does not come";
     if (connection->out_charged && now_ns - connection->out_since_ns > STALL_NS)
         return "it does not read its answers";
     return NULL;

@@ -52,9 +52,10 @@ struct cql_connection {
     uint8_t head[CQL_HEADER_BYTES];
     uint8_t head_count;
     struct cql_call *reading;
-    uint64_t skip_bytes;  /* of a body that is not taken */
-    size_t segment_taken; /* of the segment's payload */
-    int64_t reading_since_ns;
+    uint64_t skip_bytes;      /* of a body that is not taken */
+    size_t segment_taken;     /* of the segment's payload */
+    int64_t reading_since_ns; /* the sweep has seen reading_seen bytes of the body then */
+    size_t reading_seen;
     /* out */
     struct buf out; /* v5: envelopes of this turn */
     size_t out_charged;

@@ -690,6 +690,40 @@ static void memory_is_not_held(void **state)
     rig_down(&rig);
 }
 
+/* Half bodies that stop do not hold up the others: small requests not at all, big ones until the
+ * half ones are closed, soon. */
+static void memory_of_halves(void **state)
+{
+    struct rig rig;
+    struct cql_server_options options = {.memory_bytes_max = 1 << 20};
+    rig_up(&rig, &options);
+    struct buf query = big_query(4);
+    struct client *slow[6], *client = client_new(&rig, 4), *small = client_new(&rig, 4);
+    client_startup(client, NULL, CQL_READY);
+    client_startup(small, NULL, CQL_READY);
+    for (int i = 0; i < 6; i++) {
+        slow[i] = client_new(&rig, 4);
+        client_startup(slow[i], NULL, CQL_READY);
+        client_raw(slow[i], query.ptr, query.bytes - 1000);
+    }
+    rig_turns(&rig, 5);
+    client_raw(client, query.ptr, query.bytes);
+    rig_turns(&rig, 5);
+    int64_t start_ns = io_loop_now_ns(rig.loop);
+    struct answer answer = client_query(small, "SELECT key FROM system.local WHERE key = 'local'");
+    rows(small, &answer, 1);
+    assert_true(io_loop_now_ns(rig.loop) - start_ns < 1000000000);
+    assert_true(client_next(client, &answer));
+    rows(client, &answer, 1);
+    assert_true(io_loop_now_ns(rig.loop) - start_ns < 30 * 1000000000LL);
+    for (int i = 0; i < 6; i++)
+        client_free(slow[i]);
+    client_free(client);
+    client_free(small);
+    buf_deinit(&query);
+    rig_down(&rig);
+}
+
 /* A client that does not read is not served on: its answers wait with it. */
 static void answers_wait(void **state)
 {
@@ -759,7 +793,8 @@ int main(void)
         cmocka_unit_test(metadata_changes), cmocka_unit_test(batches),
         cmocka_unit_test(descriptions),     cmocka_unit_test(passwords),
         cmocka_unit_test(memory_is_shared), cmocka_unit_test(memory_is_not_held),
-        cmocka_unit_test(answers_wait),     cmocka_unit_test(connection_limit),
+        cmocka_unit_test(memory_of_halves), cmocka_unit_test(answers_wait),
+        cmocka_unit_test(connection_limit),
     };
     return RUN_TESTS(tests);
 }
