@@ -112,11 +112,20 @@ class World:
         millrace.until(lambda: self.good.trips >= before + trips or self.good.mistake or not self.run.alive(),
                        lambda: f'{what}: the good client gets nothing done', timeout=raw.PATIENCE * 2)
 
+    def pause(self):
+        self.good.ending = True
+        self.good.join(raw.PATIENCE * 2)
+
+    def resume(self):
+        """The counts and the mistake of before stay."""
+        before, self.good = self.good, Good(self.ports)
+        self.good.trips, self.good.worst, self.good.mistake = before.trips, before.worst, before.mistake
+        self.good.start()
+
     def judge(self, megabytes, line=None):
         tap, name = self.tap, self.name
         self.served(name)
-        self.good.ending = True
-        self.good.join(raw.PATIENCE * 2)
+        self.pause()
         tap.ok(self.run.alive(), f'{name}: the server still runs', self.run.err()[-3000:])
         tap.ok(not self.good.mistake, f'{name}: the good client was always answered', self.good.mistake)
         tap.note(f'{name}: {self.good.trips} round trips, the slowest {self.good.worst * 1000:.0f} ms; seed {SEED}')
@@ -170,14 +179,6 @@ def closes(port, data):
             return True
         connection.rest()
         return True
-
-
-def many(world, count, make):
-    """Connections, opened a few at a time so that the queue of the listener holds."""
-    found = []
-    for i in range(count):
-        found.append(make(i))
-    return found
 
 
 # ---- attacks ----
@@ -314,19 +315,17 @@ def halves(tap):
     tap.ok(sanitized() or small_peak < 200, 'halves: they cost little', small_peak)
     big = struct.pack('>i', 90 * MEGABYTE) + struct.pack('>hhi', 0, 3, 1) + raw.text('raw')
     part = b'x' * MEGABYTE
-    for i in range(12):
-        def pour(i=i):
-            connection = raw.Connection(world.ports['kafka'], timeout=5)
-            held.append(connection)
-            try:
-                connection.send(big)
-                for _ in range(60):
-                    connection.send(part)
-            except OSError:
-                pass  # not read any more: as it should be
-        pour()
-    for i in range(40):
-        connection = raw.Connection(world.ports['cql'], timeout=5)
+    for _ in range(12):
+        connection = raw.Connection(world.ports['kafka'], timeout=1)
+        held.append(connection)
+        try:
+            connection.send(big)
+            for _ in range(60):
+                connection.send(part)
+        except OSError:
+            pass  # not read any more: as it should be
+    for _ in range(40):
+        connection = raw.Connection(world.ports['cql'], timeout=1)
         held.append(connection)
         try:
             connection.send(raw.startup() + struct.pack('>BBhBi', 4, 0, 1, raw.QUERY, 15 * MEGABYTE) + struct.pack('>i', 14 * MEGABYTE))
@@ -407,14 +406,12 @@ def idle(tap):
     world.served('idle')
     tap.ok(not world.good.mistake, f'idle: {2 * count} connections hold up nobody', world.good.mistake)
     tap.note(f'idle: {(world.status("VmRSS") - before) * 1024 // len(held)} bytes a connection')
-    world.good.ending = True
-    world.good.join()
+    world.pause()
     millrace.until(world.quiet, 'idle: they keep it busy')
     tap.ok(True, 'idle: they cost no work')
     for connection in held:
         connection.close()
-    world.good = Good(world.ports)
-    world.good.start()
+    world.resume()
     world.judge(300)
 
 
@@ -426,8 +423,7 @@ def waiting(tap):
     for connection in held:
         connection.send(raw.fetch('quiet', 0, wait_ms=100000))
     world.served('waiting')
-    world.good.ending = True
-    world.good.join()
+    world.pause()
     millrace.until(world.quiet, 'waiting: they keep it busy')
     tap.ok(True, f'waiting: {count} long polls cost no work')
     with raw.Kafka(world.ports['kafka']) as kafka:
@@ -437,8 +433,7 @@ def waiting(tap):
     for connection in held:
         connection.send(raw.fetch('quiet', 1, wait_ms=100000))
         connection.close()
-    world.good = Good(world.ports)
-    world.good.start()
+    world.resume()
     world.judge(200)
 
 
