@@ -177,9 +177,19 @@ void pipeline_start(struct pipeline *pipeline)
     }
 }
 
+/* Brokers that are away are not waited for: what they have not taken was not acknowledged. */
+static bool log_is_away(const struct pipeline *pipeline)
+{
+    return log_remote_place(pipeline->log) && log_health(pipeline->log) != OK;
+}
+
 static void look_drained(struct io_timer *timer)
 {
     struct pipeline *pipeline = timer->owner;
+    if (log_is_away(pipeline)) {
+        pipeline->drained(pipeline->drained_owner);
+        return;
+    }
     if (pipeline->sources_open || (!work_is_done(pipeline) && !work_is_held_up(pipeline)) ||
         !view_work_is_done(pipeline)) {
         io_timer_start(pipeline->loop, timer, DRAIN_LOOK_MS * 1000000LL);
