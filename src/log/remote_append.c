@@ -29,6 +29,7 @@ enum {
     COMMIT_MS = 5000,
     HEADERS_MAX = 4096,
     RESOLVE_TRIES = 200,
+    OPEN_TRIES = 12,
 };
 static const int64_t RETRY_NS = 200000000, IDLE_NS = 500000000;
 
@@ -88,7 +89,8 @@ enum err remote_producer_open(struct log_remote *remote, struct diag *diag)
                       "transactional.id", remote->transactional_id, "linger.ms", "2",
                       "message.max.bytes", "1000000000", "queue.buffering.max.messages", "200000",
                       NULL));
-    for (;;) {
+    /* A Kafka that gives its first transaction makes a topic for them before. */
+    for (int tries = 1;; tries++) {
         rd_kafka_error_t *error = rd_kafka_init_transactions(producer, COMMIT_MS);
         if (!error) {
             remote->producer = producer;
@@ -96,7 +98,7 @@ enum err remote_producer_open(struct log_remote *remote, struct diag *diag)
         }
         bool again = rd_kafka_error_is_retriable(error);
         rd_kafka_resp_err_t code = code_of(remote, error);
-        if (again && remote_may_wait(remote) && remote->log->thread)
+        if (again && remote_may_wait(remote) && (remote->log->thread || tries < OPEN_TRIES))
             continue;
         rd_kafka_destroy(producer);
         enum err err = remote_err(code);

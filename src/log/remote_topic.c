@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TEXT_MAX = 300, WANT_TRIES = 3, THERE_TRIES = 100, THERE_NS = 50 * 1000 * 1000 };
+enum { TEXT_MAX = 300, WANT_TRIES = 3, THERE_TRIES = 600, THERE_NS = 50 * 1000 * 1000 };
 
 /* ---- settings ---- */
 

@@ -42,7 +42,7 @@ def test_away(tap):
     """Brokers that go and come back, and a run that ends without them."""
     broker = Broker()
     there = kafka_log.project(f'kafka://127.0.0.1:{broker.port}', kafka_log.mock_api())
-    run = there.start()
+    run = kafka_log.started(there)
     kafka_log.produce(there, range(20))
     broker.run.kill()
     until(lambda: request('GET', there.url('/health')).status == 503, '/health says that the Kafka is away', timeout=300)

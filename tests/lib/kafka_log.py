@@ -70,7 +70,10 @@ class Pages(http.server.BaseHTTPRequestHandler):
         self.send_header('Content-Type', 'application/json')
         self.send_header('Content-Length', str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        try:
+            self.wfile.write(body)
+        except OSError:
+            pass  # the run was killed
 
     def log_message(self, *words):
         pass
@@ -117,6 +120,21 @@ def finish(one, run, numbers):
     return status
 
 
+def started(one):
+    """A run that is open: it answers what only an open one can."""
+    run = one.start()
+
+    def look():
+        if not run.alive():
+            raise RuntimeError(f'run ended: {run.out()}{run.err()}')
+        try:
+            return request('GET', one.url('/api/status')).status == 200
+        except OSError:
+            return False
+    until(look, lambda: f'{one.path} is not open: {run.err()}', timeout=300)
+    return run
+
+
 def compare(tap, kafka, restart=None):
     """kafka: HOST:PORT. restart: ends and starts that Kafka in the middle."""
     chance = random.Random(int(os.environ.get('KAFKA_LOG_SEED', '1')))
@@ -130,12 +148,12 @@ def compare(tap, kafka, restart=None):
 
     there = project(f'kafka://{kafka}', api)
     tap.has(there.must('check', there.path, '--connect').out, 'Kafka at', 'check --connect names the Kafka')
-    run = there.start()
+    run = started(there)
     produce(there, range(20))
     for kill in range(KILLS):
         time.sleep(chance.uniform(0.05, 0.6))
         run.kill()
-        run = there.start()
+        run = started(there)
         if restart and kill == KILLS // 2:
             restart()
     produce(there, range(20, 40))

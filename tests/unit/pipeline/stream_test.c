@@ -315,6 +315,79 @@ static void test_retention(void **state)
     lab_expect_rows(&lab, "orders", "2|NULL\n");
     assert_int_equal(0, stream_lag(&lab.streams[0]));
     lab_expect_books(&lab, 0, "1 1 0 0 1");
+    assert_int_equal(1, lab.streams[0].books.missed);
+    assert_int_equal(0, lab.streams[0].books.passed);
+    lab_close(&lab);
+}
+
+static void marked(struct log_append *append)
+{
+    __atomic_store_n((bool *)append->owner, true, __ATOMIC_RELEASE);
+}
+
+static void mark(struct lab *lab, bool commit)
+{
+    CLEAN(buf_deinit) struct buf out = {0};
+    bool answered = false;
+    log_marker_encode(7, 0, commit, 0, 1700000000000, &out);
+    struct log_append append = {.batches = out.ptr,
+                                .bytes = out.bytes,
+                                .done = marked,
+                                .owner = &answered,
+                                .control = true};
+    assert_ok(log_append(lab->streams[0].partitions[0].partition, &append));
+    while (!__atomic_load_n(&answered, __ATOMIC_ACQUIRE))
+        io_sleep_ns(lab->io, 1000000);
+    assert_ok(append.err);
+}
+
+static void put_in_transaction(struct lab *lab, int32_t sequence, const char *value)
+{
+    CLEAN(buf_deinit) struct buf out = {0};
+    struct record_batch_builder b;
+    record_batch_builder_init(&b, CODEC_NONE, 0);
+    b.producer_id = 7;
+    b.producer_epoch = 0;
+    b.base_sequence = sequence;
+    b.attributes = BATCH_TRANSACTIONAL;
+    record_batch_builder_add(&b, 1700000000000, STR_NONE, str_of(value), NULL, 0);
+    assert_ok(record_batch_builder_finish(&b, &out));
+    record_batch_builder_deinit(&b);
+    assert_ok(log_append_wait(lab->streams[0].partitions[0].partition, out.ptr, out.bytes, NULL));
+}
+
+/* What producers abort is no row, what is open waits, and the books count markers as passed. */
+static void test_transactions(void **state)
+{
+    struct lab lab;
+    size_t records;
+    lab_open(&lab, ORDERS, PLAIN);
+    LAB_PUT(&lab, "{\"id\":1}");
+    put_in_transaction(&lab, 0, "{\"id\":2,\"name\":\"aborted\"}");
+    LAB_PUT(&lab, "{\"id\":3}");
+    assert_int_equal(1, stream_lag(&lab.streams[0]));
+    lab_run(&lab);
+    lab_expect_rows(&lab, "orders", "1|NULL\n");
+    assert_int_equal(0, stream_lag(&lab.streams[0]));
+    mark(&lab, false);
+    assert_int_equal(3, stream_lag(&lab.streams[0]));
+    lab_run(&lab);
+    lab_expect_rows(&lab, "orders", "1|NULL\n3|NULL\n");
+    assert_int_equal(2, lab.streams[0].books.passed);
+    put_in_transaction(&lab, 1, "{\"id\":4,\"name\":\"committed\"}");
+    mark(&lab, true);
+    lab_run(&lab);
+    mark(&lab, true); /* a marker alone moves the offset too */
+    assert_ok(stream_epoch(&lab.streams[0], &records));
+    assert_int_equal(0, records);
+    lab_expect_rows(&lab, "orders", "1|NULL\n3|NULL\n4|committed\n");
+    lab_expect_books(&lab, 0, "3 3 0 0 3");
+    assert_int_equal(4, lab.streams[0].books.passed);
+    assert_int_equal(7, lab.streams[0].partitions[0].offset_next);
+    lab_restart(&lab);
+    assert_int_equal(4, lab.streams[0].books.passed);
+    assert_int_equal(0, lab.streams[0].books.missed);
+    assert_int_equal(0, stream_lag(&lab.streams[0]));
     lab_close(&lab);
 }
 
@@ -368,6 +441,7 @@ int main(void)
         cmocka_unit_test(test_flush_again),
         cmocka_unit_test(test_partitions_and_codecs),
         cmocka_unit_test(test_retention),
+        cmocka_unit_test(test_transactions),
         cmocka_unit_test(test_kinds_of_value),
     };
     return RUN_TESTS(tests);
