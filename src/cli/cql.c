@@ -34,8 +34,10 @@ struct prompt {
 static void print_warnings(struct prompt *p, const struct cql_reply *reply)
 {
     struct reader r = reader_of(reply->warnings.ptr, reply->warnings.bytes);
-    for (uint16_t i = 0; i < reply->warning_count && r.err == OK; i++)
-        cli_error(p->cli, "warning: %.*s", STR_ARG(cql_string_read(&r)));
+    for (uint16_t i = 0; i < reply->warning_count && r.err == OK; i++) {
+        struct str text = cql_string_read(&r);
+        cli_error(p->cli, "warning: %.*s", STR_ARG(text));
+    }
 }
 
 static void answered(struct cql_call *call, const struct cql_reply *reply)

@@ -220,6 +220,8 @@ static void print_table(const struct grid *g, struct buf *out)
         buf_text(out, c ? " | " : " ");
         put_padded(g->metadata.columns[c].name, widths[c], false, out);
     }
+    while (out->bytes && out->ptr[out->bytes - 1] == ' ')
+        buf_truncate(out, out->bytes - 1);
     buf_char(out, '\n');
     for (size_t c = 0; c < columns; c++) {
         buf_text(out, c ? "-+-" : "-");

@@ -140,16 +140,18 @@ void work_stop(struct pipeline *pipeline)
                 log_watch_stop(&pipeline->streams[i].partitions[p].watch);
 }
 
+/* Streams that wait for a worker count too: the workers are with those that wait. */
 bool work_is_held_up(const struct pipeline *pipeline)
 {
+    bool any = false;
     for (size_t i = 0; i < pipeline->stream_count; i++) {
         struct stream *stream = &pipeline->streams[i];
         enum stream_state state = stream_get_state(stream);
-        if (state != STREAM_FAILED && stream_lag(stream) > 0 &&
-            !(stream->remote && state == STREAM_BLOCKED))
+        if (!stream->remote || state == STREAM_RUNNING)
             return false;
+        any |= state == STREAM_BLOCKED;
     }
-    return true;
+    return any;
 }
 
 bool work_is_done(const struct pipeline *pipeline)

@@ -1,0 +1,2 @@
+CREATE STREAMING TABLE orders AS SELECT id, amount FROM STREAM raw;
+CREATE MATERIALIZED VIEW totals AS SELECT sum(amount) AS total FROM orders;
