@@ -18,7 +18,8 @@
  *  2. Dead letters of an epoch are durable before that commit. Those whose place is at or past the
  *     committed offsets are found again at the start and not written twice.
  *  3. Every offset below the next one is counted once: read, passed or missed; read = processed +
- *     dead, processed = stored + filtered; dead are records that could not be decoded, computed or stored.
+ *     dead, processed = stored + filtered; dead are records that could not be decoded, computed or
+ *     stored.
  *  4. With tables elsewhere (remote.h) the rows are acknowledged before that commit. Their
  * timestamps are base + (offset - next offset) * partitions + partition, of the books that the
  * epoch began with: whoever runs it again gives the same row the same timestamp.

@@ -8,7 +8,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, '..', 'lib'))
 import kafka_log  # noqa: E402
-from millrace import at_end, folder, free_port, main  # noqa: E402
+from millrace import at_end, can_connect, folder, free_port, main, until  # noqa: E402
 
 TOOL = os.path.join(HERE, '..', '..', 'tools', 'engines', 'kafka')
 
@@ -30,6 +30,7 @@ class Broker:
 
     def restart(self):
         self.stop()
+        until(lambda: not can_connect(self.port), 'the port of the killed Kafka is free')
         self.start()
 
 

@@ -336,8 +336,8 @@ def wrong_books(status):
             continue
         if t['read'] != t['stored'] + t['filtered'] + t['dead_lettered']:
             return f'{t["name"]}: read is not stored + filtered + dead: {t}'
-        if t['read'] + t['lag'] != records[t['source']]:
-            return f'{t["name"]}: read + lag is not the records of {t["source"]}: {t}, {records}'
+        if t['read'] + t['passed'] + t['lag'] != records[t['source']]:
+            return f'{t["name"]}: read + passed + lag is not the records of {t["source"]}: {t}, {records}'
     if not status['balanced']:
         return status['imbalance']
     return None
