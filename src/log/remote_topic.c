@@ -207,26 +207,36 @@ static enum err look_at(struct log_topic *topic)
     return err;
 }
 
+/* Whoever may not see the settings may still read: the defaults stand for them. ERR_AGAIN. */
+static enum err look_settings(struct log_topic *topic)
+{
+    struct log *log = topic->log;
+    struct log_topic_config config = log_topic_config(topic);
+    if (describe(topic, &config) == ERR_AGAIN)
+        return ERR_AGAIN;
+    io_mutex_lock(&log->lock);
+    config.partitions = topic->config.partitions;
+    topic->config = config;
+    io_mutex_unlock(&log->lock);
+    return OK;
+}
+
 enum err remote_topic_want(struct log_topic *topic)
 {
     struct log *log = topic->log;
     io_mutex_lock(&log->lock);
     bool wanted = topic->wanted;
-    struct log_topic_config config = topic->config;
     io_mutex_unlock(&log->lock);
     if (wanted)
         return OK;
-    /* Whoever may not see the settings may still read: the defaults stand for them. */
     enum err err = ERR_AGAIN;
     for (int i = 0; i < WANT_TRIES && err == ERR_AGAIN && remote_may_wait(log->remote); i++) {
-        err = describe(topic, &config);
-        if (err != ERR_AGAIN)
+        err = look_settings(topic);
+        if (err == OK)
             err = look_at(topic);
     }
     TRY(err);
     io_mutex_lock(&log->lock);
-    config.partitions = topic->config.partitions;
-    topic->config = config;
     topic->wanted = true;
     io_mutex_unlock(&log->lock);
     return OK;
@@ -245,8 +255,11 @@ void remote_topics_look(struct log_remote *remote)
             topics[count++] = topic;
     io_mutex_unlock(&log->lock);
     enum err err = OK;
-    for (size_t i = 0; i < count && err == OK; i++)
-        err = look_at(topics[i]);
+    for (size_t i = 0; i < count && err == OK; i++) {
+        err = look_settings(topics[i]);
+        if (err == OK)
+            err = look_at(topics[i]);
+    }
     mem_free(topics);
 }
 
