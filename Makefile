@@ -78,7 +78,7 @@ tsan: setup-test ## unit tests of io and log under the thread sanitizer
 	@ninja -C $(TSAN) -j $(JOBS) --quiet
 	@tests/run.py --build $(TSAN) --suites unit --match '^(io|log)-'
 
-docs: release ## write docs/configuration.md, docs/commands.md and docs/api.md from the tables
+docs: release ## write docs/configuration.md, commands.md, api.md and a part of kafka-compatibility.md from the tables
 	@tools/gen/docs.py $(RELEASE)/src/cli/millrace
 
 install: release ## copy the program to PREFIX/bin (/usr/local)

@@ -4,6 +4,7 @@
 #include "cli/options.h"
 #include "pipeline/project.h"
 #include "serve/api.h"
+#include "serve/kafka/kafka.h"
 
 #include <string.h>
 
@@ -119,6 +120,10 @@ static int run_completion(struct cli *cli)
     } else if (strcmp(shell, "api") == 0) {
         CLEAN(buf_deinit) struct buf text = {0};
         api_document(&text);
+        cli_write(cli, buf_str(&text));
+    } else if (strcmp(shell, "kafka") == 0) {
+        CLEAN(buf_deinit) struct buf text = {0};
+        kafka_broker_document(&text);
         cli_write(cli, buf_str(&text));
     } else {
         cli_error(cli, "completion is there for bash, zsh and fish, not '%s'", shell);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """docs.py MILLRACE: writes the reference pages that come from the program's own tables."""
-import subprocess, sys
+import pathlib, subprocess, sys
 
 def say(what):
     return subprocess.run([sys.argv[1], 'completion', what], capture_output=True, text=True, check=True).stdout
@@ -17,3 +17,15 @@ stream or source has failed. Made from the program's table of routes (`make docs
 | call | what |
 |---|---|
 ''' + say('api'))
+
+# Of this page only the table of requests is made, between its two markers.
+PAGE = 'docs/kafka-compatibility.md'
+BEGIN, END = '<!-- requests -->\n', '<!-- /requests -->\n'
+page = pathlib.Path(__file__).parents[2].joinpath(PAGE).read_text()
+before, rest = page.split(BEGIN)
+rows = []
+for line in sorted(say('kafka').splitlines(), key=lambda line: int(line.split()[0])):
+    key, name, versions, *more = line.split(' ', 3)
+    rows.append(f'| {key} | {name} | {versions}{" " + more[0] if more else ""} |\n')
+with open(PAGE, 'w') as file:
+    file.write(before + BEGIN + '| key | request | versions |\n|---|---|---|\n' + ''.join(rows) + END + rest.split(END)[1])

@@ -44,7 +44,7 @@ ok(near.returncode == 2 and "did you mean 'check'?" in near.stderr, 'an unknown 
 with tempfile.TemporaryDirectory(prefix='millrace-docs-') as folder:
     os.mkdir(folder + '/docs')
     subprocess.run([sys.executable, ROOT / 'tools/gen/docs.py', PROGRAM], cwd=folder, check=True)
-    for page in ('configuration.md', 'commands.md', 'api.md'):
+    for page in ('configuration.md', 'commands.md', 'api.md', 'kafka-compatibility.md'):
         have = (ROOT / 'docs' / page)
         same = have.exists() and have.read_text() == pathlib.Path(folder, 'docs', page).read_text()
         ok(same, f'docs/{page} is what the program says', 'run `make docs`')
