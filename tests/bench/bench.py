@@ -358,6 +358,12 @@ class Bench:
         import kafka
         kafka.measure(self, sys.modules[__name__])
 
+    # ---- 9. the CQL door ----
+
+    def cql(self):
+        import cql
+        cql.measure(self, sys.modules[__name__])
+
 
 def number(text, pattern):
     found = re.search(pattern, text)
@@ -399,7 +405,7 @@ def report(bench, command):
     return "\n".join(out) + "\n"
 
 
-PARTS = ["start", "idle", "json", "log", "webhook", "pipeline", "table", "kafka"]
+PARTS = ["start", "idle", "json", "log", "webhook", "pipeline", "table", "kafka", "cql"]
 
 
 def main():
