@@ -127,6 +127,11 @@ def table_of_the_pipeline(tap, project, run):
     done = run('-e', f"UPDATE shop.people SET age = 37 WHERE id = {ID}")
     tap.equal(done.returncode, 0, 'it can be written')
     tap.equal(project.sql('SELECT name, age FROM shop.people'), [['Ada', '37']], 'and SQL sees that')
+    run('-e', 'CREATE INDEX ON shop.people (name)')
+    project.must('produce', 'users', input=f'{{"id": "{ID[:-1]}2", "name": "Bob", "age": 1}}\n')
+    millrace.until(lambda: project.table('people')['stored'] == 2, 'the row is not stored')
+    done = run('-e', "SELECT age FROM shop.people WHERE name = 'Bob'")
+    tap.has(done.stdout, '(1 rows)', 'an index finds rows that the pipeline wrote after it')
 
 
 def main():

@@ -22,7 +22,8 @@ CACHE = os.path.join(os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.
 POM = '''<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>local</groupId><artifactId>jars</artifactId><version>1</version><packaging>pom</packaging>
 <dependencies>{}</dependencies></project>'''
-DEPENDENCY = '<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>'
+DEPENDENCY = '<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version>{}</dependency>'
+ALONE = '<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>'
 
 
 def say(text):
@@ -80,7 +81,7 @@ def java(newest=99):
 
 
 def jars(name, *coordinates):
-    """The folder of jars with all they need, from Maven Central."""
+    """The folder of jars with all they need, from Maven Central; a coordinate that ends with ! comes alone."""
     with made_once(name) as part:
         if part:
             if not shutil.which('mvn'):
@@ -88,7 +89,8 @@ def jars(name, *coordinates):
                 apt_install('maven')
             say(f'fetching {name} with Maven')
             with open(os.path.join(part, 'pom.xml'), 'w') as file:
-                file.write(POM.format(''.join(DEPENDENCY.format(*c.split(':')) for c in coordinates)))
+                file.write(POM.format(''.join(
+                    DEPENDENCY.format(*c.rstrip('!').split(':'), ALONE if c.endswith('!') else '') for c in coordinates)))
             done = subprocess.run(['mvn', '-q', '-B', '-ntp', 'dependency:copy-dependencies', '-DincludeScope=runtime',
                                    f'-DoutputDirectory={part}/libs'], cwd=part, capture_output=True, text=True)
             if done.returncode != 0:
