@@ -71,6 +71,7 @@ void table_batch_reset(struct table_batch *batch)
 {
     ops_reset(&batch->ops);
     batch->heads_of = 0;
+    batch->fed_of = 0;
 }
 
 size_t table_batch_bytes(const struct table_batch *batch)
@@ -416,6 +417,18 @@ static enum err add_rows(struct table_batch *batch, const struct table *table,
     return err ? bad_row(plan, err, row - 1, column, ret_bad_row, diag) : OK;
 }
 
+/* One small record a batch: whoever keeps something beside the rows has not seen these. */
+static void note_fed(struct table_batch *batch, struct table *table)
+{
+    if (batch->fed_of == table->id)
+        return;
+    uint8_t key[STORE_HEADS_KEY_BYTES], one = 1;
+    store_fed_key(table->id, key);
+    ops_add(&batch->ops, OP_PUT, str_from(key, sizeof key), str_from(&one, 1));
+    batch->fed_of = table->id;
+    __atomic_store_n(&table->fed, true, __ATOMIC_RELEASE);
+}
+
 enum err table_batch_upsert(struct table_batch *batch, struct table *table,
                             const struct batch *rows, uint32_t from, uint32_t to,
                             const struct table_write *write, uint32_t *ret_bad_row,
@@ -429,10 +442,14 @@ enum err table_batch_upsert(struct table_batch *batch, struct table *table,
     if (!err && plan.shape->definition.append_only)
         err = diag_set(diag, ERR_INVALID, 0, 0, "the table %.*s is append-only",
                        STR_ARG(plan.shape->definition.name));
-    if (!err)
+    if (!err) {
+        note_fed(batch, table);
         err = add_rows(batch, table, &plan, from, to, ret_bad_row, diag);
-    if (err)
+    }
+    if (err) {
+        batch->fed_of = 0;
         ops_back(&batch->ops, mark);
+    }
     arena_deinit(&plan.arena);
     return err;
 }

@@ -18,6 +18,7 @@ struct table_batch {
     size_t cell_count, cell_room;
     bool cells_sorted, cells_times, cells_paths;
     struct arena arena;
+    uint32_t fed_of;   /* the same of the mark of column batches */
     uint32_t heads_of; /* the last table whose mark of partition heads the batch has; 0 = none */
 };
 

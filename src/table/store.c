@@ -6,6 +6,7 @@
  *   u8 0, "version"                  u8 2: the format of the store; 1 can be read and becomes 2
  *   u8 0, "next"                     u32: the next table's id
  *   u8 0, "heads", u32 table id      u8 1: partitions of the table may have heads
+ *   u8 0, "fedby", u32 table id      u8 1: column batches were written to the table
  *   u8 1, keyspace, 0, name          u32 id, then a shape (shape.c)
  *   u8 2, state key                  state
  *   u8 3, ...                        rows (key.c, cell.c)
@@ -26,7 +27,7 @@
 
 #define VERSION_KEY STR("\0version")
 #define NEXT_KEY STR("\0next")
-enum { STORE_VERSION = 2, CACHE_DEFAULT = 8 << 20, MEMTABLE_DEFAULT = 32 << 20 };
+enum { STORE_VERSION = 2, CACHE_DEFAULT = 32 << 20, MEMTABLE_DEFAULT = 32 << 20 };
 
 static int64_t wall_us(void *owner)
 {
@@ -48,17 +49,38 @@ void store_heads_key(uint32_t table_id, uint8_t ret_key[STORE_HEADS_KEY_BYTES])
     put_be32(ret_key + 6, table_id);
 }
 
-static enum err load_heads(struct table_store *store, struct table *table)
+void store_fed_key(uint32_t table_id, uint8_t ret_key[STORE_HEADS_KEY_BYTES])
+{
+    memcpy(ret_key, "\0fedby", 6);
+    put_be32(ret_key + 6, table_id);
+}
+
+static enum err load_mark(struct table_store *store, const uint8_t *key, bool *ret_there)
+{
+    CLEAN(buf_deinit) struct buf value = {0};
+    enum err err = store->backend->ops->get(store->backend, NULL,
+                                            str_from(key, STORE_HEADS_KEY_BYTES), &value);
+    *ret_there = err == OK;
+    return err == ERR_NOT_FOUND ? OK : err;
+}
+
+static enum err load_marks(struct table_store *store, struct table *table)
 {
     uint8_t key[STORE_HEADS_KEY_BYTES];
-    struct buf value = {0};
     store_heads_key(table->id, key);
-    enum err err =
-        store->backend->ops->get(store->backend, NULL, str_from(key, sizeof key), &value);
-    buf_deinit(&value);
-    table->has_heads =
-        err == OK || (table->shape->from_version_1 && table->shape->clustering_count);
-    return err == ERR_NOT_FOUND ? OK : err;
+    TRY(load_mark(store, key, &table->has_heads));
+    if (table->shape->from_version_1 && table->shape->clustering_count)
+        table->has_heads = true;
+    store_fed_key(table->id, key);
+    TRY(load_mark(store, key, &table->fed));
+    /* Before there was the mark, column batches were all that was written. */
+    table->fed |= table->shape->from_version_1;
+    return OK;
+}
+
+bool table_is_fed(const struct table *table)
+{
+    return __atomic_load_n(&table->fed, __ATOMIC_ACQUIRE);
 }
 
 static struct table *add_table(struct table_store *store, uint32_t id, struct shape *shape)
@@ -105,7 +127,7 @@ static enum err load_tables(struct table_store *store)
         }
         err = shape_decode(str_slice(cursor->value, 4, cursor->value.bytes), &shape);
         if (!err)
-            err = load_heads(store, add_table(store, get_be32(cursor->value.ptr), shape));
+            err = load_marks(store, add_table(store, get_be32(cursor->value.ptr), shape));
     }
     if (!err)
         err = cursor->err;
@@ -231,6 +253,8 @@ static enum err remove_rows(struct table *table, struct str catalogue_key)
         uint8_t heads[STORE_HEADS_KEY_BYTES];
         store_heads_key(table->id, heads);
         ops_add(&ops, OP_DELETE, catalogue_key, STR_NONE);
+        ops_add(&ops, OP_DELETE, str_from(heads, sizeof heads), STR_NONE);
+        store_fed_key(table->id, heads);
         ops_add(&ops, OP_DELETE, str_from(heads, sizeof heads), STR_NONE);
     }
     ops_add(&ops, OP_DELETE_RANGE, str_from(from, sizeof from), str_from(to, sizeof to));

@@ -27,11 +27,14 @@ struct table {
     struct shape *shape; /* atomic; see table_shape */
     bool dropped;        /* atomic */
     bool has_heads;      /* atomic: some partition may have deletions at its head */
+    bool fed;            /* atomic: column batches were written to it */
 };
 
 /* Meta record of a table that has had heads of partitions. */
 enum { STORE_HEADS_KEY_BYTES = 10 };
 void store_heads_key(uint32_t table_id, uint8_t ret_key[STORE_HEADS_KEY_BYTES]);
+/* Meta record of a table that column batches were written to. */
+void store_fed_key(uint32_t table_id, uint8_t ret_key[STORE_HEADS_KEY_BYTES]);
 
 /* Writes a table's catalogue record, with the store's own records. With the mutex. */
 enum err store_save_table(struct table_store *store, uint32_t id, const struct shape *shape,

@@ -19,7 +19,7 @@ struct table;
 struct table_store_options {
     bool memory;                    /* the twin without a disk, for simulated runs */
     bool read_only;                 /* for inspect and commands on a stopped project */
-    size_t cache_bytes;             /* block cache; 0 = 8 MiB */
+    size_t cache_bytes;             /* block cache; 0 = 32 MiB */
     size_t memtable_bytes;          /* 0 = 32 MiB */
     int64_t (*now_us)(void *owner); /* wall clock for TTL; NULL = io's */
     void *now_owner;
@@ -74,6 +74,9 @@ size_t table_list(struct table_store *store, struct table ***ret_tables);
 const struct table_definition *table_definition(const struct table *table);
 /* STRUCT of all columns in the definition's order. */
 const struct type *table_schema(const struct table *table);
+/* True once table_batch_upsert() wrote to it: who keeps an index beside the rows that are written
+ * through cells.h has not seen those. */
+bool table_is_fed(const struct table *table);
 struct table_stats {
     uint64_t rows_estimated;
     uint64_t bytes_on_disk;

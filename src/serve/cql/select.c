@@ -236,8 +236,11 @@ static void give_held(struct select_run *s)
 
 enum err select_give(struct select_run *s, const struct str *items)
 {
-    if (s->plan->order_count)
+    if (s->plan->order_count) {
+        if (s->partition_left > 0)
+            s->partition_left--;
         return hold_row(s, items);
+    }
     TRY(select_row_append(s->eval.arena, s->plan, items, &s->rows));
     s->row_count++;
     if (s->limit_left > 0)
@@ -300,6 +303,11 @@ static enum err take_row(struct select_run *s, bool begins, bool *ret_page)
         TRY(where_matches(&s->eval, s->filters, s->filter_count, &matches));
     if (begins && !groups(p))
         s->partition_left = s->partition_limit;
+    if (groups(p)) {
+        /* A partition begins with its first row that counts. */
+        begins = begins || s->begins;
+        s->begins = begins && !matches;
+    }
     if (!matches) {
         /* The first row decides for a whole partition: only static columns are looked at. */
         if (p->distinct)
@@ -466,7 +474,7 @@ static enum err select_begin(struct select_run *s)
     }
     if (system)
         TRY(select_open_system(s));
-    else if (p->where.index && p->where.key_range && !empty)
+    else if (p->where.index && p->where.key_range && !empty && !table_is_fed(p->table->table))
         TRY(index_read_open(s, &s->entries));
     TRY(select_group_init(s));
     warn(s);
