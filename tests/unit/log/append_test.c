@@ -130,6 +130,40 @@ static void the_queue_is_bounded(void **state)
     assert_ok(log_append_wait(p, batch.ptr, batch.bytes, NULL));
 }
 
+/* More than stays in the system's cache, over two topics of which one goes meanwhile. */
+static void what_the_cache_gives_back_is_still_there(void **state)
+{
+    struct tool *t = *state;
+    CLEAN(buf_deinit) struct buf batch = {0};
+    CLEAN(buf_deinit) struct buf out = {0};
+    struct log_read read;
+    enum { COUNT = 24, RECORDS = 2000 };
+    char value[440];
+    memset(value, 'v', sizeof value - 1);
+    value[sizeof value - 1] = 0;
+    tool_open(t, &(struct log_options){.durability = LOG_OS});
+    struct log_partition *stays = tool_topic(t->log, "stays", 1, 0);
+    struct log_partition *goes = tool_topic(t->log, "goes", 1, 0);
+    tool_batch_at(&batch, NULL, value, RECORDS, 1000, CODEC_NONE);
+    assert_in_range(batch.bytes, 800000, 1000000);
+    for (int i = 0; i < COUNT; i++) {
+        assert_ok(log_append_wait(stays, batch.ptr, batch.bytes, NULL));
+        assert_ok(log_append_wait(goes, batch.ptr, batch.bytes, NULL));
+    }
+    assert_ok(log_topic_delete(t->log, STR("goes")));
+    for (int i = 0; i < 2 * COUNT; i++)
+        assert_ok(log_append_wait(stays, batch.ptr, batch.bytes, NULL));
+    for (int i = 0; i < 3 * COUNT; i++) {
+        struct record_batch header;
+        buf_reset(&out);
+        assert_ok(log_read(stays, i * RECORDS, 1000, &out, &read));
+        assert_ok(record_batch_parse(out.ptr, out.bytes, true, &header));
+        assert_int_equal(header.base_offset, i * RECORDS);
+        assert_memory_equal(out.ptr + RECORD_BATCH_HEADER, batch.ptr + RECORD_BATCH_HEADER,
+                            batch.bytes - RECORD_BATCH_HEADER);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +172,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(offset_epoch_and_time_are_patched, tool_setup,
                                         tool_teardown),
         cmocka_unit_test_setup_teardown(the_queue_is_bounded, tool_setup, tool_teardown),
+        cmocka_unit_test_setup_teardown(what_the_cache_gives_back_is_still_there, tool_setup,
+                                        tool_teardown),
     };
     return RUN_TESTS(tests);
 }
