@@ -255,7 +255,7 @@ class Idle:
             s = socket.create_connection((LOOPBACK, broker.port))
             mine = [partitions * i // count + k for k in range(partitions // count)]
             s.sendall(fetch_request(topic, mine, 0, 0))
-            consumer = [s, b'', 0]
+            consumer = [s, b'', 0, mine]
             self.selector.register(s, selectors.EVENT_READ, consumer)
             self.consumers.append(consumer)
 
@@ -266,7 +266,7 @@ class Idle:
                 self.take(key.data)
 
     def take(self, consumer):
-        s, had, epoch = consumer
+        s, had, epoch, mine = consumer
         data = s.recv(65536)
         if not data:
             raise RuntimeError('a broker closed the connection of an idle consumer')
@@ -275,14 +275,14 @@ class Idle:
             consumer[1] = had
             return
         _, _, _, code, session = struct.unpack_from('>iiihi', had)
-        if code or not session:
-            raise RuntimeError(f'a Fetch was answered with error {code}, session {session}')
+        if code:
+            raise RuntimeError(f'a Fetch was answered with error {code}')
         self.answers += 1
-        consumer[1:] = b'', epoch + 1
-        s.sendall(fetch_request(self.topic, (), session, epoch + 1))
+        consumer[1:3] = b'', epoch + 1 if session else 0  # no session: the broker has a thousand others
+        s.sendall(fetch_request(self.topic, mine, session, consumer[2]))
 
     def close(self):
-        for s, _, _ in self.consumers:
+        for s, *_ in self.consumers:
             s.close()
 
 
