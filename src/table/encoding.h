@@ -43,6 +43,7 @@ struct encoding {
     uint32_t dimension;              /* FORM_VECTOR */
     bool foreign;                    /* CQL has other bytes: encoding_to_cql */
     bool wide;                       /* DECIMAL: as a key it has any scale and size */
+    bool all_fields;                 /* FORM_ROW: as a key it has all fields and no end */
     bool doubtful;                   /* STRING of an unknown CQL type: may be no text */
     bool is_set;                     /* ARRAY whose elements are the paths of its cells */
 };

@@ -17,7 +17,8 @@
  *           and 00 as end; when negative all bits of that inverted. The value is 0.digits *
  *           10^exponent, without zeros at either end of the digits
  *   list, set, map  each element, key and value as 01 for null or 02 and the value; then 00
- *   tuple, UDT  the same without the 00; missing fields are null     vector  the elements
+ *   tuple, UDT  the same, without nulls at the end: a type may get fields. (Stores of version 2:
+ *           all fields, without the 00.)                          vector  the elements
  *
  * Invariants
  * 1. The encodings of one type are prefix-free.
@@ -385,14 +386,21 @@ static enum err put_nested(const struct encoding *encoding, struct str value, st
     uint32_t count = row ? 1 : reader_be32(&r);
     if (r.err || (!row && count > r.left / 4))
         return ERR_INVALID;
+    size_t end = out->bytes;
     for (uint32_t at = 0; at < count; at++)
         for (uint32_t i = 0; i < fields; i++) {
             if (!row && !r.left)
                 return ERR_INVALID;
+            size_t begin = out->bytes;
             TRY(put_element(&encoding->children[i], &r, out));
+            if (!row || out->bytes - begin > 1)
+                end = out->bytes;
         }
-    if (!row)
+    if (!encoding->all_fields) {
+        if (!buf_error(out))
+            buf_truncate(out, end);
         buf_u8(out, 0);
+    }
     return r.left ? ERR_INVALID : buf_error(out);
 }
 
@@ -427,6 +435,14 @@ static enum err get_element(const struct encoding *child, struct str *rest, uint
     return buf_error(out);
 }
 
+static enum err get_end(struct str *rest, uint8_t flip)
+{
+    if (!rest->bytes || ((uint8_t)rest->ptr[0] ^ flip) != 0)
+        return ERR_CORRUPT;
+    *rest = str_slice(*rest, 1, rest->bytes);
+    return OK;
+}
+
 static enum err get_nested(const struct encoding *encoding, struct str *rest, uint8_t flip,
                            struct buf *out)
 {
@@ -438,9 +454,13 @@ static enum err get_nested(const struct encoding *encoding, struct str *rest, ui
     for (; row ? !count : !end; count++)
         for (uint32_t i = 0; i < fields && !end; i++) {
             TRY(get_element(&encoding->children[i], rest, flip, out, &end));
-            if (end && (row || i))
+            if (end && (row ? encoding->all_fields : i > 0))
                 return ERR_CORRUPT;
+            for (uint32_t j = i; row && end && j < fields; j++)
+                buf_be32(out, UINT32_MAX);
         }
+    if (row && !end && !encoding->all_fields)
+        TRY(get_end(rest, flip));
     if (!row && !buf_error(out))
         buf_patch_be32(out, at, count - 1);
     return buf_error(out);

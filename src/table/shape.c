@@ -28,9 +28,10 @@
 #include "table/key.h"
 
 enum {
-    SHAPE_VERSION = 2,
+    SHAPE_VERSION = 3,
     APPEND_ONLY = 1,
     NARROW_DECIMALS = 2,
+    ALL_FIELDS = 4,
     COLUMNS_MAX = 10000,
     IDS_MAX = 1 << 20,
     TYPE_DEPTH_MAX = 64,
@@ -153,6 +154,20 @@ static void index_ids(struct shape *shape)
             shape->index_of_id[shape->ids[i]] = (uint32_t)i;
 }
 
+/* Tuples of keys as stores of version 2 have them. */
+static const struct encoding *with_all_fields(struct shape *shape, const struct encoding *from)
+{
+    uint32_t count = from->type->field_count;
+    struct encoding *made = arena_array(&shape->arena, 1, sizeof *made);
+    struct encoding *children = arena_array(&shape->arena, (size_t)count + 1, sizeof *children);
+    for (uint32_t i = 0; i < count; i++)
+        children[i] = *with_all_fields(shape, &from->children[i]);
+    *made = *from;
+    made->children = count ? children : from->children;
+    made->all_fields = from->form == FORM_ROW;
+    return made;
+}
+
 static enum err derive_encoding(struct shape *shape, size_t index, struct diag *diag)
 {
     const struct table_column *column = &shape->definition.columns[index];
@@ -160,6 +175,8 @@ static enum err derive_encoding(struct shape *shape, size_t index, struct diag *
     TRY(encoding_make(&shape->arena, column->type, column->declared, diag, encoding));
     if (shape->narrow_decimals && role_is_key(column->role))
         encoding->wide = false;
+    if (shape->all_fields && role_is_key(column->role))
+        *encoding = *with_all_fields(shape, encoding);
     if (encoding->foreign && column->cells == TABLE_MANY_CELLS)
         return diag_set(diag, ERR_INVALID, 0, 0, "a collection of many cells needs a CQL type");
     if (role_is_key(column->role) &&
@@ -205,9 +222,15 @@ static enum err derive(struct shape *shape, struct diag *diag)
     return OK;
 }
 
+/* What keys have as older stores wrote it. */
+static unsigned legacy_of(const struct shape *shape)
+{
+    return (shape->narrow_decimals ? NARROW_DECIMALS : 0) | (shape->all_fields ? ALL_FIELDS : 0);
+}
+
 static enum err shape_build(const struct table_definition *definition, const uint32_t *ids,
-                            size_t id_count, uint32_t id_limit, bool narrow_decimals,
-                            struct diag *diag, struct shape **ret_shape)
+                            size_t id_count, uint32_t id_limit, unsigned legacy, struct diag *diag,
+                            struct shape **ret_shape)
 {
     TRY(check_definition(definition, diag));
     struct shape *shape = mem_zero(sizeof *shape);
@@ -220,7 +243,8 @@ static enum err shape_build(const struct table_definition *definition, const uin
     if (id_count)
         memcpy(shape->ids, ids, id_count * sizeof *ids);
     shape->id_limit = id_limit;
-    shape->narrow_decimals = narrow_decimals;
+    shape->narrow_decimals = legacy & NARROW_DECIMALS;
+    shape->all_fields = legacy & ALL_FIELDS;
     enum err err = derive(shape, diag);
     if (err) {
         shape_free(shape);
@@ -340,15 +364,15 @@ enum err shape_extend(const struct shape *old, const struct table_definition *de
     struct table_definition extended = old->definition;
     extended.columns = columns;
     extended.column_count = count;
-    return shape_build(&extended, old->ids, old_count, old->id_limit, old->narrow_decimals, diag,
+    return shape_build(&extended, old->ids, old_count, old->id_limit, legacy_of(old), diag,
                        ret_shape);
 }
 
 enum err shape_change(const struct shape *old, const struct table_definition *definition,
                       const uint32_t *ids, struct diag *diag, struct shape **ret_shape)
 {
-    return shape_build(definition, ids, definition->column_count, old->id_limit,
-                       old->narrow_decimals, diag, ret_shape);
+    return shape_build(definition, ids, definition->column_count, old->id_limit, legacy_of(old),
+                       diag, ret_shape);
 }
 
 /* ---- as bytes ---- */
@@ -405,8 +429,7 @@ void shape_encode(const struct shape *shape, struct buf *out)
 {
     const struct table_definition *definition = &shape->definition;
     buf_u8(out, SHAPE_VERSION);
-    buf_u8(out, (uint8_t)((definition->append_only ? APPEND_ONLY : 0) |
-                          (shape->narrow_decimals ? NARROW_DECIMALS : 0)));
+    buf_u8(out, (uint8_t)((definition->append_only ? APPEND_ONLY : 0) | legacy_of(shape)));
     buf_varint(out, definition->ttl_default_s);
     put_str(out, definition->keyspace);
     put_str(out, definition->name);
@@ -422,7 +445,7 @@ void shape_encode(const struct shape *shape, struct buf *out)
     }
 }
 
-static enum err decode_columns(struct reader *r, int version, bool narrow_decimals,
+static enum err decode_columns(struct reader *r, int version, unsigned legacy,
                                struct table_definition *definition, struct arena *scratch,
                                struct shape **ret_shape)
 {
@@ -448,8 +471,7 @@ static enum err decode_columns(struct reader *r, int version, bool narrow_decima
     }
     definition->columns = columns;
     definition->column_count = count;
-    enum err err =
-        shape_build(definition, ids, count, (uint32_t)id_limit, narrow_decimals, NULL, ret_shape);
+    enum err err = shape_build(definition, ids, count, (uint32_t)id_limit, legacy, NULL, ret_shape);
     return err ? ERR_CORRUPT : OK;
 }
 
@@ -458,7 +480,8 @@ enum err shape_decode(struct str bytes, struct shape **ret_shape)
     struct reader r = reader_of(bytes.ptr, bytes.bytes);
     struct table_definition definition = {0};
     uint8_t version = reader_u8(&r), flags = reader_u8(&r);
-    if (version < 1 || version > SHAPE_VERSION || flags & ~(APPEND_ONLY | NARROW_DECIMALS))
+    if (version < 1 || version > SHAPE_VERSION ||
+        flags & ~(APPEND_ONLY | NARROW_DECIMALS | ALL_FIELDS))
         return ERR_CORRUPT;
     definition.append_only = flags & APPEND_ONLY;
     definition.ttl_default_s = reader_varint(&r, 64);
@@ -468,8 +491,9 @@ enum err shape_decode(struct str bytes, struct shape **ret_shape)
         return ERR_CORRUPT;
     struct arena scratch;
     arena_init(&scratch, SIZE_MAX);
-    bool narrow = version == 1 || flags & NARROW_DECIMALS;
-    enum err err = decode_columns(&r, version, narrow, &definition, &scratch, ret_shape);
+    unsigned legacy = (flags & (NARROW_DECIMALS | ALL_FIELDS)) |
+                      (version == 1 ? NARROW_DECIMALS : 0u) | (version < 3 ? ALL_FIELDS : 0u);
+    enum err err = decode_columns(&r, version, legacy, &definition, &scratch, ret_shape);
     arena_deinit(&scratch);
     if (!err)
         (*ret_shape)->from_version_1 = version == 1;

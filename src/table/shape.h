@@ -21,6 +21,7 @@ struct shape {
     bool has_static;
     bool has_many;         /* some column is TABLE_MANY_CELLS */
     bool narrow_decimals;  /* declared decimals of keys are as older stores have them */
+    bool all_fields;       /* tuples of keys are as older stores have them */
     bool from_version_1;   /* of the record: nothing is known about heads of partitions */
     uint32_t *index_of_id; /* column of an id, UINT32_MAX: dropped or never given */
     struct shape *older;

@@ -89,16 +89,15 @@ static size_t answer_columns(const struct modify_request *request, uint32_t *col
         columns[count++] = i;
         taken[i] = true;
     }
-    for (unsigned statics = 0; statics < 2; statics++) {
-        for (size_t i = 0; i < request->count; i++) {
-            const struct modify_plan *p = request->items[i].plan;
-            for (size_t j = 0; j < p->condition_count; j++) {
-                uint32_t column = p->conditions[j].column;
-                if (taken[column] || (table->columns[column].kind == CQL_STATIC) != (statics == 1))
-                    continue;
-                taken[column] = true;
-                columns[count++] = column;
-            }
+    for (size_t i = 0; i < request->count; i++) {
+        const struct modify_plan *p = request->items[i].plan;
+        for (size_t j = 0; j < 2 * p->condition_count; j++) {
+            bool statics = j >= p->condition_count;
+            uint32_t column = p->conditions[j % p->condition_count].column;
+            if (taken[column] || (table->columns[column].kind == CQL_STATIC) != statics)
+                continue;
+            taken[column] = true;
+            columns[count++] = column;
         }
     }
     return count;
@@ -114,34 +113,108 @@ static bool asks_statics(const struct modify_item *item)
     return asks;
 }
 
-/* Does the answer have a row for it? */
-static bool has_answer(const struct modify_item *item)
+/* Conditions on a row, and not on what is static alone. */
+static bool asks_row(const struct modify_item *item)
 {
-    return item->plan->conditional &&
-           (item->row_exists || (item->static_exists && asks_statics(item)));
+    const struct modify_plan *p = item->plan;
+    bool key = item->clustering || p->table->clustering_count == 0;
+    bool asks = key && (p->if_exists || p->if_not_exists);
+    for (size_t i = 0; i < p->condition_count; i++)
+        asks = asks || p->table->columns[p->conditions[i].column].kind != CQL_STATIC;
+    return p->conditional && asks;
 }
 
-static bool shown_before(const struct modify_request *request, size_t index)
+static int order_rows(const struct cql_table *table, const struct str *a, const struct str *b)
 {
-    const struct modify_item *item = &request->items[index];
-    for (size_t i = 0; i < index; i++)
-        if (request->items[i].plan->conditional &&
-            same_key(request->items[i].clustering, item->clustering,
-                     item->plan->table->clustering_count))
-            return true;
-    return false;
+    for (uint32_t i = table->partition_count; i < table->partition_count + table->clustering_count;
+         i++) {
+        int order = cql_value_compare(table->columns[i].type, a[i], b[i]);
+        if (order)
+            return table->columns[i].descending ? -order : order;
+    }
+    return 0;
 }
 
-static void answer(struct modify_request *request, bool applied)
+/* Static conditions alone are answered with the first row of the partition. */
+static enum err first_row(struct modify_request *request, const struct str **rows,
+                          size_t *ret_count)
+{
+    struct modify_item *item = request->items;
+    while (!item->plan->conditional)
+        item++;
+    const struct cql_table *table = item->plan->table;
+    struct table_read_options options = {.partition = item->partition,
+                                         .from = {.inclusive = true},
+                                         .to = {.inclusive = true},
+                                         .statics_alone = true,
+                                         .now_s = item->eval.now_us / 1000000};
+    struct arena *arena = item->eval.arena;
+    struct str *values = arena_zero(arena, (table->column_count + 1) * sizeof *values);
+    struct table_read *read;
+    const struct table_row *row = NULL;
+    TRY(table_read_open(table->table, &options, &read));
+    enum err err = table_read_next(read, &row);
+    if (err == OK && row) {
+        row_values(arena, table, item->plan->by_storage, row, values);
+        for (uint32_t i = 0; i < table->column_count; i++)
+            if (values[i].bytes)
+                values[i] = arena_str(arena, values[i]);
+            else if (values[i].ptr)
+                values[i] = STR("");
+        rows[0] = values;
+        *ret_count = 1;
+    }
+    table_read_close(read);
+    return err;
+}
+
+/* The rows of the answer, in the order of the table; statics stand for rows that are not there. */
+static enum err answer_rows(struct modify_request *request, const struct str **rows,
+                            size_t *ret_count)
+{
+    const struct cql_table *table = request->items[0].plan->table;
+    const struct str *statics = NULL;
+    size_t count = 0;
+    bool any = false;
+    *ret_count = 0;
+    for (size_t i = 0; i < request->count; i++) {
+        struct modify_item *item = &request->items[i];
+        if (item->plan->conditional && item->static_exists && asks_statics(item))
+            statics = item->current;
+        if (!asks_row(item))
+            continue;
+        any = true;
+        size_t at = count;
+        while (at && order_rows(table, rows[at - 1], item->current) > 0)
+            at--;
+        if (!item->row_exists || (at && order_rows(table, rows[at - 1], item->current) == 0))
+            continue;
+        memmove(rows + at + 1, rows + at, (count - at) * sizeof *rows);
+        rows[at] = item->current;
+        count++;
+    }
+    if (!any)
+        return first_row(request, rows, ret_count);
+    if (!count && statics)
+        rows[count++] = statics;
+    *ret_count = count;
+    return OK;
+}
+
+static enum err answer(struct modify_request *request, bool applied)
 {
     struct cql_run *run = request->run;
     const struct cql_table *table = request->items[0].plan->table;
     uint32_t *columns = arena_array(run->arena, table->column_count + 1, sizeof *columns);
-    size_t shown = 0, rows = 0, column_count = 0;
-    for (size_t i = 0; !applied && i < request->count; i++)
-        shown += has_answer(&request->items[i]) && !shown_before(request, i);
-    if (shown)
+    const struct str **rows = arena_array(run->arena, request->count + 1, sizeof *rows);
+    size_t row_count = 0, column_count = 0;
+    bool statics = false;
+    if (!applied)
+        TRY(answer_rows(request, rows, &row_count));
+    if (row_count)
         column_count = answer_columns(request, columns);
+    for (size_t i = 0; i < request->count; i++)
+        statics = statics || asks_statics(&request->items[i]);
     struct cql_column *specs = arena_array(run->arena, column_count + 1, sizeof *specs);
     specs[0] = (struct cql_column){table->keyspace, table->name, STR("[applied]"),
                                    cql_simple(CQL_BOOLEAN)};
@@ -152,19 +225,15 @@ static void answer(struct modify_request *request, bool applied)
     struct cql_rows_metadata metadata = {.columns = specs, .column_count = column_count + 1};
     buf_be32(&run->out, CQL_RESULT_ROWS);
     cql_rows_metadata_append(&run->out, run->version, &metadata);
-    buf_be32(&run->out, shown ? (uint32_t)shown : 1);
-    for (size_t i = 0; i < request->count && rows < (shown ? shown : 1); i++) {
-        struct modify_item *item = &request->items[i];
-        if (shown && (!has_answer(item) || shown_before(request, i)))
-            continue;
-        rows++;
+    buf_be32(&run->out, row_count ? (uint32_t)row_count : 1);
+    for (size_t i = 0; i < row_count || i == 0; i++) {
         cql_bytes_append(&run->out, value_of_bool(applied));
         for (size_t j = 0; j < column_count; j++)
-            cql_bytes_append(&run->out,
-                             table->columns[columns[j]].kind == CQL_STATIC && !asks_statics(item)
-                                 ? STR_NONE
-                                 : item->current[columns[j]]);
+            cql_bytes_append(&run->out, table->columns[columns[j]].kind == CQL_STATIC && !statics
+                                            ? STR_NONE
+                                            : rows[i][columns[j]]);
     }
+    return OK;
 }
 
 enum err modify_cas(struct modify_request *request, struct table_batch *batch,
@@ -187,6 +256,6 @@ enum err modify_cas(struct modify_request *request, struct table_batch *batch,
             TRY(conditions_hold(&request->items[i], &hold));
     if (hold)
         TRY(modify_apply_all(request, batch, reader));
-    answer(request, hold);
+    TRY(answer(request, hold));
     return buf_error(&run->out);
 }

@@ -348,11 +348,11 @@ static enum err check_string(struct ddl *ddl, const struct cql_option *option)
     bool retry = str_equal(name, STR("speculative_retry")) ||
                  str_equal(name, STR("additional_write_policy"));
     double percent;
-    if (retry && !is_retry_policy(text))
+    if (retry && (!is_retry_policy(text) || str_starts(text, STR("-"))))
         return DDL_CONFIG(ddl, "Invalid value %.*s for option 'speculative_retry'", STR_ARG(text));
     if (retry && text.bytes && (text.ptr[text.bytes - 1] | 0x20) == 'p' &&
         str_to_f64(str_slice(text, 0, text.bytes - 1), &percent) == OK &&
-        (percent < 0 || percent > 100))
+        (percent <= 0 || percent >= 100))
         return DDL_CONFIG(ddl,
                           "Invalid value %.*s for PERCENTILE option 'speculative_retry': must be "
                           "between (0.0 and 100.0)",

@@ -138,6 +138,38 @@ enum err value_build(struct arena *arena, const struct cql_type *type, struct st
     return err;
 }
 
+/* ---- values of clients ---- */
+
+static bool has_sorted(const struct cql_type *type)
+{
+    bool has = type->kind == CQL_SET || type->kind == CQL_MAP;
+    for (uint32_t i = 0; i < type->count && !has; i++)
+        has = has_sorted(type->items[i]);
+    return has;
+}
+
+/* Clients send the elements of sets and maps in any order and more than once; what is kept and
+ * compared is in order, at any depth. The value has passed cql_value_check(). */
+static enum err sort_value(struct arena *arena, const struct cql_type *type, struct str *value)
+{
+    struct cql_elements it;
+    if (!value->ptr || !value->bytes || !has_sorted(type))
+        return OK;
+    TRY(cql_elements_init(&it, type, *value));
+    bool fields = type->kind == CQL_TUPLE || type->kind == CQL_UDT;
+    struct str *items = arena_array(arena, (size_t)it.count + 1, sizeof *items);
+    size_t count = 0;
+    while ((!fields || it.reader.left) && cql_elements_next(&it, &items[count])) {
+        TRY(sort_value(arena,
+                       type->items[fields                  ? count
+                                   : type->kind == CQL_MAP ? count % 2
+                                                           : 0],
+                       &items[count]));
+        count++;
+    }
+    return value_build(arena, type, items, count, value);
+}
+
 /* ---- collections out of cells ---- */
 
 static bool bytes_sort(const struct cql_type *type)
@@ -378,7 +410,7 @@ static enum err eval_bind(struct expr_run *run, const struct expr *x, struct str
         return cql_fail(run->error, run->arena, CQL_INVALID, "%s",
                         diag.message[0] ? diag.message : err_text(err));
     *ret = value->bytes;
-    return OK;
+    return has_sorted(type) ? sort_value(run->arena, type, ret) : OK;
 }
 
 static enum err eval_build(struct expr_run *run, const struct expr *x, struct str *ret)

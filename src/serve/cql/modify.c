@@ -37,6 +37,10 @@ enum err modify_bind(struct modify_item *item, int64_t fallback_us)
             if (value.bytes != 8)
                 return cql_fail(eval->error, eval->arena, CQL_INVALID, "Invalid timestamp value");
             item->timestamp_us = (int64_t)get_be64(value.ptr);
+            if (item->timestamp_us == INT64_MIN)
+                return cql_fail(eval->error, eval->arena, CQL_INVALID,
+                                "Out of bound timestamp, must be in [%lld, %lld]",
+                                (long long)-INT64_MAX, (long long)INT64_MAX);
             item->custom_timestamp = true;
         }
     }
@@ -126,7 +130,7 @@ static enum err check_clustering(struct modify_item *item, const struct table_ke
         bytes += key->clustering[i].bytes;
     if (bytes > 65535)
         return cql_fail(item->eval.error, item->eval.arena, CQL_INVALID,
-                        "The sum of all clustering columns is too long (%zu > 65535)", bytes);
+                        "Key length of %zu is longer than maximum of 65535", bytes);
     return OK;
 }
 

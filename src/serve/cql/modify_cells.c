@@ -322,6 +322,8 @@ static enum err element_cells(struct modify_row *m, const struct modify_op *op, 
     TRY(expr_eval(eval, op->key, &key));
     if (type->kind == CQL_LIST) {
         const struct table_found *cell;
+        if (expr_is_unset(key) && op->kind != OP_ELEMENT)
+            return OK;
         TRY(list_index(m, op, key, &cell));
         add_element(m, op, cell->path, value);
         return OK;

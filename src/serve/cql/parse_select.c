@@ -250,7 +250,8 @@ static bool try_word(struct cql_parser *p, enum cql_token_kind word)
     struct cql_selector selector;
     p->at++;
     p->quiet++;
-    bool ok = cql_kind(p, 0) == CQL_M_STAR || parse_selector(p, &selector) == OK;
+    bool distinct = word == CQL_K_JSON && try_word(p, CQL_K_DISTINCT);
+    bool ok = distinct || cql_kind(p, 0) == CQL_M_STAR || parse_selector(p, &selector) == OK;
     p->quiet--;
     p->depth = depth;
     p->marker_count = markers;

@@ -31,6 +31,7 @@ struct select_run {
     size_t system_count, system_room, system_index;
     /* limits; -1 = none */
     int64_t limit_left, partition_limit, partition_left, page_left;
+    bool begins; /* no row of the partition has been taken into a group */
     struct buf partition, partition_next; /* key of the partition that is read */
     struct buf position;                  /* behind the last row that was given out */
     struct buf rows;

@@ -47,10 +47,13 @@ static const struct cql_table_column *first_column(const struct compile *c,
     return &c->table->columns[r->columns[0]];
 }
 
-static struct str relation_text(struct compile *c, const struct cql_relation *r)
+static struct str relation_text(struct compile *c, const struct cql_relation *r,
+                                const struct where_relation *w)
 {
     struct buf out = {0};
-    buf_str_append(&out, r->columns[0]);
+    bool many = r->token || r->multi;
+    buf_printf(&out, "%s%s%.*s%s", r->token ? "token" : "", many ? "(" : "",
+               STR_ARG(names_of(c, w, ", ")), many ? ")" : "");
     buf_printf(&out, " %s ", operator_text(r->op));
     if (r->value_count)
         buf_str_append(&out, term_text(c->arena, r->values[0]));
@@ -263,17 +266,13 @@ static enum err compile_single(struct compile *c, const struct cql_relation *r,
     case CQL_IS_NOT_NULL:
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "Unsupported restriction: %.*s IS NOT NULL", STR_ARG(column->name));
-    case CQL_NE:
-    case CQL_NOT_IN:
-        return cql_fail(c->error, c->arena, CQL_INVALID, "Unsupported \"!=\" relation: %.*s",
-                        STR_ARG(relation_text(c, r)));
     case CQL_LIKE: {
         struct cql_column like = compile_spec(c, column->name, column->type);
         TRY(compile_values(c, r, &like, w));
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "LIKE restriction is only supported on properly indexed columns. %.*s is "
                         "not valid.",
-                        STR_ARG(relation_text(c, r)));
+                        STR_ARG(relation_text(c, r, w)));
     }
     case CQL_ANN:
         return cql_fail(c->error, c->arena, CQL_INVALID, "ANN is only supported in ORDER BY");
@@ -308,6 +307,9 @@ static enum err compile_relation(struct compile *c, const struct cql_relation *r
     w->columns = arena_array(c->arena, r->column_count + 1, sizeof(uint32_t));
     for (size_t i = 0; i < r->column_count; i++)
         TRY(compile_column(c, r->columns[i], &w->columns[i]));
+    if (r->op == CQL_NE || r->op == CQL_NOT_IN)
+        return cql_fail(c->error, c->arena, CQL_INVALID, "Unsupported \"!=\" relation: %.*s",
+                        STR_ARG(relation_text(c, r, w)));
     if (r->token)
         return compile_token(c, r, w);
     return r->multi ? compile_multi(c, r, w) : compile_single(c, r, w);
@@ -593,15 +595,22 @@ static bool index_serves(const struct cql_table *table, const struct cql_index *
     }
 }
 
+/* Of several an index on what the key cannot find: the others need no filter then. */
 static void find_index(const struct compile *c, struct where *where)
 {
-    for (size_t r = 0; r < where->count && !where->index; r++) {
+    enum cql_column_kind best = CQL_PARTITION_KEY;
+    for (size_t r = 0; r < where->count; r++) {
+        struct where_relation *relation = &where->relations[r];
+        enum cql_column_kind kind = first_column(c, relation)->kind;
+        if (kind == CQL_STATIC)
+            kind = CQL_REGULAR;
         for (size_t i = 0; i < c->table->index_count; i++) {
-            if (!index_serves(c->table, &c->table->indexes[i], &where->relations[r]))
+            if (!index_serves(c->table, &c->table->indexes[i], relation) ||
+                (where->index && kind <= best))
                 continue;
             where->index = &c->table->indexes[i];
-            where->indexed = &where->relations[r];
-            break;
+            where->indexed = relation;
+            best = kind;
         }
     }
 }

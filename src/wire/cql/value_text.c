@@ -13,6 +13,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static bool is_ascii(struct str text)
+{
+    for (size_t i = 0; i < text.bytes; i++)
+        if ((signed char)text.ptr[i] < 0)
+            return false;
+    return true;
+}
+
+/* Days as a number, not a date. */
+static bool is_whole(struct str text)
+{
+    size_t i = text.bytes && text.ptr[0] == '-';
+    size_t from = i;
+    while (i < text.bytes && text.ptr[i] >= '0' && text.ptr[i] <= '9')
+        i++;
+    return i == text.bytes && i > from;
+}
+
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
@@ -175,7 +193,11 @@ static enum err times_from_text(const struct cql_type *type, struct str text, st
     case CQL_DATE:
         err = cql_date_parse(text, &days);
         if (err == ERR_OUT_OF_RANGE)
-            return diag_set(diag, ERR_INVALID, 0, 0, "Input out of bounds: %.*s", STR_ARG(text));
+            return is_whole(text) ? diag_set(diag, ERR_INVALID, 0, 0,
+                                             "Unable to make unsigned int (for date) from: '%.*s'",
+                                             STR_ARG(text))
+                                  : diag_set(diag, ERR_INVALID, 0, 0, "Input out of bounds: %.*s",
+                                             STR_ARG(text));
         if (err != OK)
             return diag_set(diag, ERR_INVALID, 0, 0,
                             "Unable to coerce '%.*s' to a formatted date (long)", STR_ARG(text));
@@ -209,6 +231,8 @@ enum err cql_value_from_text(const struct cql_type *type, struct str text, struc
     switch (type->kind) {
     case CQL_ASCII:
     case CQL_TEXT:
+        if (type->kind == CQL_ASCII && !is_ascii(text))
+            return diag_set(diag, ERR_INVALID, 0, 0, "Invalid ASCII character in string literal");
         TRY(cql_value_check(type, str_from(text.ptr ? text.ptr : "", text.bytes), diag));
         buf_str_append(out, text);
         return buf_error(out);

@@ -73,7 +73,7 @@ static void record(void **state)
     struct buf bytes = {0}, again = {0};
     assert_ok(shape_new(&definition, NULL, &shape));
     shape_encode(shape, &bytes);
-    static const uint8_t want[] = "\2\0\x78\2ks\1t\3\3"
+    static const uint8_t want[] = "\3\0\x78\2ks\1t\3\3"
                                   "\2id\4uuid\1\0\0\x9\0\0\0"
                                   "\1n\0\0\0\1\x8\xA\2\0"
                                   "\1l\0\0\0\2\x11\0\0\1";
@@ -86,13 +86,14 @@ static void record(void **state)
                                  "\7element\0\4\0\0\0";
     assert_ok(shape_decode(str_from(old, sizeof old - 1), &read));
     assert_true(type_equal(shape->schema, read->schema));
-    assert_true(read->from_version_1 && read->narrow_decimals);
+    assert_true(read->from_version_1 && read->narrow_decimals && read->all_fields);
     shape_free(read);
     assert_ok(shape_decode(buf_str(&bytes), &read));
     shape_encode(read, &again);
     assert_true(str_equal(buf_str(&bytes), buf_str(&again)));
     assert_true(type_equal(shape->schema, read->schema));
     assert_int_equal(3, read->id_limit);
+    assert_false(read->all_fields);
     shape_free(read);
     /* Cut anywhere or with a bit changed: an error or some other shape, no crash. */
     struct prng prng = {3};

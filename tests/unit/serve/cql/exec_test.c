@@ -234,6 +234,12 @@ static void selectors_and_functions(void **state)
     run_file("selectors");
 }
 
+/* What tests of others found; the answers are Cassandra's. */
+static void what_suites_asked(void **state)
+{
+    run_file("suites");
+}
+
 /* More rows than one turn of the loop reads, in pages, with a filter, and as a sum. */
 static void long_reads(void **state)
 {
@@ -272,6 +278,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(values_of_all_types),
         cmocka_unit_test(where_finds_rows),
         cmocka_unit_test(selectors_and_functions),
+        cmocka_unit_test(what_suites_asked),
         cmocka_unit_test(long_reads),
     };
     return RUN_TESTS(tests);
