@@ -12,8 +12,12 @@
 
 static bool is_loopback(struct str host)
 {
-    return str_equal(host, STR("localhost")) || str_equal(host, STR("[::1]")) ||
-           str_starts(host, STR("127."));
+    if (str_equal(host, STR("localhost")) || str_equal(host, STR("[::1]")))
+        return true;
+    for (size_t i = 0; i < host.bytes; i++) /* 127.example.com is a name like others */
+        if (host.ptr[i] != '.' && (host.ptr[i] < '0' || host.ptr[i] > '9'))
+            return false;
+    return str_starts(host, STR("127."));
 }
 
 /* Splits "host:port"; false when it is not one. */
@@ -45,7 +49,8 @@ static void load_address(struct loading *loading, const struct setting *s, struc
         advertised = str_slice(text, equals + 1, text.bytes);
         text = str_slice(text, 0, equals);
         struct str name;
-        if (!split_address(advertised, &name)) {
+        /* HTTP does not tell its clients where to come again. */
+        if (door == &loading->project->http || !split_address(advertised, &name)) {
             not_an_address(loading, s, advertised);
             return;
         }
