@@ -437,6 +437,26 @@ static void fill_indexes(struct cql_catalog *catalog, struct cql_virtual_rows *r
     gather_end(&g);
 }
 
+/* Clients that have made an index wait until it is told of here. */
+static void fill_built_indexes(struct cql_catalog *catalog, struct cql_virtual_rows *rows)
+{
+    struct gather g = gather_begin(catalog, rows);
+    size_t count;
+    struct table_entry **tables = catalog_tables(catalog, g.arena, &count);
+    for (size_t i = 0; i < count; i++) {
+        const struct table_record *record = &tables[i]->record;
+        for (size_t k = 0; k < record->index_count; k++) {
+            if (!record->indexes[k].built)
+                continue;
+            begin_row(&g);
+            put(&g, record->keyspace);
+            put(&g, record->indexes[k].name);
+            put_null(&g);
+        }
+    }
+    gather_end(&g);
+}
+
 /* ---- system_virtual_schema ---- */
 
 static void fill_virtual_keyspaces(struct cql_catalog *catalog, struct cql_virtual_rows *rows)
@@ -485,6 +505,7 @@ typeof(((struct cql_table *)0)->fill) system_fill_find(struct str keyspace, stru
         const char *keyspace, *name;
         void (*fill)(struct cql_catalog *catalog, struct cql_virtual_rows *rows);
     } fills[] = {
+        {"system", "IndexInfo", fill_built_indexes},
         {"system", "local", fill_local},
         {"system", "prepared_statements", fill_prepared},
         {"system", "size_estimates", fill_size_estimates},
