@@ -285,7 +285,7 @@ def cluster(tap):
     tap.has(out, at.rsplit(':', 1)[1], 'ClusterTool list-endpoints')
     out = kafka('MetadataQuorumCommand', 'describe', '--status')
     tap.ok(re.search(r'LeaderId:\s+1\b', out), 'MetadataQuorumCommand', out)
-    out = kafka('ReassignPartitionsCommand', '--list')
+    out = kafka('org.apache.kafka.tools.reassign.ReassignPartitionsCommand', '--list')
     tap.has(out, 'No partition reassignments found', 'ReassignPartitionsCommand')
     code, out, err = run('LeaderElectionCommand', '--bootstrap-server', at, '--election-type', 'preferred', '--topic', 'java-cluster',
                          '--partition', 0)
