@@ -44,8 +44,8 @@ test: setup-test all release ## everything that needs only Debian's packages and
 	@tools/tidy/tidy.py
 	@tests/run.py --build $(BUILD) --release $(RELEASE) --suites unit,golden,model,fault,sim,fuzz,interop,crash
 
-test-engines: test ## the tests that start real servers too (none yet)
-	@tests/run.py --build $(BUILD) --release $(RELEASE) --suites engines --empty-is-fine
+test-engines: test ## the tests that start real servers or need a toolchain too
+	@tests/run.py --build $(BUILD) --release $(RELEASE) --suites engines
 
 bench: setup $(RELEASE)/build.ninja ## measure for some ten minutes on a quiet machine; writes docs/benchmarks.md
 	@ninja -C $(RELEASE) -j $(JOBS) --quiet src/cli/millrace tests/bench/format/bench-json \
