@@ -100,6 +100,9 @@ def jars(name, *coordinates):
 
 def venv(name, *packages):
     """The bin folder of a Python environment with these packages."""
+    whole = os.path.join(CACHE, name, 'whole')
+    if os.path.isdir(os.path.dirname(whole)) and not os.path.exists(whole):
+        shutil.rmtree(os.path.dirname(whole))  # its making was cut short
     with made_once(name) as part:
         if part:
             if subprocess.call([sys.executable, '-c', 'import venv, ensurepip'], stderr=subprocess.DEVNULL) != 0:
@@ -115,6 +118,7 @@ def venv(name, *packages):
             except (subprocess.CalledProcessError, KeyboardInterrupt):
                 shutil.rmtree(final)
                 die(f'pip could not install {" ".join(packages)}')
+            open(os.path.join(final, 'whole'), 'w').close()
             os.rename(final, part)
     return os.path.join(CACHE, name, 'bin')
 
