@@ -48,15 +48,16 @@ def apt_install(*packages):
 
 
 @contextlib.contextmanager
-def made_once(name):
-    """Gives a new folder to fill when CACHE/name is not there yet, else None."""
+def made_once(name, mark=''):
+    """Gives a new folder to fill when CACHE/name is not there yet, or without its mark, else None."""
     os.makedirs(CACHE, exist_ok=True)
     target = os.path.join(CACHE, name)
     with open(os.path.join(CACHE, name.replace('/', '-') + '.lock'), 'w') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if os.path.exists(target):
+        if os.path.exists(os.path.join(target, mark)):
             yield None
             return
+        shutil.rmtree(target, ignore_errors=True)  # its making was cut short
         part = target + '.part'
         shutil.rmtree(part, ignore_errors=True)
         os.makedirs(part)
@@ -100,10 +101,7 @@ def jars(name, *coordinates):
 
 def venv(name, *packages):
     """The bin folder of a Python environment with these packages."""
-    whole = os.path.join(CACHE, name, 'whole')
-    if os.path.isdir(os.path.dirname(whole)) and not os.path.exists(whole):
-        shutil.rmtree(os.path.dirname(whole))  # its making was cut short
-    with made_once(name) as part:
+    with made_once(name, 'whole') as part:
         if part:
             if subprocess.call([sys.executable, '-c', 'import venv, ensurepip'], stderr=subprocess.DEVNULL) != 0:
                 apt_install('python3-venv')
