@@ -13,7 +13,7 @@ def source(reader, topic, **more):
     return reader.format('kafka').option('kafka.bootstrap.servers', kafka).option('subscribe', topic).options(**more)
 
 
-query = (source(spark.readStream, 'numbers', startingOffsets='earliest').load()
+query = (source(spark.readStream, 'numbers', startingOffsets='earliest', includeHeaders='true').load()
          .selectExpr('key', 'CAST(CAST(CAST(value AS STRING) AS INT) * 2 AS STRING) AS value', 'headers')
          .writeStream.format('kafka').option('kafka.bootstrap.servers', kafka).option('topic', 'doubled')
          .option('includeHeaders', True).option('checkpointLocation', tempfile.mkdtemp()).trigger(availableNow=True).start())
