@@ -17,8 +17,7 @@ const char *kafka_bootstrap_default(struct cli *cli, struct arena *arena);
 
 #define KAFKA_BOOTSTRAP_OPTION                                                                     \
     {                                                                                              \
-        "bootstrap", 'B', "HOST:PORT",                                                             \
-            "speak Kafka's protocol to that broker, ours or any other (also MILLRACE_BOOTSTRAP)"   \
+        "bootstrap", 'B', "HOST:PORT", "any Kafka broker instead (also MILLRACE_BOOTSTRAP)"        \
     }
 #define KAFKA_PROPERTY_OPTION                                                                      \
     {                                                                                              \

@@ -71,7 +71,7 @@ static inline void catalog_unlock_at(const struct cql_catalog **catalog)
 /* Holds the mutex to the end of the block. */
 #define CATALOG_GUARD(catalog)                                                                     \
     catalog_lock(catalog);                                                                         \
-    CLEAN(catalog_unlock_at) const struct cql_catalog *guard_ = (catalog)
+    CLEAN(catalog_unlock_at) __attribute__((unused)) const struct cql_catalog *guard_ = (catalog)
 
 /* "keyspace NUL name" in the arena. */
 struct str catalog_key(struct arena *arena, struct str keyspace, struct str name);
