@@ -210,9 +210,10 @@ static void print_options(const struct cql_table *table, struct arena *arena, st
     for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
         struct str *pairs;
         buf_printf(out, "%s%s = ", i ? "\n    AND " : "", shown[i].name);
-        if (shown[i].form == MAP)
-            print_map(pairs, option_map(table, shown[i].name, arena, &pairs), out);
-        else if (shown[i].form == EMPTY)
+        if (shown[i].form == MAP) {
+            size_t count = option_map(table, shown[i].name, arena, &pairs);
+            print_map(pairs, count, out);
+        } else if (shown[i].form == EMPTY)
             buf_text(out, "{}");
         else if (shown[i].form == QUOTED)
             quoted(option_text(table, shown[i].name, arena), out);
