@@ -19,7 +19,7 @@ SAME_FLOOR = set()
 # Headers that other folders may include.
 PUBLIC = {
     'base': None, 'data': None,                       # all of them
-    'io': {'io.h', 'loop.h', 'thread.h', 'sim.h'},
+    'io': {'io.h', 'loop.h', 'thread.h', 'worker.h', 'sim.h'},
     'wire': {'http.h', 'kafka/kafka.h', 'cql/cql.h', 'cql/type.h'},
     'format': {'json.h', 'csv.h'},
     'log': {'log.h', 'record_batch.h'},

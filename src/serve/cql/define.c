@@ -45,22 +45,22 @@ void cql_event_schema(struct cql_server *server, const struct cql_change *change
 
 /* ---- definitions ---- */
 
-static struct cql_call *call_of(struct cql_job *job)
+static struct cql_call *call_of(struct io_job *job)
 {
     return (struct cql_call *)((char *)job - offsetof(struct cql_call, job));
 }
 
-static void change_run(struct cql_job *job)
+static void change_run(struct io_job *job)
 {
     struct cql_call *call = call_of(job);
+    struct cql_server *server = job->owner;
     call->change = (struct cql_change){0};
     /* The keyspace is the one of the time when it was planned. */
-    call->job_err =
-        cql_catalog_apply(job->server->catalog, call->plan->keyspace, call->plan->statement,
-                          &call->arena, &call->error, &call->change);
+    call->job_err = cql_catalog_apply(server->catalog, call->plan->keyspace, call->plan->statement,
+                                      &call->arena, &call->error, &call->change);
 }
 
-static void change_done(struct cql_job *job)
+static void change_done(struct io_job *job)
 {
     struct cql_call *call = call_of(job);
     if (call->job_err != OK) {
@@ -74,7 +74,7 @@ static void change_done(struct cql_job *job)
     const struct cql_change *change = &call->change;
     struct buf *out = cql_call_out(call);
     if (change->change) {
-        cql_event_schema(job->server, change);
+        cql_event_schema(job->owner, change);
         buf_be32(out, CQL_RESULT_SCHEMA_CHANGE);
         cql_schema_change_append(out, change->change, change->target, change->keyspace,
                                  change->name, NULL, 0);
@@ -89,7 +89,8 @@ static void change(struct cql_call *call)
     call->error = (struct cql_error){0};
     call->job.run = change_run;
     call->job.done = change_done;
-    cql_worker_do(call->connection->server, &call->job);
+    call->job.owner = call->connection->server;
+    io_worker_do(call->connection->server->worker, &call->job);
 }
 
 /* ---- DESCRIBE ---- */

@@ -3,7 +3,7 @@
 #define SERVE_CQL_NET_H
 
 #include "base/hash.h"
-#include "io/thread.h"
+#include "io/worker.h"
 #include "serve/cql/cql.h"
 #include "serve/cql/exec.h"
 
@@ -23,7 +23,6 @@ enum {
 
 struct cql_call;
 struct cql_statements;
-struct cql_worker;
 
 enum cql_phase { PHASE_STARTUP, PHASE_AUTHENTICATE, PHASE_READY };
 enum cql_event { EVENT_TOPOLOGY = 1, EVENT_STATUS = 2, EVENT_SCHEMA = 4 };
@@ -62,14 +61,6 @@ struct cql_connection {
     int64_t out_since_ns; /* output is over the low mark since */
 };
 
-struct cql_job {
-    void (*run)(struct cql_job *job);  /* in the worker's thread */
-    void (*done)(struct cql_job *job); /* in the loop's */
-    struct cql_server *server;
-    struct io_post post;
-    struct cql_job *next;
-};
-
 /* One request from its first byte to its answer. */
 struct cql_call {
     struct cql_call *next; /* among the spare ones */
@@ -86,7 +77,7 @@ struct cql_call {
     size_t batch_plan_count;
     struct cql_prepared_entry *prepared; /* EXECUTE: a reference */
     bool metadata_changed;
-    struct cql_job job;
+    struct io_job job; /* owner: the server */
     struct cql_change change;
     enum err job_err;
 };
@@ -113,7 +104,7 @@ struct cql_server {
     size_t memory_bytes, memory_bytes_max;
     struct cql_connection *waiting, **waiting_end;
     struct cql_statements *statements;
-    struct cql_worker *worker;
+    struct io_worker *worker;
     uint64_t bad_segments;
     bool authenticates;
     uint8_t salt[16], secret[32];
@@ -218,10 +209,5 @@ enum err cql_prepared_find(struct cql_server *server, struct str id, struct aren
 void cql_prepared_unref(struct cql_prepared_entry *entry);
 /* The session's keyspace, or the one that the request names. */
 struct str cql_call_keyspace(const struct cql_call *call);
-
-/* ---- the worker (worker.c) ---- */
-enum err cql_worker_new(struct cql_server *server) MUST_USE;
-void cql_worker_free(struct cql_server *server);
-void cql_worker_do(struct cql_server *server, struct cql_job *job);
 
 #endif

@@ -112,7 +112,7 @@ static enum err server_open(struct cql_server *server, const struct cql_server_o
     server->statements = cql_statements_new(server);
     TRY(cql_statements_load(server->statements));
     cql_auth_init(server, options->user, options->password);
-    return cql_worker_new(server);
+    return io_worker_new(server->loop, "cql", &server->worker);
 }
 
 enum err cql_server_new(struct io_loop *loop, struct table_store *store,
@@ -172,7 +172,8 @@ void cql_server_free(struct cql_server *server)
         io_stream_abort(c->stream, ERR_CLOSED);
     while (server->connections || server->call_count || cql_statements_busy(server->statements))
         io_loop_turn(server->loop, 1000000);
-    cql_worker_free(server);
+    io_worker_free(server->worker);
+    server->worker = NULL;
     cql_statements_free(server->statements);
     cql_executor_free(server->executor);
     cql_catalog_free(server->catalog);

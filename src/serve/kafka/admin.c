@@ -96,19 +96,19 @@ bool kafka_topic_is_ours(struct str name)
 /* ---- calls in the worker ---- */
 
 struct admin_job {
-    struct kafka_job job;
+    struct io_job job;
     struct kafka_call *call;
     void (*run)(struct kafka_call *call);
     void (*after)(struct kafka_call *call);
 };
 
-static void admin_run(struct kafka_job *job)
+static void admin_run(struct io_job *job)
 {
     struct admin_job *admin = job->owner;
     admin->run(admin->call);
 }
 
-static void admin_done(struct kafka_job *job)
+static void admin_done(struct io_job *job)
 {
     struct admin_job *admin = job->owner;
     if (admin->after)
@@ -126,5 +126,5 @@ void kafka_admin_do(struct kafka_call *call, void (*run)(struct kafka_call *call
         .run = run,
         .after = after,
     };
-    kafka_worker_do(call->broker, &admin->job);
+    io_worker_do(call->broker->worker, &admin->job);
 }

@@ -110,7 +110,7 @@ static enum err cluster_id_make(struct kafka_broker *broker, struct diag *diag)
 static enum err parts_new(struct kafka_broker *broker, struct diag *diag)
 {
     TRY(cluster_id_make(broker, diag));
-    TRY(kafka_worker_new(broker));
+    TRY(io_worker_new(broker->loop, "kafka", &broker->worker));
     TRY(kafka_groups_new(broker, diag));
     return kafka_transactions_new(broker, diag);
 }
@@ -148,7 +148,8 @@ void kafka_broker_free(struct kafka_broker *broker)
     kafka_net_end(broker);
     kafka_transactions_free(broker);
     kafka_groups_free(broker);
-    kafka_worker_free(broker);
+    io_worker_free(broker->worker);
+    broker->worker = NULL;
     kafka_fetch_sessions_free(broker);
     kafka_produces_free(broker);
     kafka_net_free(broker);
@@ -189,7 +190,7 @@ void kafka_net_end(struct kafka_broker *broker)
         io_stream_abort(c->stream, ERR_CANCELLED);
     while (net->connection_count || net->call_count) {
         /* Without threads the log waits for us. */
-        if (!kafka_worker_has_thread(broker))
+        if (!io_worker_has_thread(broker->worker))
             log_step(broker->log);
         io_loop_turn(broker->loop, TURN_NS);
     }

@@ -3,6 +3,7 @@
 #define SERVE_KAFKA_BROKER_H
 
 #include "base/hash.h"
+#include "io/worker.h"
 #include "serve/kafka/kafka.h"
 #include "wire/kafka/kafka.h"
 
@@ -101,7 +102,7 @@ struct kafka_broker {
     struct kafka_transactions *txns;       /* txn_api.c */
     struct kafka_fetch_sessions *sessions; /* fetch_session.c */
     struct kafka_produces *produces;       /* produce.c */
-    struct kafka_worker *worker;           /* worker.c */
+    struct io_worker *worker;              /* for calls that wait for the disk */
     struct kafka_net *net;                 /* connection.c: listeners, connections, counters */
     size_t writes_under_way;               /* coordinator.c */
 };
@@ -117,23 +118,6 @@ struct log_topic *kafka_topic(struct kafka_broker *broker, struct str name, cons
 /* The partition, or NULL with UNKNOWN_TOPIC_OR_PARTITION in *ret_code. */
 struct log_partition *kafka_partition(struct kafka_broker *broker, struct str topic, int32_t index,
                                       int16_t *ret_code);
-
-/* ---- worker.c: a thread for calls that wait for the disk ---- */
-struct kafka_job {
-    void (*run)(struct kafka_job *job);  /* worker's thread */
-    void (*done)(struct kafka_job *job); /* loop's thread */
-    void *owner;
-    /* the worker's own */
-    struct kafka_broker *broker;
-    struct io_post post;
-    struct kafka_job *next;
-};
-void kafka_worker_do(struct kafka_broker *broker, struct kafka_job *job);
-
-enum err kafka_worker_new(struct kafka_broker *broker) MUST_USE;
-/* Runs what waits, then ends the thread; done of all jobs is called before the return. */
-void kafka_worker_free(struct kafka_broker *broker);
-bool kafka_worker_has_thread(const struct kafka_broker *broker);
 
 /* ---- life of the parts ---- */
 void kafka_net_new(struct kafka_broker *broker);

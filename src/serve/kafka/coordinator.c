@@ -112,7 +112,7 @@ void kafka_writes_wait(struct kafka_broker *broker)
 {
     while (broker->writes_under_way > 0) {
         /* Without threads the log waits for us. */
-        if (!kafka_worker_has_thread(broker))
+        if (!io_worker_has_thread(broker->worker))
             log_step(broker->log);
         io_loop_turn(broker->loop, TURN_NS);
     }
