@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # setup.sh build|test: installs what is missing, from Debian's packages, with sudo where needed.
-# Quick when nothing is missing: dpkg is asked once.
+# Quick when nothing is missing: dpkg is asked for each. Node and its npm may also come from elsewhere
+# (its maker's own packages hold both and exclude Debian's npm), so for these the command decides.
 set -eu
 build="gcc make meson ninja-build pkg-config python3 librocksdb-dev libcurl4-openssl-dev libfyaml-dev
        libssl-dev libzstd-dev liblz4-dev libsnappy-dev zlib1g-dev libpcre2-dev libutf8proc-dev
@@ -15,6 +16,10 @@ esac
 
 missing=
 for package in $wanted; do
+    case $package in
+    nodejs) command -v node >/dev/null && continue ;;
+    npm) command -v npm >/dev/null && continue ;;
+    esac
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' ||
         missing="$missing $package"
 done
