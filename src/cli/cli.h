@@ -67,6 +67,9 @@ void cli_error(const struct cli *cli, const char *format, ...)
 void cli_diag(const struct cli *cli, const char *directory, const struct diag *diag);
 /* The same with the text at hand; source may be STR_NONE. */
 void cli_diag_text(struct str source, const struct diag *diag);
+/* Standard input, one call a line without its line feed; ERR_LIMIT: printed. */
+enum err cli_each_line(struct cli *cli, enum err (*line)(void *owner, struct str line),
+                       void *owner) MUST_USE;
 /* Exit code of an error: 75 for what may go away by itself. */
 int cli_exit(enum err err);
 

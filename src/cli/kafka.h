@@ -54,8 +54,4 @@ int kafka_topics_run(struct cli *cli, const char *bootstrap);
 int kafka_consume_run(struct cli *cli, const char *bootstrap);
 int kafka_produce_run(struct cli *cli, const char *bootstrap);
 
-/* Standard input, one call a line without its line feed; ERR_LIMIT: printed. */
-enum err cli_each_line(struct cli *cli, enum err (*line)(void *owner, struct str line),
-                       void *owner) MUST_USE;
-
 #endif

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { CONSUME_PAGE = 1000, FOLLOW_MS = 200, LINE_MAX_BYTES = 64 << 20, PRODUCE_PAGE = 5000 };
+enum { CONSUME_PAGE = 1000, FOLLOW_MS = 200, PRODUCE_PAGE = 5000 };
 
 /* ---- topics ---- */
 
@@ -299,28 +299,6 @@ static enum err produce_line(void *owner, struct str line)
     json_close(&p->w, '}');
     p->count++;
     return p->count >= PRODUCE_PAGE || p->body.bytes > 8 << 20 ? send_page(p) : OK;
-}
-
-enum err cli_each_line(struct cli *cli, enum err (*line)(void *owner, struct str line), void *owner)
-{
-    CLEAN(buf_deinit) struct buf input = {.bytes_max = LINE_MAX_BYTES};
-    for (;;) {
-        size_t got = 0, start = 0;
-        uint8_t *to = buf_reserve(&input, 65536);
-        if (!to) {
-            cli_error(cli, "a line is over %d MB", LINE_MAX_BYTES >> 20);
-            return ERR_LIMIT;
-        }
-        TRY(io_stdin_read(cli->io, to, 65536, &got));
-        buf_advance(&input, got);
-        for (size_t end; (end = str_find(buf_str(&input), STR("\n"), start)) != SIZE_MAX;
-             start = end + 1)
-            TRY(line(owner, str_slice(buf_str(&input), start, end)));
-        buf_consume(&input, start);
-        if (got == 0)
-            break;
-    }
-    return input.bytes ? line(owner, buf_str(&input)) : OK;
 }
 
 static int run_produce(struct cli *cli)
