@@ -19,6 +19,13 @@ bool io_sim_strikes(struct sim *sim, uint32_t chance)
     return sim->faults && chance && prng_below(&sim->prng, 1000000) < chance;
 }
 
+enum err io_sim_alive(struct sim *sim)
+{
+    if (sim->halts_in && --sim->halts_in == 0)
+        sim->halted = true;
+    return sim->halted ? ERR_IO : OK;
+}
+
 bool io_sim_coin(struct sim *sim)
 {
     return prng_below(&sim->prng, 2) == 0;
@@ -165,6 +172,23 @@ void io_sim_crash(struct io *io)
 void io_sim_kill(struct io *io)
 {
     io_sim_files_die(sim_checked(io));
+}
+
+void io_sim_halt_after(struct io *io, uint64_t changes)
+{
+    sim_checked(io)->halts_in = changes + 1;
+}
+
+bool io_sim_is_halted(struct io *io)
+{
+    return sim_checked(io)->halted;
+}
+
+void io_sim_resume(struct io *io)
+{
+    struct sim *sim = sim_checked(io);
+    sim->halted = false;
+    sim->halts_in = 0;
 }
 
 void io_sim_advance_ns(struct io *io, int64_t ns)

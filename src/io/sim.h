@@ -34,6 +34,13 @@ void io_sim_set_disk_bytes(struct io *io, uint64_t disk_bytes);
 void io_sim_crash(struct io *io);
 /* The process is killed: everything written is there, only memory is gone. */
 void io_sim_kill(struct io *io);
+/* The machine stops at that change of the disk from now on (0 = the next one): it and every change
+ * after it answer ERR_IO and do nothing, so that whoever plays the machine can take the dead
+ * process apart without leaving a trace; then io_sim_crash() or io_sim_kill(), then
+ * io_sim_resume(). A sync and the creation of a file are changes too. */
+void io_sim_halt_after(struct io *io, uint64_t changes);
+bool io_sim_is_halted(struct io *io);
+void io_sim_resume(struct io *io);
 void io_sim_advance_ns(struct io *io, int64_t ns);
 struct prng *io_sim_prng(struct io *io);
 

@@ -74,6 +74,8 @@ struct sim {
     struct io_sim_options options;
     struct prng prng;
     bool faults;
+    bool halted;       /* the disk changes no more */
+    uint64_t halts_in; /* changes until then, and one; 0 = not planned */
     int64_t now_ns;
     uint64_t next_inode;
     uint64_t used_bytes;
@@ -90,6 +92,8 @@ static inline struct sim *sim_of(struct io *io)
 /* True by the chance given in 1,000,000, while faults are on. */
 bool io_sim_strikes(struct sim *sim, uint32_t chance);
 bool io_sim_coin(struct sim *sim);
+/* Asked before each change of the disk: ERR_IO when the machine has stopped. */
+enum err io_sim_alive(struct sim *sim);
 int64_t io_sim_wall_us(struct io *io);
 
 /* ---- sim_image.c ---- */

@@ -229,6 +229,7 @@ enum err io_disk_make_directory(struct io *io, const char *path)
     TRY(io_disk_find(sim_of(io), path, &place));
     if (place.inode)
         return ERR_EXISTS;
+    TRY(io_sim_alive(sim_of(io)));
     io_disk_create(sim_of(io), &place, true);
     return OK;
 }
@@ -264,6 +265,7 @@ enum err io_disk_rename(struct io *io, const char *from, const char *to)
         return inode->is_directory ? ERR_EXISTS : ERR_INVALID;
     if (target.inode && inode->is_directory && !target.inode->is_directory)
         return ERR_NOT_FOUND;
+    TRY(io_sim_alive(sim));
     io_inode_ref(inode);
     if (source.parent == target.parent) {
         change(sim, source.parent, source.name, target.name, inode);
@@ -281,6 +283,7 @@ enum err io_disk_remove(struct io *io, const char *path)
     TRY(find_there(io, path, &place));
     if (place.inode->is_directory)
         return ERR_INVALID;
+    TRY(io_sim_alive(sim_of(io)));
     change(sim_of(io), place.parent, place.name, NULL, NULL);
     return OK;
 }
@@ -293,6 +296,7 @@ enum err io_disk_remove_directory(struct io *io, const char *path)
         return ERR_INVALID;
     if (place.inode->names.count)
         return ERR_EXISTS;
+    TRY(io_sim_alive(sim_of(io)));
     change(sim_of(io), place.parent, place.name, NULL, NULL);
     return OK;
 }
@@ -304,6 +308,7 @@ enum err io_disk_sync_directory(struct io *io, const char *path)
     TRY(find_there(io, path, &place));
     if (!place.inode->is_directory)
         return ERR_NOT_FOUND;
+    TRY(io_sim_alive(sim));
     bool fails = io_sim_strikes(sim, sim->options.sync_fails);
     changes_settle(sim, place.inode, fails);
     return fails ? ERR_IO : OK;

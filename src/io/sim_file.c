@@ -32,6 +32,8 @@ static enum err find_or_create(struct sim *sim, const char *path, unsigned flags
         return ERR_EXISTS;
     if (place.inode && place.inode->is_directory && (flags & IO_WRITE))
         return ERR_INVALID;
+    if (!place.inode || (flags & IO_TRUNCATE))
+        TRY(io_sim_alive(sim));
     *ret_inode = place.inode ? place.inode : io_disk_create(sim, &place, false);
     return OK;
 }
@@ -144,6 +146,7 @@ static enum err write_piece(struct sim_file *file, uint64_t offset, struct str p
     enum err err = OK;
     if (bytes == 0)
         return OK;
+    TRY(io_sim_alive(sim));
     if (io_sim_strikes(sim, sim->options.write_fails))
         err = ERR_IO;
     else if (io_sim_strikes(sim, sim->options.write_full))
@@ -177,6 +180,7 @@ enum err io_sim_file_sync(struct io_file *file)
         return ERR_CLOSED;
     if (of(file)->failed)
         return ERR_IO;
+    TRY(io_sim_alive(sim));
     bool fails = io_sim_strikes(sim, sim->options.sync_fails);
     io_writes_settle(sim, of(file)->inode, fails);
     of(file)->failed = fails;
@@ -190,6 +194,7 @@ enum err io_sim_file_sync_all(struct io_file *file)
         return ERR_CLOSED;
     if (of(file)->failed)
         return ERR_IO;
+    TRY(io_sim_alive(sim));
     bool fails = io_sim_strikes(sim, sim->options.sync_fails);
     io_disk_settle(sim, fails);
     of(file)->failed = fails;
@@ -200,6 +205,7 @@ enum err io_sim_file_reserve(struct io_file *file, uint64_t offset, uint64_t byt
 {
     struct sim *sim = sim_of(file->io);
     TRY(may_write(of(file)));
+    TRY(io_sim_alive(sim));
     if (io_sim_strikes(sim, sim->options.write_full))
         return ERR_DISK_FULL;
     struct sim_inode *inode = of(file)->inode;
@@ -216,6 +222,7 @@ enum err io_sim_file_truncate(struct io_file *file, uint64_t bytes)
     TRY(may_write(of(file)));
     if (bytes > INT64_MAX)
         return ERR_LIMIT;
+    TRY(io_sim_alive(sim));
     struct sim_inode *inode = of(file)->inode;
     /* Growing by truncate reserves nothing on a real disk either, but it counts here: the
      * simulated disk has no holes. */

@@ -375,6 +375,34 @@ static void test_same_seed_same_run(void **state)
         random_run(seed);
 }
 
+/* A machine that stops: what was changed before is as after any crash, nothing is changed after. */
+static void test_halt_leaves_no_trace(void **state)
+{
+    for (uint64_t changes = 0; changes < 6; changes++) {
+        struct io *io = sim_with(changes);
+        struct io_stat stat;
+        size_t done = 0;
+        io_sim_halt_after(io, changes);
+        struct io_file *file = NULL;
+        done += io_file_open(io, "a", IO_READ | IO_WRITE | IO_CREATE, &file) == OK;
+        done += file && io_file_write(file, 0, "one", 3) == OK;
+        done += file && io_file_sync(file) == OK;
+        done += io_path_sync_directory(io, ".") == OK;
+        done += io_path_rename(io, "a", "b") == OK;
+        done += io_path_remove(io, "b") == OK;
+        assert_int_equal(done, changes);
+        assert_int_equal(io_sim_is_halted(io), changes < 6);
+        assert_err(ERR_IO, io_path_make_directory(io, "d"));
+        io_file_close(file);
+        io_sim_kill(io);
+        io_sim_resume(io);
+        assert_int_equal(io_path_stat(io, "a", &stat) == OK, changes >= 1 && changes < 5);
+        assert_int_equal(io_path_stat(io, "b", &stat) == OK, changes == 5);
+        assert_ok(io_path_make_directory(io, "d"));
+        io_free(io);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -387,6 +415,7 @@ int main(void)
         cmocka_unit_test(test_disk_full),
         cmocka_unit_test(test_failed_sync),
         cmocka_unit_test(test_faults_strike),
+        cmocka_unit_test(test_halt_leaves_no_trace),
         cmocka_unit_test(test_same_seed_same_run),
     };
     return RUN_TESTS(tests);
