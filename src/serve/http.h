@@ -20,6 +20,7 @@ struct http_server_options {
 };
 enum err http_server_new(struct io_loop *loop, const struct http_server_options *options,
                          struct http_server **ret_server) MUST_USE;
+/* Before the first route is there every request is answered 503: what listens early is starting. */
 enum err http_server_listen(struct http_server *server, const char *address, struct io_tls *tls,
                             uint16_t *ret_port) MUST_USE;
 /* Stops accepting, closes idle connections, lets running exchanges end (streaming ones end now,

@@ -212,6 +212,8 @@ static void exchange_unrouted(struct http_exchange *exchange, int status, struct
                              STR("{\"error\":{\"code\":405,\"message\":\"this path does not offer "
                                  "that method\"}}"),
                              extra);
+    else if (!connection->server->route_count) /* it listens, and what it serves is being opened */
+        http_exchange_error(exchange, 503, "this server is starting; ask again", NULL);
     else
         http_exchange_error(exchange, 404, "there is nothing at this path", NULL);
 }

@@ -88,6 +88,8 @@ def main(*tests):
             test(tap)
         except Exception:
             tap.ok(False, f'{test.__name__} runs to its end', traceback.format_exc())
+            for process in processes:
+                tap.note(process.story())
         finally:
             end_all()
     tap.done()
@@ -159,6 +161,11 @@ class Process:
 
     def alive(self):
         return self.child.poll() is None
+
+    def story(self):
+        """For a test that went wrong: what ran, whether it still does, and what it said last."""
+        state = 'runs' if self.alive() else f'ended with {self.child.returncode}'
+        return f'{self.child.args}: {state}\nout: {self.out()[-1500:]}\nerr: {self.err()[-1500:]}'
 
     def signal(self, number):
         if self.alive():

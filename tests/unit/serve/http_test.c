@@ -63,12 +63,18 @@ static void handle_stream(struct http_exchange *exchange, void *owner)
     w->later[w->later_count++] = exchange;
 }
 
-static void world_open(struct world *w, const struct http_server_options *options)
+static void bare_open(struct world *w, const struct http_server_options *options)
 {
     memset(w, 0, sizeof *w);
     w->io = io_kernel_new();
     assert_ok(io_loop_new(w->io, &w->loop));
     assert_ok(http_server_new(w->loop, options, &w->server));
+    assert_ok(http_server_listen(w->server, "127.0.0.1:0", NULL, &w->port));
+}
+
+static void world_open(struct world *w, const struct http_server_options *options)
+{
+    bare_open(w, options);
     http_server_route(w->server, "POST", "/echo", 1000, handle_echo, w);
     http_server_route(w->server, "GET", "/echo", 0, handle_echo, w);
     http_server_route(w->server, "GET", "/topics/{name}/x", 0, handle_param, w);
@@ -77,7 +83,6 @@ static void world_open(struct world *w, const struct http_server_options *option
     http_server_route(w->server, "GET", "/big", 0, handle_big, w);
     http_server_route(w->server, "GET", "/break", 0, handle_break, w);
     http_server_route(w->server, "GET", "/stream", 0, handle_stream, w);
-    assert_ok(http_server_listen(w->server, "127.0.0.1:0", NULL, &w->port));
 }
 
 static void world_close(struct world *w)
@@ -256,6 +261,23 @@ static void test_refusal_arrives(void **state)
     world_close(&w);
 }
 
+/* It listens before what it serves is open: that is no 404. */
+static void test_starting(void **state)
+{
+    struct world w;
+    struct client c;
+    bare_open(&w, NULL);
+    client_connect(&c, w.loop, w.port);
+    client_send(&c, "GET /echo HTTP/1.1\r\n" H "\r\n");
+    client_expect(&c, "HTTP/1.1 503 ", 1);
+    client_expect(&c, "starting", 1);
+    http_server_route(w.server, "GET", "/echo", 0, handle_echo, &w);
+    client_send(&c, "GET /echo HTTP/1.1\r\n" H "\r\n");
+    client_expect(&c, "HTTP/1.1 200 ", 1);
+    client_end(&c);
+    world_close(&w);
+}
+
 static void test_big_answers(void **state)
 {
     struct world w;
@@ -428,6 +450,7 @@ int main(void)
         cmocka_unit_test(test_many_pipelined),
         cmocka_unit_test(test_expect_continue),
         cmocka_unit_test(test_refusal_arrives),
+        cmocka_unit_test(test_starting),
         cmocka_unit_test(test_big_answers),
         cmocka_unit_test(test_slow_heads_and_bodies),
         cmocka_unit_test(test_streaming),
