@@ -258,4 +258,5 @@ def main():
     open(code, 'w', encoding='utf-8').write('\n'.join(c))
 
 
-main()
+if __name__ == '__main__':
+    main()
