@@ -245,10 +245,7 @@ static bool pass(struct kafka_fetch_out *fetch)
 static void let_go(struct kafka_fetch_out *fetch)
 {
     struct fetch_set *set = fetch->set;
-    io_timer_stop(fetch->call->broker->loop, &fetch->timer);
-    if (fetch->waiting)
-        fetch->call->broker->sessions->waiting--;
-    fetch->waiting = false;
+    fetch_wait_stop(fetch);
     fetch->finished = true;
     set->fetch = NULL;
     for (struct fetch_result *result = fetch->results; result; result = result->next) {
@@ -272,11 +269,6 @@ void fetch_finish(struct kafka_fetch_out *fetch)
 {
     let_go(fetch);
     kafka_answer(fetch->call);
-}
-
-static void time_up(struct io_timer *timer)
-{
-    fetch_finish(timer->owner);
 }
 
 static void gone(struct kafka_call *call)
@@ -308,7 +300,6 @@ static void records_keep(struct kafka_fetch_out *fetch)
 
 static void run(struct kafka_fetch_out *fetch)
 {
-    struct kafka_broker *broker = fetch->call->broker;
     const struct kafka_fetch_request *request = fetch->call->request;
     records_take(fetch);
     while (pass(fetch) && !has_enough(fetch))
@@ -320,18 +311,14 @@ static void run(struct kafka_fetch_out *fetch)
     for (size_t i = 0; fetch->own_parts && i < fetch->set->count; i++)
         watch(&fetch->own_parts[i]);
     records_keep(fetch);
-    if (fetch->waiting)
-        return;
-    fetch->waiting = true;
-    broker->sessions->waiting++;
-    fetch->timer = (struct io_timer){.fire = time_up, .owner = fetch};
-    io_timer_start(broker->loop, &fetch->timer, request->max_wait_ms * 1000000LL);
+    if (!fetch->wait_at)
+        fetch_wait_start(fetch, request->max_wait_ms);
 }
 
 void fetch_wake(struct kafka_fetch_out *fetch)
 {
     struct kafka_fetch_sessions *sessions = fetch->call->broker->sessions;
-    if (!fetch->waiting || fetch->woken)
+    if (!fetch->wait_at || fetch->woken)
         return;
     fetch->woken = true;
     fetch->next_woken = sessions->woken;
@@ -346,11 +333,6 @@ void fetch_run_woken(struct kafka_fetch_sessions *sessions)
         fetch->woken = false;
         run(fetch);
     }
-}
-
-uint32_t kafka_fetches_waiting(const struct kafka_broker *broker)
-{
-    return broker->sessions->waiting;
 }
 
 /* ---- the request ---- */

@@ -81,9 +81,10 @@ struct kafka_fetch_out {
     int32_t session_id;
     bool full;
     bool now; /* an error: nothing is waited for */
-    bool waiting, woken, finished;
+    bool woken, finished;
     size_t min_bytes, bytes_max, bytes;
-    struct io_timer timer;
+    int64_t due_tick;                             /* fetch_wait.c's own */
+    struct kafka_fetch_out *next_wait, **wait_at; /* wait_at NULL = it does not wait */
     struct kafka_fetch_out *next_woken;
     struct fetch_result *results, **results_end;
     struct buf records;
@@ -97,6 +98,15 @@ int16_t fetch_missing_code(const struct fetch_part *part);
 void fetch_records_give(struct kafka_fetch_out *fetch);
 /* When the call is freed. */
 void fetch_release(struct kafka_call *call);
+
+/* ---- fetch_wait.c ---- */
+struct fetch_waits *fetch_waits_new(struct io_loop *loop);
+/* Nothing waits any more. */
+void fetch_waits_free(struct fetch_waits *waits);
+/* fetch_finish() after wait_ms, rounded up to a grid on which many polls meet. */
+void fetch_wait_start(struct kafka_fetch_out *fetch, int32_t wait_ms);
+/* Fine when it does not wait. */
+void fetch_wait_stop(struct kafka_fetch_out *fetch);
 
 /* ---- fetch_session.c ---- */
 void fetch_part_ready(struct fetch_part *part);
@@ -130,8 +140,8 @@ struct kafka_fetch_sessions {
     uint32_t count;
     size_t part_count;
     /* fetch.c's own */
-    uint32_t waiting;
     struct kafka_fetch_out *woken;
+    struct fetch_waits *waits;
     struct io_turn_end turn_end;
     struct buf spare; /* for records */
 };

@@ -387,6 +387,7 @@ void kafka_fetch_sessions_new(struct kafka_broker *broker)
 {
     struct kafka_fetch_sessions *all = mem_zero(sizeof *all);
     all->broker = broker;
+    all->waits = fetch_waits_new(broker->loop);
     all->turn_end = (struct io_turn_end){.run = turn_ended, .owner = all};
     io_loop_turn_end(broker->loop, &all->turn_end);
     broker->sessions = all;
@@ -400,6 +401,7 @@ void kafka_fetch_sessions_free(struct kafka_broker *broker)
     while (all->oldest)
         session_free(all, all->oldest);
     io_loop_turn_end_stop(broker->loop, &all->turn_end);
+    fetch_waits_free(all->waits);
     buf_deinit(&all->spare);
     mem_free(all);
     broker->sessions = NULL;

@@ -10,7 +10,7 @@ enum {
     KAFKA_CALLS_MAX = 64,     /* unanswered requests of one connection */
     KAFKA_OUT_HIGH = 1 << 20, /* over it no request is begun or read */
     KAFKA_OUT_LOW = 256 << 10,
-    KAFKA_SPARES_MAX = 64,           /* calls kept for later requests */
+    KAFKA_SPARES_MAX = 512,          /* calls kept for later requests */
     KAFKA_SPARE_BYTES_MAX = 8 << 20, /* of their frames together */
     KAFKA_SPARE_FRAME_MAX = 2 << 20,
     KAFKA_SMALL_FRAME_MAX = 64 << 10, /* has a reserve of memory to itself */

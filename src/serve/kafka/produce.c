@@ -2,9 +2,8 @@
 /*
  * Produce: a batch for each partition goes to the log as it lies in the frame.
  *
- * What Kafka checks before it looks at a partition's state is checked here, from the batch's header
- * alone; the sum, the keys of compacted topics and the producer's sequence are the log's. Records
- * are walked only to tell which of them a refusal is about.
+ * What Kafka checks before it looks at a partition's state is checked by produce_check.c; the sum,
+ * the keys of compacted topics and the producer's sequence are the log's.
  *
  * acks 1 and all mean the same with one replica: the log answers when the batch is as durable as
  * it was told to be. acks 0 is not answered at all; a mistake ends the connection, since there is
@@ -12,7 +11,9 @@
  * pinned by each append under way, also when its time ran out and REQUEST_TIMED_OUT was said.
  *
  * When the log's queue is full, the rest of the request waits for room, and with it everything
- * behind it on the connection: batches of a producer must not overtake one another.
+ * behind it on the connection: batches of a producer must not overtake one another. A request whose
+ * time runs out there is told REQUEST_TIMED_OUT for what the log has not got, and that never goes
+ * there. With acks 0 there is nobody to tell: it waits until there is room.
  *
  * Version 13 names topics by id. Versions from 12 on would add partitions to a transaction by
  * themselves; that needs transaction.version 2, which we do not announce, so a transactional batch
@@ -21,17 +22,13 @@
  * Invariants: 1. An answer is given once: by the last append, or by the sweep when time is up;
  * results are not touched after it. 2. The retry list is in the order of arrival.
  */
-#include "base/endian.h"
+#include "serve/kafka/produce.h"
 #include "base/logline.h"
-#include "log/record_batch.h"
 #include "serve/kafka/net.h"
 
 enum {
     SWEEP_NS = 250 * 1000 * 1000,
     RETRY_NS = 1000 * 1000,
-    HOUR_MS = 3600 * 1000,
-    RECORDS_BYTES_MAX = 256 << 20,
-    RECORD_ERRORS_MAX = 1000,
 };
 
 struct produce_part {
@@ -49,7 +46,8 @@ struct produce {
     size_t count;
     size_t begun; /* parts that were handed to the log or refused */
     size_t under_way;
-    bool held; /* in the retry list */
+    bool held;      /* in the retry list */
+    bool abandoned; /* its time ran out there: the log gets no more of it */
     bool answered;
     bool failed;
     struct produce_part *parts;
@@ -71,92 +69,6 @@ static int16_t log_code(enum err err)
     return err == ERR_INVALID ? KAFKA_INVALID_RECORD : kafka_code(err);
 }
 
-/* The records that a refusal is about: those without a key, or those from the future. */
-static void name_records(struct kafka_call *call, struct kafka_produce_response_partition *result,
-                         struct str batch, bool keys, int64_t latest_ms)
-{
-    struct record_batch parsed;
-    struct record_iterator it;
-    struct record record;
-    if (call->version < 8 || record_batch_parse(batch.ptr, batch.bytes, false, &parsed) != OK ||
-        record_iterator_init(&it, &parsed, RECORDS_BYTES_MAX) != OK)
-        return;
-    int32_t room = parsed.count < RECORD_ERRORS_MAX ? parsed.count : RECORD_ERRORS_MAX, count = 0;
-    struct kafka_produce_response_record_error *errors =
-        KAFKA_NEW(&call->arena, kafka_produce_response_record_error, (size_t)room);
-    for (int32_t index = 0; count < room && record_iterator_next(&it, &record); index++) {
-        if (keys ? record.key.ptr != NULL : record.timestamp_ms <= latest_ms)
-            continue;
-        errors[count].batch_index = index;
-        errors[count++].batch_index_error_message =
-            keys ? STR("Compacted topic cannot accept message without key.")
-                 : STR("Timestamp of message is out of range.");
-    }
-    record_iterator_deinit(&it);
-    if (count == 0)
-        return;
-    result->record_errors = errors;
-    result->record_errors_count = count;
-    result->error_message = STR("One or more records have been rejected");
-}
-
-static int16_t reject(struct kafka_produce_response_partition *result, int16_t code,
-                      const char *why)
-{
-    result->error_message = str_of(why);
-    return code;
-}
-
-/* Exactly one batch, of magic 2. The sum is the log's to check. */
-static int16_t check_layout(struct str batch, struct kafka_produce_response_partition *result,
-                            struct record_batch *ret_batch)
-{
-    if (batch.bytes < 17)
-        return reject(result, KAFKA_INVALID_RECORD,
-                      "Produce requests must have at least one record batch");
-    int64_t length = (int32_t)get_be32(batch.ptr + 8);
-    if (batch.ptr[16] != RECORD_BATCH_MAGIC)
-        return reject(result, KAFKA_INVALID_RECORD,
-                      "Produce requests are only allowed to contain record batches with magic "
-                      "version 2");
-    if (length < RECORD_BATCH_HEADER - 12 || (uint64_t)length + 12 > batch.bytes)
-        return KAFKA_CORRUPT_MESSAGE;
-    if ((uint64_t)length + 12 < batch.bytes)
-        return reject(result, KAFKA_INVALID_RECORD,
-                      "Produce requests are only allowed to contain exactly one record batch");
-    return record_batch_parse(batch.ptr, batch.bytes, false, ret_batch) == OK
-               ? KAFKA_NONE
-               : KAFKA_CORRUPT_MESSAGE;
-}
-
-static int16_t check_header(struct kafka_call *call, const struct log_topic_config *config,
-                            const struct record_batch *batch,
-                            struct kafka_produce_response_partition *result)
-{
-    unsigned codec = (unsigned)batch->attributes & BATCH_CODEC_MASK;
-    if (codec > CODEC_ZSTD || (codec == CODEC_ZSTD && call->version < 7))
-        return KAFKA_UNSUPPORTED_COMPRESSION_TYPE;
-    if (batch->attributes & BATCH_CONTROL)
-        return reject(result, KAFKA_INVALID_RECORD,
-                      "Clients are not allowed to write control records");
-    if (batch->count < 1 || batch->last_offset_delta != batch->count - 1)
-        return reject(result, KAFKA_INVALID_RECORD,
-                      "Record batch has an inconsistent count of records");
-    if (batch->producer_id >= 0 && (batch->base_sequence < 0 || batch->producer_epoch < 0))
-        return reject(result, KAFKA_INVALID_RECORD,
-                      "Invalid sequence number in record batch with producerId");
-    if (config->message_bytes_max > 0 && batch->bytes_count > (size_t)config->message_bytes_max)
-        return KAFKA_MESSAGE_TOO_LARGE;
-    if (config->segment_bytes > 0 && (int64_t)batch->bytes_count > config->segment_bytes)
-        return KAFKA_RECORD_LIST_TOO_LARGE;
-    int64_t latest_ms = kafka_now_ms(call->broker) + HOUR_MS;
-    if (!config->log_append_time && batch->max_timestamp > latest_ms) {
-        name_records(call, result, str_from(batch->bytes, batch->bytes_count), false, latest_ms);
-        return KAFKA_INVALID_TIMESTAMP;
-    }
-    return KAFKA_NONE;
-}
-
 static int16_t check_transaction(struct kafka_call *call, const struct record_batch *batch,
                                  struct str topic, int32_t index)
 {
@@ -169,18 +81,15 @@ static int16_t check_transaction(struct kafka_call *call, const struct record_ba
                                    batch->producer_epoch, topic, index);
 }
 
-static int16_t check_part(struct produce_part *part, struct log_topic *topic, struct str records)
+static int16_t check_part(struct produce_part *part, struct log_topic *topic, struct str *records)
 {
-    struct kafka_call *call = part->produce->call;
-    struct record_batch batch;
-    int16_t code = check_layout(records, part->result, &batch);
-    if (code != KAFKA_NONE)
-        return code;
-    struct log_topic_config config = log_topic_config(topic);
-    code = check_header(call, &config, &batch, part->result);
-    if (code != KAFKA_NONE)
-        return code;
-    return check_transaction(call, &batch, log_topic_name(topic), part->result->index);
+    struct produce_check check = {
+        .call = part->produce->call, .topic = topic, .records = *records, .result = part->result};
+    int16_t code = kafka_produce_check(&check);
+    *records = check.records;
+    return code == KAFKA_NONE ? check_transaction(check.call, &check.batch, log_topic_name(topic),
+                                                  part->result->index)
+                              : code;
 }
 
 /* ---- the answer ---- */
@@ -223,8 +132,9 @@ static void part_refused(struct produce_part *part, int16_t code)
     result->base_offset = -1;
     if (code == KAFKA_INVALID_RECORD && part->partition && !result->error_message.ptr &&
         log_topic_config(log_partition_topic(part->partition)).compact)
-        name_records(part->produce->call, result,
-                     str_from(part->append.batches, part->append.bytes), true, 0);
+        kafka_produce_name_keyless(part->produce->call,
+                                   log_topic_name(log_partition_topic(part->partition)),
+                                   str_from(part->append.batches, part->append.bytes), result);
     fail_silent(part->produce, code);
 }
 
@@ -242,7 +152,7 @@ static void part_done(struct log_append *append)
         part->result->log_append_time_ms = append->append_time_ms;
         part->result->log_start_offset = append->log_start_offset;
     }
-    if (produce->under_way == 0 && produce->begun == produce->count)
+    if (produce->under_way == 0 && (produce->begun == produce->count || produce->abandoned))
         answer(produce);
     kafka_call_unpin(call);
 }
@@ -322,6 +232,25 @@ static void time_out(struct produce *produce)
     answer(produce);
 }
 
+/* The same for one in the retry list: what is behind it on the connection may go on. */
+static void time_out_held(struct kafka_produces *all, struct produce *produce)
+{
+    struct kafka_call *call = produce->call;
+    struct produce **link = &all->retry;
+    while (*link != produce)
+        link = &(*link)->next_retry;
+    *link = produce->next_retry;
+    if (!*link)
+        all->retry_end = link;
+    produce->held = false;
+    produce->abandoned = true;
+    /* The answer may free the call but for the pin. */
+    kafka_call_pin(call);
+    time_out(produce);
+    kafka_call_hold(call, false);
+    kafka_call_unpin(call);
+}
+
 static void sweep_fire(struct io_timer *timer)
 {
     struct kafka_produces *all = timer->owner;
@@ -329,8 +258,11 @@ static void sweep_fire(struct io_timer *timer)
     struct produce *next;
     for (struct produce *produce = all->waiting; produce; produce = next) {
         next = produce->next;
-        /* One that is in the retry list leaves it by itself, and is then settled. */
-        if (produce->due_ns <= now_ns && !produce->held)
+        if (produce->due_ns > now_ns)
+            continue;
+        if (produce->held)
+            time_out_held(all, produce);
+        else
             time_out(produce);
     }
     all->sweeping = all->waiting != NULL;
@@ -346,22 +278,22 @@ static void part_init(struct produce_part *part, struct produce *produce, struct
 {
     int16_t code = topic_code;
     struct log_partition *partition = NULL;
+    struct str records = from->records;
     part->produce = produce;
     part->result = result;
     result->index = from->index;
     result->base_offset = -1;
     if (topic) {
         partition = from->index >= 0 ? log_topic_partition(topic, from->index) : NULL;
-        code =
-            partition ? check_part(part, topic, from->records) : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+        code = partition ? check_part(part, topic, &records) : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     }
     if (code != KAFKA_NONE) {
         part_refused(part, code);
         return;
     }
     part->partition = partition;
-    part->append = (struct log_append){.batches = (const uint8_t *)from->records.ptr,
-                                       .bytes = from->records.bytes,
+    part->append = (struct log_append){.batches = (const uint8_t *)records.ptr,
+                                       .bytes = records.bytes,
                                        .done = part_done,
                                        .owner = part,
                                        .loop = produce->call->broker->loop};
@@ -428,7 +360,7 @@ void kafka_handle_produce(struct kafka_call *call)
     produce->call = call;
     produce->parts = arena_array(&call->arena, produce->count, sizeof *produce->parts);
     produce->due_ns = INT64_MAX;
-    if (request->timeout_ms > 0)
+    if (request->timeout_ms > 0 && request->acks != 0)
         produce->due_ns = io_loop_now_ns(all->broker->loop) + request->timeout_ms * 1000000LL;
     call->no_answer = request->acks == 0;
     call->state = produce;

@@ -184,15 +184,56 @@ static void test_produce_timeout(void **state)
     client_free(client);
 }
 
-/* More than the log's queue holds: what does not fit waits, in order. */
-static void test_queue_full(void **state)
+static struct str big_batch(void)
 {
-    rig_topic(&rig, "t", 2);
     struct record_batch_builder builder = {0};
     record_batch_builder_init(&builder, CODEC_NONE, 64 << 20);
     char *big = arena_zero(&rig.arena, 10 << 20);
     record_batch_builder_add(&builder, 1000, STR("k"), str_from(big, 10 << 20), NULL, 0);
-    struct str batch = rig_batch_of(&rig, &builder);
+    return rig_batch_of(&rig, &builder);
+}
+
+/* What waits for room in the log's queue until its time is up is told so and never written; what is
+ * behind it goes on. */
+static void test_queue_timeout(void **state)
+{
+    rig_topic(&rig, "t", 2);
+    struct str batch = big_batch();
+    struct client *filler = client_new(&rig), *client = client_new(&rig);
+    rig.log_stopped = true;
+    for (int i = 0; i < 6; i++)
+        client_send(filler, PRODUCE, 9, make_produce(&rig, "t", 0, batch));
+    rig_pass(&rig, 10);
+    struct kafka_produce_request *request = make_produce(&rig, "t", 1, batch);
+    request->timeout_ms = 1000;
+    client_send(client, PRODUCE, 9, request);
+    client_send(client, PRODUCE, 9, make_produce(&rig, "t", 1, rig_batch(&rig, 0, 1)));
+    assert_null(client_receive(client, 900));
+    struct kafka_produce_response *r = client_receive(client, 5000);
+    assert_non_null(r);
+    assert_int_equal(r->responses->partition_responses->error_code, KAFKA_REQUEST_TIMED_OUT);
+    assert_int_equal(r->responses->partition_responses->base_offset, -1);
+    rig_pass(&rig, 100);
+    assert_int_equal(client_waiting(client), 0);
+    rig.log_stopped = false;
+    r = client_receive(client, 5000);
+    assert_non_null(r);
+    assert_int_equal(r->responses->partition_responses->error_code, 0);
+    assert_int_equal(r->responses->partition_responses->base_offset, 0);
+    for (int i = 0; i < 6; i++) {
+        r = client_receive(filler, 10000);
+        assert_non_null(r);
+        assert_int_equal(r->responses->partition_responses->base_offset, i);
+    }
+    client_free(filler);
+    client_free(client);
+}
+
+/* More than the log's queue holds: what does not fit waits, in order. */
+static void test_queue_full(void **state)
+{
+    rig_topic(&rig, "t", 2);
+    struct str batch = big_batch();
     struct client *clients[2] = {client_new(&rig), client_new(&rig)};
     rig.log_stopped = true;
     for (int i = 0; i < 10; i++)
@@ -216,6 +257,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_produce_versions), TEST(test_produce_refusals), TEST(test_produce_record_errors),
         TEST(test_acks_0),           TEST(test_produce_timeout),  TEST(test_queue_full),
+        TEST(test_queue_timeout),
     };
     return RUN_TESTS(tests);
 }
