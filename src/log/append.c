@@ -76,7 +76,10 @@ static enum err check_batch(const struct log_topic *topic, const struct log_topi
     if (control)
         return check_marker(batch);
     TRY(check_producer(topic, batch));
-    if (!config->log_append_time && batch->max_timestamp > now_ms + HOUR_MS)
+    /* A remote log's topics do not say. */
+    int64_t ahead_ms = config->time_after_max_ms ? config->time_after_max_ms : HOUR_MS;
+    if (!config->log_append_time && batch->max_timestamp > now_ms &&
+        batch->max_timestamp - now_ms > ahead_ms)
         return ERR_INVALID;
     return config->compact ? check_keys(batch) : OK;
 }

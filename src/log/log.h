@@ -100,6 +100,10 @@ struct log_topic_config {
     int64_t compaction_lag_min_ms; /* newer records are not compacted; 0 = none */
     int64_t compaction_lag_max_ms; /* compacted at the latest; 0 = no limit */
     double dirty_ratio_min;        /* share of not yet compacted bytes; 0 = 0.5 */
+    int64_t time_before_max_ms; /* timestamps of producers are not older; 0 = any age. The door that
+                                   takes the batch looks, as it means looking at each record */
+    int64_t time_after_max_ms;  /* nor further ahead of the clock; 0 = 1 h */
+    bool recompress; /* batches of producers too are stored with compression, also none */
 };
 /* 1 partition, 7 days, unlimited bytes, no compression. */
 void log_topic_config_default(struct log_topic_config *config);
@@ -301,7 +305,8 @@ void log_watch_stop(struct log_watch *watch);
 struct log_group_offset {
     struct str group, topic;
     int32_t partition;
-    int64_t offset;       /* -1 takes the commit back; others below 0 mean what the client means */
+    int64_t offset; /* -1 takes the commit back, and those of open transactions; others below 0
+                       mean what the client means */
     int32_t leader_epoch; /* -1 = not given */
     struct str metadata;
     int64_t commit_ms; /* wall time; 0 = now */
@@ -327,5 +332,8 @@ enum err log_offset_get(struct log *log, struct str group, struct str topic, int
 /* All commits, or those of one group (ptr NULL = all), sorted; lives in the arena. */
 size_t log_offsets(struct log *log, struct str group, struct arena *arena,
                    struct log_group_offset **ret_offsets);
+/* The same of the keys for which an open transaction has commits; offsets are -1. */
+size_t log_offsets_pending(struct log *log, struct str group, struct arena *arena,
+                           struct log_group_offset **ret_offsets);
 
 #endif

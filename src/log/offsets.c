@@ -15,7 +15,8 @@
  *
  * Commits of a transactional batch wait, by producer, for the marker in this topic. A commit enters
  * the map only over one of a lower record offset: what was committed plainly behind a pending one
- * stays, as compaction will have it too.
+ * stays, as compaction will have it too. A commit that is taken back takes pending ones of its key
+ * along, as in Kafka.
  */
 #include "log/remote.h"
 #include "log/store.h"
@@ -228,6 +229,32 @@ static void add_pending(struct log *log, int64_t producer_id, struct str key, st
     of_key->count++;
 }
 
+static void uncount_pending(struct log *log, struct str key)
+{
+    struct pending_key *of_key = map_get(&log->offsets_pending_keys, key);
+    if (of_key && --of_key->count == 0)
+        mem_free(map_remove(&log->offsets_pending_keys, key));
+}
+
+/* The key was taken back: what waits for a marker is not to come any more. */
+static void drop_pending(struct log *log, struct str key)
+{
+    for (struct log_offsets_pending *p = log->offsets_pending; p; p = p->next) {
+        size_t kept = 0;
+        for (size_t i = 0; i < p->count; i++) {
+            struct commit *one = &p->commits[i];
+            if (!str_equal(str_from(one->key, one->key_bytes), key)) {
+                p->commits[kept++] = *one;
+                continue;
+            }
+            uncount_pending(log, key);
+            mem_free(one->entry);
+            mem_free(one->key);
+        }
+        p->count = kept;
+    }
+}
+
 /* The commits go into the map, or away. */
 static void end_pending(struct log *log, int64_t producer_id, bool commit)
 {
@@ -237,9 +264,7 @@ static void end_pending(struct log *log, int64_t producer_id, bool commit)
     for (size_t i = 0; i < pending->count; i++) {
         struct commit *one = &pending->commits[i];
         struct str key = str_from(one->key, one->key_bytes);
-        struct pending_key *of_key = map_get(&log->offsets_pending_keys, key);
-        if (of_key && --of_key->count == 0)
-            mem_free(map_remove(&log->offsets_pending_keys, key));
+        uncount_pending(log, key);
         if (commit)
             set_entry(log, key, one->entry);
         else
@@ -261,10 +286,13 @@ static void apply_record(struct log *log, const struct record_batch *batch,
         record->value.ptr ? read_value(record->value, record->offset) : entry_gone(record->offset);
     if (!entry)
         return;
-    if (batch->attributes & BATCH_TRANSACTIONAL)
+    if (batch->attributes & BATCH_TRANSACTIONAL) {
         add_pending(log, batch->producer_id, record->key, entry);
-    else
-        set_entry(log, record->key, entry);
+        return;
+    }
+    if (entry->offset == -1 && map_get(&log->offsets_pending_keys, record->key))
+        drop_pending(log, record->key);
+    set_entry(log, record->key, entry);
 }
 
 void log_offsets_apply(struct log *log, const struct record_batch *batch)
@@ -420,32 +448,68 @@ static int by_names(const void *a, const void *b)
     return order;
 }
 
+struct listing {
+    struct arena *arena;
+    struct log_group_offset *offsets;
+    size_t count, room;
+};
+
+/* Under log->lock. */
+static void list_add(struct listing *list, struct log_group_offset o, const struct entry *entry)
+{
+    if (list->count == list->room) {
+        list->room = list->room ? list->room * 2 : 16;
+        struct log_group_offset *more = arena_array(list->arena, list->room, sizeof *more);
+        if (list->count)
+            memcpy(more, list->offsets, list->count * sizeof *more);
+        list->offsets = more;
+    }
+    o.group = arena_str(list->arena, o.group);
+    o.topic = arena_str(list->arena, o.topic);
+    if (entry)
+        take_entry(list->arena, entry, &o);
+    list->offsets[list->count++] = o;
+}
+
+static size_t list_end(struct log *log, struct listing *list, struct log_group_offset **ret_offsets)
+{
+    io_mutex_unlock(&log->lock);
+    if (list->count)
+        qsort(list->offsets, list->count, sizeof *list->offsets, by_names);
+    *ret_offsets = list->offsets;
+    return list->count;
+}
+
+static bool of_group(const struct map_entry *e, struct str group, struct log_group_offset *ret)
+{
+    return read_key(str_from(e->key, e->key_bytes), ret) &&
+           (!group.ptr || str_equal(group, ret->group));
+}
+
 size_t log_offsets(struct log *log, struct str group, struct arena *arena,
                    struct log_group_offset **ret_offsets)
 {
-    size_t count = 0, i = 0, room = 0;
-    struct log_group_offset *offsets = NULL, o;
+    struct listing list = {.arena = arena};
+    struct log_group_offset o;
+    size_t i = 0;
     io_mutex_lock(&log->lock);
     for (struct map_entry *e; (e = map_next(&log->offsets, &i));) {
         const struct entry *entry = e->value;
-        if (entry->offset == -1 || !read_key(str_from(e->key, e->key_bytes), &o) ||
-            (group.ptr && !str_equal(group, o.group)))
-            continue;
-        if (count == room) {
-            room = room ? room * 2 : 16;
-            struct log_group_offset *more = arena_array(arena, room, sizeof *more);
-            if (count)
-                memcpy(more, offsets, count * sizeof *more);
-            offsets = more;
-        }
-        o.group = arena_str(arena, o.group);
-        o.topic = arena_str(arena, o.topic);
-        take_entry(arena, entry, &o);
-        offsets[count++] = o;
+        if (entry->offset != -1 && of_group(e, group, &o))
+            list_add(&list, o, entry);
     }
-    io_mutex_unlock(&log->lock);
-    if (count)
-        qsort(offsets, count, sizeof *offsets, by_names);
-    *ret_offsets = offsets;
-    return count;
+    return list_end(log, &list, ret_offsets);
+}
+
+size_t log_offsets_pending(struct log *log, struct str group, struct arena *arena,
+                           struct log_group_offset **ret_offsets)
+{
+    struct listing list = {.arena = arena};
+    struct log_group_offset o = {.offset = -1, .leader_epoch = -1, .metadata = STR("")};
+    size_t i = 0;
+    io_mutex_lock(&log->lock);
+    for (struct map_entry *e; (e = map_next(&log->offsets_pending_keys, &i));)
+        if (of_group(e, group, &o))
+            list_add(&list, o, NULL);
+    return list_end(log, &list, ret_offsets);
 }

@@ -3,15 +3,17 @@
  * Topics: a directory "topics/NAME" with a file "topic" that says what it is, and the files of all
  * its partitions.
  *
- *   0 magic "MRT2"   4 crc32c of everything behind it   8 state u8: 1 there, 2 being deleted
+ *   0 magic "MRT3"   4 crc32c of everything behind it   8 state u8: 1 there, 2 being deleted
  *   9 compact u8   10 log append time u8   11 compression u8   12 id, 16 bytes
  *  28 partitions i32   32 message bytes max i32   36 retention ms i64   44 retention bytes i64
  *  52 segment bytes i64   60 segment ms i64   68 compact and delete u8   69 sync each u8
  *  70 zero u16   72 delete retention ms i64   80 compaction lag min ms i64   88 the same, max, i64
- *  96 dirty ratio min, u64 as the bits of a double  104 settings, each: name bytes u32, name, value
- *     bytes u32, value; sorted by name
+ *  96 dirty ratio min, u64 as the bits of a double  104 time before max ms i64
+ * 112 time after max ms i64   120 recompress u8   121 zero, 3 bytes   124 settings, each: name
+ * bytes u32, name, value bytes u32, value; sorted by name
  *
- * Files of the first version, "MRT1", end before 68, and are read too.
+ * Files of the first version, "MRT1", end before 68, those of the second, "MRT2", have their
+ * settings at 104. Both are read too.
  *
  * The topic exists from the moment when that file is durable until it says "being deleted". Opening
  * finishes what a crash left half: a directory without the file holds nothing else and goes, one
@@ -32,13 +34,16 @@
 
 enum {
     FILE_BYTES_1 = 68,
-    FILE_BYTES = 104,
+    FILE_BYTES_2 = 104,
+    FILE_BYTES = 124,
     MAGIC_1 = 0x4D525431,
-    MAGIC = 0x4D525432,
+    MAGIC_2 = 0x4D525432,
+    MAGIC = 0x4D525433,
     THERE = 1,
     DELETING = 2,
     NAME_MAX_BYTES = 249,
     SETTINGS_BYTES_MAX = 256 << 10,
+    HOUR_MS = 3600 * 1000,
     DAY_MS = 24 * 3600 * 1000,
 };
 
@@ -66,6 +71,10 @@ static enum err config_normal(struct log_topic_config *config, struct diag *diag
         config->delete_retention_ms = DAY_MS;
     if (config->dirty_ratio_min <= 0)
         config->dirty_ratio_min = 0.5;
+    if (config->time_before_max_ms == 0)
+        config->time_before_max_ms = INT64_MAX;
+    if (config->time_after_max_ms == 0)
+        config->time_after_max_ms = HOUR_MS;
     if (config->partitions < 1 || config->partitions > LOG_PARTITIONS_MAX)
         return diag_set(diag, ERR_INVALID, 0, 0, "a topic has 1 to %d partitions, not %" PRId32,
                         (int)LOG_PARTITIONS_MAX, config->partitions);
@@ -75,7 +84,8 @@ static enum err config_normal(struct log_topic_config *config, struct diag *diag
     if (config->segment_ms < 0 || config->message_bytes_max < 0 || config->retention_ms < -1 ||
         config->retention_bytes < -1 || !codec_name(config->compression) ||
         config->delete_retention_ms < 0 || config->compaction_lag_min_ms < 0 ||
-        config->compaction_lag_max_ms < 0 || !(config->dirty_ratio_min <= 1))
+        config->compaction_lag_max_ms < 0 || !(config->dirty_ratio_min <= 1) ||
+        config->time_before_max_ms < 0 || config->time_after_max_ms < 0)
         return diag_set(diag, ERR_INVALID, 0, 0, "a setting of the topic is out of range");
     return OK;
 }
@@ -124,6 +134,9 @@ static enum err save(struct log_topic *topic, const struct log_topic_config *con
     buf_be64(&out, (uint64_t)config->compaction_lag_min_ms);
     buf_be64(&out, (uint64_t)config->compaction_lag_max_ms);
     buf_be64(&out, ratio);
+    buf_be64(&out, (uint64_t)config->time_before_max_ms);
+    buf_be64(&out, (uint64_t)config->time_after_max_ms);
+    buf_be32(&out, (uint32_t)config->recompress << 24);
     buf_str_append(&out, settings);
     TRY(buf_error(&out));
     buf_patch_be32(&out, 4, crc32c(0, out.ptr + 8, out.bytes - 8));
@@ -141,7 +154,7 @@ static bool settings_good(struct str settings)
     return r.err == OK;
 }
 
-static void read_config(struct reader *r, struct log_topic_config *config, bool first_version)
+static void read_config(struct reader *r, struct log_topic_config *config, uint32_t magic)
 {
     config->partitions = (int32_t)reader_be32(r);
     config->message_bytes_max = (int32_t)reader_be32(r);
@@ -149,7 +162,7 @@ static void read_config(struct reader *r, struct log_topic_config *config, bool 
     config->retention_bytes = (int64_t)reader_be64(r);
     config->segment_bytes = (int64_t)reader_be64(r);
     config->segment_ms = (int64_t)reader_be64(r);
-    if (first_version)
+    if (magic == MAGIC_1)
         return;
     config->compact_and_delete = reader_u8(r);
     config->sync_each = reader_u8(r);
@@ -159,6 +172,11 @@ static void read_config(struct reader *r, struct log_topic_config *config, bool 
     config->compaction_lag_max_ms = (int64_t)reader_be64(r);
     uint64_t ratio = reader_be64(r);
     memcpy(&config->dirty_ratio_min, &ratio, sizeof ratio);
+    if (magic == MAGIC_2)
+        return;
+    config->time_before_max_ms = (int64_t)reader_be64(r);
+    config->time_after_max_ms = (int64_t)reader_be64(r);
+    config->recompress = reader_be32(r) >> 24;
 }
 
 static enum err load(struct log_topic *topic, int *ret_state)
@@ -169,8 +187,10 @@ static enum err load(struct log_topic *topic, int *ret_state)
     TRY(io_path_read(topic->log->io, path.text, FILE_BYTES + SETTINGS_BYTES_MAX, &in));
     if (in.bytes < FILE_BYTES_1 || get_be32(in.ptr + 4) != crc32c(0, in.ptr + 8, in.bytes - 8))
         return ERR_CORRUPT;
-    bool first = get_be32(in.ptr) == MAGIC_1;
-    if (first ? in.bytes != FILE_BYTES_1 : get_be32(in.ptr) != MAGIC || in.bytes < FILE_BYTES)
+    uint32_t magic = get_be32(in.ptr);
+    if (magic == MAGIC_1 ? in.bytes != FILE_BYTES_1
+                         : (magic != MAGIC_2 || in.bytes < FILE_BYTES_2) &&
+                               (magic != MAGIC || in.bytes < FILE_BYTES))
         return ERR_CORRUPT;
     struct log_topic_config *config = &topic->config;
     struct reader r = reader_of(in.ptr + 8, in.bytes - 8);
@@ -179,7 +199,7 @@ static enum err load(struct log_topic *topic, int *ret_state)
     config->log_append_time = reader_u8(&r);
     config->compression = (enum codec)reader_u8(&r);
     memcpy(topic->id, reader_str(&r, LOG_TOPIC_ID).ptr, LOG_TOPIC_ID);
-    read_config(&r, config, first);
+    read_config(&r, config, magic);
     if (!settings_good(str_from(r.ptr, r.left)))
         return ERR_CORRUPT;
     buf_append(&topic->settings, r.ptr, r.left);
@@ -455,6 +475,8 @@ static bool same_config(const struct log_topic_config *a, const struct log_topic
            a->delete_retention_ms == b->delete_retention_ms &&
            a->compaction_lag_min_ms == b->compaction_lag_min_ms &&
            a->compaction_lag_max_ms == b->compaction_lag_max_ms &&
+           a->time_before_max_ms == b->time_before_max_ms &&
+           a->time_after_max_ms == b->time_after_max_ms && a->recompress == b->recompress &&
            !(a->dirty_ratio_min < b->dirty_ratio_min) && !(a->dirty_ratio_min > b->dirty_ratio_min);
 }
 

@@ -126,7 +126,8 @@ static int16_t delete_one(struct kafka_call *call, struct str id, struct kafka_w
     struct kafka_group *group = kafka_group_find(call->broker, id);
     if (!group)
         return KAFKA_GROUP_ID_NOT_FOUND;
-    if (group->group.state != GROUP_EMPTY || group->group.pending_count > 0)
+    /* Neither one who was only told a member id, nor commits of open transactions, hold it. */
+    if (group->group.state != GROUP_EMPTY)
         return KAFKA_NON_EMPTY_GROUP;
     CLEAN(buf_deinit) struct buf key = {0};
     group_key_encode(id, &key);

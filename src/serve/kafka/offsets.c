@@ -313,6 +313,16 @@ static int16_t delete_check(const struct kafka_group *group)
     return KAFKA_NONE;
 }
 
+static bool has_commit(struct kafka_call *call, struct str topic, int32_t index)
+{
+    const struct kafka_offset_delete_request *request = call->request;
+    struct log_group_offset offset;
+    bool pending = false;
+    return log_offset_get(call->broker->log, request->group_id, topic, index, &call->arena, &offset,
+                          &pending) == OK ||
+           pending;
+}
+
 static size_t delete_topic(struct kafka_call *call, const struct group *group, int32_t at,
                            struct log_group_offset *offsets)
 {
@@ -334,8 +344,7 @@ static size_t delete_topic(struct kafka_call *call, const struct group *group, i
         if (code == KAFKA_NONE && subscribed)
             code = KAFKA_GROUP_SUBSCRIBED_TO_TOPIC;
         partitions[j].error_code = code;
-        if (code == KAFKA_NONE &&
-            log_offset_fetch(call->broker->log, request->group_id, asked->name, index) != -1)
+        if (code == KAFKA_NONE && has_commit(call, asked->name, index))
             offsets[count++] = (struct log_group_offset){.group = request->group_id,
                                                          .topic = asked->name,
                                                          .partition = index,
@@ -398,10 +407,12 @@ static void take_back(struct kafka_broker *broker, struct log_group_offset *offs
 size_t kafka_offsets_forget(struct kafka_broker *broker, struct str group, struct arena *arena,
                             struct buf *out)
 {
-    struct log_group_offset *offsets;
+    struct log_group_offset *offsets, *pending;
     size_t count = log_offsets(broker->log, group, arena, &offsets);
+    size_t more = log_offsets_pending(broker->log, group, arena, &pending);
     take_back(broker, offsets, count, out);
-    return count;
+    take_back(broker, pending, more, out);
+    return count + more;
 }
 
 static bool is_expired(const struct kafka_group *group, const struct log_group_offset *offset,
@@ -471,18 +482,28 @@ void kafka_offsets_expire(struct kafka_broker *broker)
     arena_deinit(&arena);
 }
 
-void kafka_groups_topic_deleted(struct kafka_broker *broker, struct str topic)
+static size_t only_of(struct str topic, struct log_group_offset *offsets, size_t total)
 {
-    struct arena arena;
-    struct log_group_offset *offsets;
-    arena_init(&arena, SIZE_MAX / 2);
-    size_t total = log_offsets(broker->log, STR_NONE, &arena, &offsets), count = 0;
+    size_t count = 0;
     for (size_t i = 0; i < total; i++)
         if (str_equal(offsets[i].topic, topic))
             offsets[count++] = offsets[i];
-    if (count > 0) {
+    return count;
+}
+
+void kafka_groups_topic_deleted(struct kafka_broker *broker, struct str topic)
+{
+    struct arena arena;
+    struct log_group_offset *offsets, *pending;
+    arena_init(&arena, SIZE_MAX / 2);
+    size_t count = log_offsets(broker->log, STR_NONE, &arena, &offsets);
+    size_t more = log_offsets_pending(broker->log, STR_NONE, &arena, &pending);
+    count = only_of(topic, offsets, count);
+    more = only_of(topic, pending, more);
+    if (count + more > 0) {
         struct kafka_write *write = kafka_write_new(broker, written, NULL);
         take_back(broker, offsets, count, &write->batches);
+        take_back(broker, pending, more, &write->batches);
         kafka_write_part(write, kafka_offsets_partition(broker), false);
         kafka_write_send(write);
     }

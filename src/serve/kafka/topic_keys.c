@@ -16,7 +16,9 @@
 #include <inttypes.h>
 #include <math.h>
 
-#define DAY_MS (24LL * 3600 * 1000)
+#define HOUR_MS (3600LL * 1000)
+#define DAY_MS (24 * HOUR_MS)
+#define MESSAGE_BYTES 1048588 /* Kafka's default: a MiB, and the overhead of a batch */
 
 /* ---- numbers ---- */
 
@@ -52,6 +54,8 @@ NUMBER(segment_bytes, segment_bytes, int64_t, number ? number : 128 << 20,
        number > 1 << 30 ? 1 << 30 : number)
 NUMBER(segment_ms, segment_ms, int64_t, number ? number : 7 * DAY_MS, number)
 NUMBER(message_bytes, message_bytes_max, int32_t, number ? number : 16 << 20, number ? number : 1)
+NUMBER(time_before, time_before_max_ms, int64_t, number ? number : INT64_MAX, number ? number : 1)
+NUMBER(time_after, time_after_max_ms, int64_t, number ? number : HOUR_MS, number ? number : 1)
 NUMBER(delete_retention, delete_retention_ms, int64_t, number ? number : DAY_MS,
        number ? number : 1)
 NUMBER(lag_min, compaction_lag_min_ms, int64_t, number, number)
@@ -105,15 +109,17 @@ static void set_time_type(struct log_topic_config *config, struct str value)
     config->log_append_time = str_equal(str_trim(value), STR("LogAppendTime"));
 }
 
-/* Producers' batches are kept as they come, whatever it says; the log compresses its own so. */
 static void get_compression(const struct log_topic_config *config, struct buf *out)
 {
-    buf_text(out, config->compression == CODEC_NONE ? "producer" : codec_name(config->compression));
+    buf_text(out, !config->recompress                 ? "producer"
+                  : config->compression == CODEC_NONE ? "uncompressed"
+                                                      : codec_name(config->compression));
 }
 
 static void set_compression(struct log_topic_config *config, struct str value)
 {
     enum codec codec;
+    config->recompress = !str_equal(str_trim(value), STR("producer"));
     config->compression = codec_parse(str_trim(value), &codec) == OK ? codec : CODEC_NONE;
 }
 
@@ -130,15 +136,15 @@ const struct kafka_topic_key kafka_topic_keys[] = {
      .doc = "What happens to old segments: delete removes them by age and size, compact keeps the "
             "newest record of each key. Both may be given."},
     {"compression.gzip.level", "compression.gzip.level", KAFKA_CONFIG_INT, "-1", -1, 9,
-     .doc = "Level of gzip. Kept; batches stay as producers sent them."},
+     .doc = "Kept without effect: the server compresses at the library's usual level."},
     {"compression.lz4.level", "compression.lz4.level", KAFKA_CONFIG_INT, "9", 1, 17,
-     .doc = "Level of lz4. Kept; batches stay as producers sent them."},
+     .doc = "Kept without effect: the server compresses at the library's usual level."},
     {"compression.type", "compression.type", KAFKA_CONFIG_STRING, .choices = CODECS,
      MAPPED(compression),
-     .doc = "Compression of batches that the server itself builds. Those of producers stay as they "
-            "were sent."},
+     .doc = "How batches are stored: producer is as they were sent; with any other word the server "
+            "compresses again those that came otherwise."},
     {"compression.zstd.level", "compression.zstd.level", KAFKA_CONFIG_INT, "3", -131072, 22,
-     .doc = "Level of zstd. Kept; batches stay as producers sent them."},
+     .doc = "Kept without effect: the server compresses at the library's usual level."},
     {"delete.retention.ms", "log.cleaner.delete.retention.ms", KAFKA_CONFIG_LONG, .min = 0,
      .max = HIGH, MAPPED(delete_retention),
      .doc = "How long a compacted topic keeps the marks of deleted keys."},
@@ -165,10 +171,13 @@ const struct kafka_topic_key kafka_topic_keys[] = {
     {"max.message.bytes", "message.max.bytes", KAFKA_CONFIG_INT, .min = 0, .max = INT32_MAX,
      MAPPED(message_bytes), .doc = "The largest batch that is accepted, after compression."},
     {"message.timestamp.after.max.ms", "log.message.timestamp.after.max.ms", KAFKA_CONFIG_LONG,
-     "3600000", 0, HIGH,
-     .doc = "Kept without effect: a record may be an hour ahead of the server's clock."},
+     .min = 0, .max = HIGH, MAPPED(time_after),
+     .doc = "How far ahead of the server's clock a producer's timestamp may be."},
     {"message.timestamp.before.max.ms", "log.message.timestamp.before.max.ms", KAFKA_CONFIG_LONG,
-     "9223372036854775807", 0, HIGH, .doc = "Kept without effect: a record may be of any age."},
+     .min = 0, .max = HIGH, MAPPED(time_before),
+     .doc =
+         "How old a producer's timestamp may be. Below the greatest number each record is looked "
+         "at."},
     {"message.timestamp.type", "log.message.timestamp.type", KAFKA_CONFIG_STRING,
      .choices = "CreateTime, LogAppendTime", MAPPED(time_type),
      .doc = "Whether records keep the producer's timestamp or get that of the append."},
@@ -178,7 +187,7 @@ const struct kafka_topic_key kafka_topic_keys[] = {
     {"min.compaction.lag.ms", "log.cleaner.min.compaction.lag.ms", KAFKA_CONFIG_LONG, .min = 0,
      .max = HIGH, MAPPED(lag_min), .doc = "A record is not compacted before this time."},
     {"min.insync.replicas", "min.insync.replicas", KAFKA_CONFIG_INT, "1", 1, INT32_MAX,
-     .doc = "Kept without effect: there is one replica, and it is in sync."},
+     .doc = "Counts as 1, as with Kafka where a partition has one replica."},
     {"preallocate", "log.preallocate", KAFKA_CONFIG_BOOLEAN, "false",
      .doc = "Kept without effect: reserving space is the log's own matter."},
     {"remote.log.copy.disable", NULL, KAFKA_CONFIG_BOOLEAN, "false",
@@ -372,6 +381,8 @@ void kafka_topic_defaults(const struct kafka_broker *broker, struct log_topic_co
         *ret_config = *broker->options.topic_defaults;
     else
         log_topic_config_default(ret_config);
+    if (ret_config->message_bytes_max == 0)
+        ret_config->message_bytes_max = MESSAGE_BYTES;
     ret_config->partitions = broker->options.partitions_default;
 }
 

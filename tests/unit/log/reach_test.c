@@ -293,6 +293,49 @@ static void older_files_are_read(void **state)
     end(t);
 }
 
+/* The second version has neither limits of time nor the word on producers' codecs, and what was
+ * told of the topic stands in their place. */
+static void the_second_version_is_read(void **state)
+{
+    struct tool tool, *t = begin(&tool, NULL);
+    struct log_topic *topic = log_partition_topic(tool_topic(t->log, "t", 1, 0));
+    struct log_topic_setting setting = {STR("a"), STR("b")}, *settings;
+    struct log_topic_config config = log_topic_config(topic);
+    CLEAN(buf_deinit) struct buf file = {0};
+    struct arena arena;
+    config.dirty_ratio_min = 0.25;
+    config.time_after_max_ms = 7;
+    config.time_before_max_ms = 8;
+    config.recompress = true;
+    assert_ok(log_topic_configure(topic, &config));
+    assert_ok(log_topic_settings_set(topic, &setting, 1));
+    log_close(t->log);
+    assert_ok(io_path_read(t->io, "d/topics/t/topic", 1 << 20, &file));
+    assert_int_equal(file.bytes, 124 + 10);
+    put_be32(file.ptr, 0x4D525432);
+    memmove(file.ptr + 104, file.ptr + 124, 10);
+    put_be32(file.ptr + 4, crc32c(0, file.ptr + 8, 106));
+    tool_open(t, NULL);
+    config = log_topic_config(log_topic_find(t->log, STR("t")));
+    assert_int_equal(config.time_after_max_ms, 7);
+    assert_int_equal(config.time_before_max_ms, 8);
+    assert_true(config.recompress);
+    log_close(t->log);
+    assert_ok(io_path_replace(t->io, "d/topics/t/topic", file.ptr, 114));
+    tool_open(t, NULL);
+    topic = log_topic_find(t->log, STR("t"));
+    config = log_topic_config(topic);
+    assert_true(config.dirty_ratio_min > 0.2 && config.dirty_ratio_min < 0.3);
+    assert_int_equal(config.time_after_max_ms, 3600000);
+    assert_int_equal(config.time_before_max_ms, INT64_MAX);
+    assert_false(config.recompress);
+    arena_init(&arena, 1 << 20);
+    assert_int_equal(log_topic_settings(topic, &arena, &settings), 1);
+    assert_str("b", settings[0].value);
+    arena_deinit(&arena);
+    end(t);
+}
+
 /* More files than are synced one by one: written, and durable after the interval; written once
  * more by recovery, and durable when that is done. */
 static void many_are_synced_at_once(void **state)
@@ -329,7 +372,8 @@ int main(void)
         cmocka_unit_test(slices_are_whole_batches), cmocka_unit_test(cached_is_not_sliced),
         cmocka_unit_test(the_latest_is_found),      cmocka_unit_test(append_time_is_that_of_all),
         cmocka_unit_test(settings_are_kept),        cmocka_unit_test(internal_ones_are_two),
-        cmocka_unit_test(older_files_are_read),     cmocka_unit_test(many_are_synced_at_once),
+        cmocka_unit_test(older_files_are_read),     cmocka_unit_test(the_second_version_is_read),
+        cmocka_unit_test(many_are_synced_at_once),
     };
     return RUN_TESTS(tests);
 }

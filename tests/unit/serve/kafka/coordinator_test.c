@@ -771,6 +771,36 @@ static void offsets_in_transactions(void **state)
                      KAFKA_INVALID_PRODUCER_ID_MAPPING);
 }
 
+/* Deleting is not held up by what an open transaction has committed, and takes that along. */
+static void deletions_reach_into_transactions(void **state)
+{
+    struct session s = {.id = "tx"};
+    int16_t partition;
+    assert_int_equal(init_pid(&s, 5, false), KAFKA_NONE);
+    for (int i = 0; i < 6; i++) {
+        commit("etl", "", -1, 9, 5, KAFKA_NONE);
+        assert_int_equal(add_offsets(&s, "etl", 3), KAFKA_NONE);
+        assert_int_equal(commit_in_txn(&s, "etl", 3, 100), KAFKA_NONE);
+        if (i % 3 == 0)
+            assert_int_equal(delete_group("etl", 2), KAFKA_NONE);
+        else if (i % 3 == 1)
+            assert_int_equal(delete_offset("etl", "t", &partition), KAFKA_NONE);
+        if (i > 2)
+            restart();
+        assert_int_equal(fetched("etl", 8, false, true).error_code,
+                         i % 3 == 2 ? KAFKA_UNSTABLE_OFFSET_COMMIT : KAFKA_NONE);
+        assert_int_equal(fetched("etl", 8, false, false).committed_offset, i % 3 == 2 ? 5 : -1);
+        assert_int_equal(end(&s, true, 3), KAFKA_NONE);
+        assert_int_equal(fetched("etl", 8, false, true).committed_offset, i % 3 == 2 ? 100 : -1);
+    }
+    /* One that has nothing but such commits is there, and goes too. */
+    assert_int_equal(add_offsets(&s, "new", 3), KAFKA_NONE);
+    assert_int_equal(commit_in_txn(&s, "new", 3, 7), KAFKA_NONE);
+    assert_int_equal(delete_group("new", 2), KAFKA_NONE);
+    assert_int_equal(end(&s, true, 3), KAFKA_NONE);
+    assert_int_equal(fetched("new", 8, false, true).committed_offset, -1);
+}
+
 static void transactions_are_described(void **state)
 {
     struct session s = {.id = "tx"}, other = {.id = "idle"};
@@ -858,6 +888,7 @@ int main(void)
         TEST(a_transaction_times_out),
         TEST(orphans_are_aborted),
         TEST(offsets_in_transactions),
+        TEST(deletions_reach_into_transactions),
         TEST(transactions_are_described),
         TEST(markers_by_hand),
     };
