@@ -8,7 +8,7 @@ SHARED  := $(wildcard ../shared)
 export MILLRACE_SHARED := $(if $(SHARED),$(abspath $(SHARED)),)
 
 .DEFAULT_GOAL := all
-.PHONY: help all release demo check test test-engines bench fuzz sim golden oracle tidy format tsan \
+.PHONY: help all release demo check test test-engines engines bench fuzz sim golden oracle tidy format tsan \
         docs install setup setup-test clean
 
 help: ## list the targets
@@ -44,7 +44,9 @@ test: setup-test all release ## everything that needs only Debian's packages and
 	@tools/tidy/tidy.py
 	@tests/run.py --build $(BUILD) --release $(RELEASE) --suites unit,golden,model,fault,sim,fuzz,interop,crash
 
-test-engines: test ## the tests that start real servers or need a toolchain too
+test-engines: test engines ## the tests that start real servers or need a toolchain too
+
+engines: setup-test all release
 	@tests/run.py --build $(BUILD) --release $(RELEASE) --suites engines
 
 bench: setup $(RELEASE)/build.ninja ## measure for some ten minutes on a quiet machine; writes docs/benchmarks.md

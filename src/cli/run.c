@@ -14,7 +14,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LIVE_MS = 250, LINES_MS = 5000, IDLE_LOOK_MS = 20, QUIET_MS = 3000 };
+enum {
+    LIVE_MS = 250,
+    LINES_MS = 5000,
+    IDLE_LOOK_MS = 20,
+    QUIET_MS = 3000,
+    LOCK_WAIT_MS = 3000,
+    LOCK_LOOK_MS = 10,
+};
 
 struct run {
     struct cli *cli;
@@ -314,6 +321,20 @@ static void say_listening(struct run *run, uint16_t port)
                   (double)(io_now_ns(run->io) - run->started_ns) / 1e6);
 }
 
+/* Another run of the project would have its port. Else it is a command that has the files open for
+ * a moment. */
+static enum err open_pipeline(struct run *run, bool wait, struct diag *diag)
+{
+    int64_t end_ns = io_now_ns(run->io) + LOCK_WAIT_MS * 1000000LL;
+    for (;;) {
+        enum err err = pipeline_open(run->project, run->loop, diag, &run->pipeline);
+        if (err != ERR_CONFLICT || !wait || io_now_ns(run->io) > end_ns)
+            return err;
+        *diag = (struct diag){0};
+        io_sleep_ns(run->io, LOCK_LOOK_MS * 1000000LL);
+    }
+}
+
 static enum err open_run(struct run *run, const char *directory)
 {
     struct diag_list diags = {0};
@@ -330,7 +351,7 @@ static enum err open_run(struct run *run, const char *directory)
     struct diag listening = {0};
     uint16_t port = 0;
     enum err listens = listen_http(run, &port, &listening);
-    err = pipeline_open(run->project, run->loop, &diag, &run->pipeline);
+    err = open_pipeline(run, listens == OK, &diag);
     if (err == OK && listens != OK) {
         err = listens;
         diag = listening;

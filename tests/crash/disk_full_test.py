@@ -5,7 +5,6 @@
 The data directory stands on a small tmpfs that a ballast file fills. Mounting needs root; elsewhere
 the tests are skipped and counted as such.
 """
-import http.client
 import json
 import os
 import subprocess
@@ -198,14 +197,6 @@ def tables_full(tap):
     verify(tap, project, client, 'after a kill on a full disk')
 
 
-def serves(project):
-    """It listens before its stores are open: only an answer tells that they are."""
-    try:
-        return request('GET', project.url('/api/status')).status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-
-
 def full_at_start(tap):
     """A first start on a full disk, and a later one with records that wait."""
     project = Project(SETTINGS, SQL)
@@ -225,7 +216,7 @@ def full_at_start(tap):
 
     disk.leave(0)
     run = project.start(wait=False)
-    until(lambda: not run.alive() or serves(project), 'it neither runs nor ends')
+    until(lambda: not run.alive() or project.serves(), 'it neither runs nor ends')
     if run.alive():
         tap.ok(client.post() in (200, 503, 507), 'a later run on a full disk answers', client.answers[-1])
         disk.room()

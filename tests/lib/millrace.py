@@ -285,11 +285,18 @@ class Project:
         return process
 
     def wait_listening(self, process, pause=0.002):
+        """Until it answers: it listens before its data is open, and until then others may take the data."""
         def look():
             if not process.alive():
                 raise RuntimeError(f'run ended with {process.child.returncode}: {process.out()}{process.err()}')
-            return can_connect(self.port)
+            return self.serves()
         until(look, lambda: f'{self.path} does not listen: {process.err()}', pause=pause)
+
+    def serves(self):
+        try:
+            return request('GET', self.url('/api/status')).status == 200
+        except (OSError, http.client.HTTPException):
+            return False
 
     def url(self, path):
         return f'http://127.0.0.1:{self.port}{path}'
