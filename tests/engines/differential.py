@@ -100,6 +100,7 @@ def run(options, one_seed, process, seeds, about):
         tap.note(f'allowed: {name}: {times} times')
     if process:
         tap.note(f'millrace: {rss(process)} MB' if alive(process) else 'millrace has ended')
+    millrace.end_all()
     tap.done()
 
 

@@ -26,7 +26,7 @@ NODES = {'Host', 'Port', 'ClusterId', 'ControllerId', 'NodeEndpoints'}
 
 class Ref:
     """Something that each broker has chosen for itself."""
-    DEFAULTS = {'pid': 987654, 'member': 'nobody', 'topic': b'\x01' * 16, 'generation': -1, 'epoch': 0, 'end': 0}
+    DEFAULTS = {'pid': 987654, 'member': 'nobody', 'topic': b'\x01' * 16, 'session': 77, 'generation': -1, 'epoch': 0, 'end': 0}
 
     def __init__(self, kind, name, add=0):
         self.kind, self.name, self.add = kind, name, add
@@ -93,6 +93,8 @@ class Target:
     def field(self, name, value, keys):
         if name == 'ProducerId':
             return self.name_of('pid', value)
+        if name == 'SessionId':
+            return self.name_of('session', value)
         if name in ('MemberId', 'Leader'):
             return self.name_of('member', value)
         if name == 'TopicId':
@@ -110,7 +112,7 @@ class Target:
         for name in ('base_time', 'max_time'):
             if abs(one[name] / 1000 - time.time()) < 36000:
                 out[name] = '<now>'
-        if one['attributes'] & 8 and 'records' in one:  # its time is that of the append, for all records
+        if one['attributes'] & 8 and isinstance(one.get('records'), list):  # its time is that of the append, for all records
             out['records'] = [(offset, '<append>', *rest) for offset, _, *rest in one['records']]
             out['base_time'] = '<append>'
         return out
@@ -190,7 +192,12 @@ class Runner:
             learn(target, answer)
         return answer
 
-    def call(self, api, body, version=None, label='control', learn=None):
+    def plain(self, api, target, answer):
+        if api == 'ListGroups' and answer:  # other programs have theirs
+            answer = {**answer, 'Groups': [one for one in answer['Groups'] if one['GroupId'].startswith(self.prefix)]}
+        return target.normal(answer, self.keys)
+
+    def call(self, api, body, version=None, label='control', learn=None, again=True):
         """A request that is answered at once. Gives the first broker's answer as it came."""
         version = self.version(api) if version is None else version
         self.steps += 1
@@ -198,10 +205,10 @@ class Runner:
         end = time.monotonic() + PATIENCE
         while True:
             raw = [self.ask(target, label, api, version, body, learn) for target in self.targets]
-            answers = [target.normal(answer, self.keys) for target, answer in zip(self.targets, raw)]
+            answers = [self.plain(api, target, answer) for target, answer in zip(self.targets, raw)]
             if self.compare(api, version, body, answers):
                 break
-            if api not in READS or time.monotonic() > end:
+            if api not in READS or not again or time.monotonic() > end:
                 self.different(api, version, body, answers)
             time.sleep(0.02)
         self.tell(f'    {answers[0]!r}')

@@ -2,7 +2,7 @@
 """What random programs for brokers are made of: topics, records, groups, transactions, and mistakes in each."""
 import time
 
-from kafka_program import Batch, Ref, Runner
+from kafka_program import Batch, Ref, Runner, resolve
 from kafka_wire import CODECS
 
 DAY = 86400000
@@ -35,7 +35,7 @@ class Program(Runner):
         self.topics = {}  # label: partitions, -1 when it is gone
         self.producers = {}  # label: {'id', 'sequences', 'last', 'added'}
         self.members = {}  # label: {'group', 'instance'}
-        self.sessions = 0
+        self.session_epoch, self.session_version = 0, 7
 
     def chance(self, part):
         return self.random.random() < part
@@ -208,11 +208,10 @@ class Program(Runner):
         body = self.produce_body(label, self.partition(label, 0), Batch(self.records()), acks=0)
         version = self.version('Produce', 3)
         for target in self.targets:
-            from kafka_program import resolve
             target.on('silent').send('Produce', version, resolve(body, target))
         self.steps += 1
         self.tell(f'{self.steps} silent: Produce v{version} {body!r}')
-        self.call('ApiVersions', {}, 0, 'silent') if False else self.call('ListGroups', {'StatesFilter': ['Nothing']}, 4, 'silent')
+        self.call('ListGroups', {'StatesFilter': ['Nothing']}, 4, 'silent')
 
     def list_offsets(self, places, when=None, level=None):
         def at():
@@ -240,6 +239,30 @@ class Program(Runner):
                             'MaxBytes': self.pick([1 << 24, 1 << 24, 300, 1]), 'IsolationLevel': self.pick([0, 1]),
                             'SessionId': 0, 'SessionEpoch': -1,
                             'Topics': self.by_topic(places, make, 'Topic', ids=True)}, version)
+
+    def session(self):
+        """Fetches that say only what is new since the last one."""
+        opens = self.session_epoch == 0 or self.chance(0.15)
+        if opens:
+            self.session_version = self.version('Fetch', 7)
+        epoch = 0 if opens else self.session_epoch if self.chance(0.93) else self.pick([self.session_epoch + 1, 1, -1])
+
+        def make(label, one):
+            return {'Partition': one, 'FetchOffset': self.pick([0, 0, 1, 3, 8, 500]), 'PartitionMaxBytes': 1 << 20}
+        places = self.places(3, 0.03) if opens or self.chance(0.5) else {}
+        forgotten = [] if opens or self.chance(0.7) else [
+            {'Topic': self.topic(label), 'TopicId': Ref('topic', label), 'Partitions': ones} for label, ones in self.places(1, 0.03).items()]
+
+        def learn(target, answer):
+            if answer['SessionId']:
+                target.learn('session', 's', answer['SessionId'])
+        answer = self.call('Fetch', {
+            'ReplicaId': -1, 'ReplicaState': {'ReplicaId': -1, 'ReplicaEpoch': -1}, 'MaxWaitMs': 0, 'MinBytes': 0, 'MaxBytes': 1 << 24,
+            'IsolationLevel': 0, 'SessionId': 0 if opens else Ref('session', 's', self.pick([0] * 30 + [1])), 'SessionEpoch': epoch,
+            'Topics': self.by_topic(places, make, 'Topic', ids=True), 'ForgottenTopicsData': forgotten},
+            self.session_version if self.chance(0.97) else self.version('Fetch', 7), learn=learn, again=False)
+        if answer and answer['ErrorCode'] == 0:
+            self.session_epoch = 1 if opens else self.session_epoch + 1 if epoch > 0 else 0
 
     def delete_records(self):
         places = self.places(2)
@@ -496,7 +519,8 @@ class Program(Runner):
         self.call('DescribeGroups', {'Groups': sorted({self.group() for _ in range(2)}), 'IncludeAuthorizedOperations': self.chance(0.2)})
 
     def list_groups(self):
-        pass
+        self.call('ListGroups', {'StatesFilter': self.pick([[], [], ['Stable'], ['Empty', 'Dead'], ['PreparingRebalance'], ['Nonsense'], ['stable']]),
+                                 'TypesFilter': self.pick([[], [], ['classic'], ['consumer'], ['Nonsense']])})
 
     WEIGHTS = {
         'create': 5, 'delete': 1.5, 'widen': 2, 'describe_configs': 1.5, 'alter': 3, 'metadata': 2.5, 'describe_partitions': 1,
@@ -504,7 +528,7 @@ class Program(Runner):
         'init_producer': 2, 'produce_sequence': 5, 'produce_transactional': 9, 'add_partitions': 6, 'add_offsets': 2,
         'transaction_commit': 1, 'end_transaction': 6, 'describe_transaction': 1, 'describe_producers': 2, 'list_transactions': 1,
         'join': 5, 'sync': 5, 'round': 3, 'heartbeat': 3, 'leave': 2, 'commit': 4, 'committed': 4, 'delete_offsets': 1.5,
-        'delete_group': 1.5, 'describe_group': 3,
+        'delete_group': 1.5, 'describe_group': 3, 'list_groups': 1, 'session': 3,
     }
 
     def begin(self):

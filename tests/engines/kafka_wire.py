@@ -359,8 +359,11 @@ def batches(data):
         one = {'offset': offset, 'last': last, 'magic': magic, 'attributes': attributes, 'producer': producer,
                'epoch': epoch, 'sequence': sequence, 'base_time': base, 'max_time': most,
                'crc': crc == crc32c(data[at + 21:at + 12 + size])}
-        reader = Reader(decompress(CODECS[attributes & 7], body))
-        records = [read_record(reader, offset, base) for _ in range(count)]
+        try:
+            reader = Reader(decompress(CODECS[attributes & 7], body))
+            records = [read_record(reader, offset, base) for _ in range(count)]
+        except Exception as e:
+            records = f'cannot be read: {type(e).__name__}'
         if attributes & 32:
             one['control'] = [(key[:4], value[:2]) for _, _, key, value, _ in records]
         else:

@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Random schemas and statements through the Python driver, on a real Cassandra and on millrace: the same answers.
+
+Compared are rows with their order, pages, names and types of columns, code and words of errors. Where
+millrace and Cassandra may differ stands in docs/cql-compatibility.md, and in allowed() here.
+"""
+import logging
+import os
+import random
+import re
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, '..', 'lib')]
+import clients
+
+PYTHON = clients.venv('cassandra-driver', 'cassandra-driver==3.30.1', 'lz4', 'python-snappy')
+if os.path.dirname(os.path.abspath(sys.executable)) != os.path.dirname(PYTHON):
+    os.execv(PYTHON, [PYTHON, *sys.argv])
+
+from cassandra import DriverException
+from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
+from cassandra.policies import ConstantReconnectionPolicy, FallthroughRetryPolicy, RoundRobinPolicy
+from cassandra.protocol import _ProtocolHandler
+from cassandra.query import SimpleStatement, tuple_factory
+
+import differential
+import millrace
+from cql_program import Generator
+from cql_values import normal
+
+SEEDS, STEPS = 30, 120
+
+
+class Target:
+    """A server and a session there."""
+
+    def __init__(self, name, port):
+        self.name = name
+        profile = ExecutionProfile(load_balancing_policy=RoundRobinPolicy(), retry_policy=FallthroughRetryPolicy(), row_factory=tuple_factory,
+                                   request_timeout=60)
+        self.cluster = Cluster(['127.0.0.1'], port=port, protocol_version=5, execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+                               reconnection_policy=ConstantReconnectionPolicy(0.1, None), schema_metadata_enabled=False, token_metadata_enabled=False, connect_timeout=60, control_connection_timeout=60)
+        self.session = self.cluster.connect()
+        self.session.client_protocol_handler = _ProtocolHandler  # the compiled one fails on a null in a list, and ends the connection
+
+    def answer(self, statement):
+        """What comes of a statement, so that it can be compared."""
+        try:
+            if statement.values is None:
+                result = self.session.execute(SimpleStatement(statement.text, fetch_size=statement.page or 5000))
+            else:
+                prepared = self.session.prepare(statement.text)
+                kinds = [(one.name, one.type.cql_parameterized_type()) for one in prepared.column_metadata]
+                bound = prepared.bind(statement.values)
+                bound.fetch_size = statement.page or 5000
+                result = self.session.execute(bound)
+            pages = []
+            while True:
+                pages.append([normal(list(row)) for row in result.current_rows])
+                if not result.has_more_pages or len(pages) > 200:
+                    break
+                result.fetch_next_page()
+            names = result.column_names
+            types = [one.cql_parameterized_type() for one in result.column_types or []]
+            out = {'names': names, 'types': types, 'pages': pages, 'warnings': result.response_future.warnings or []}
+            if statement.values is not None:
+                out['markers'] = kinds
+            return out
+        except DriverException as e:
+            return {'error': str(e)}
+        except (ValueError, TypeError, KeyError, AttributeError) as e:  # the driver refuses to bind or to read it
+            return {'driver': f'{type(e).__name__}: {e}'}
+        except Exception as e:
+            return {'error': f'{type(e).__name__}: {getattr(e, "errors", e)}'}
+
+
+def allowed(statement, answers):
+    """The name of a difference that docs/cql-compatibility.md tells, or None."""
+    return None
+
+
+def one_seed(targets, seed, options):
+    generator = Generator(seed)
+    keyspace = f'd{seed}_{random.SystemRandom().randrange(1 << 30):x}'
+    trace, used, steps = [], {}, 0
+    difference = None
+    for target in targets:
+        target.session.execute(f"CREATE KEYSPACE {keyspace} WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': 1}}")
+        target.session.execute(f'USE {keyspace}')
+    waiting = generator.opening()
+    left = options.steps or STEPS
+    while waiting or left > 0:
+        statement = waiting.pop(0) if waiting else generator.statement()
+        left -= 1
+        steps += 1
+        answers = [target.answer(statement) for target in targets]
+        shown = [re.sub(keyspace, 'ks', repr(answer)) for answer in answers]
+        trace.append(f'{steps} {statement!r}\n    {shown[0][:600]}')
+        if any(answer != answers[0] for answer in answers[1:]):
+            why = allowed(statement, answers)
+            if why is None:
+                difference = f'seed {seed}, step {steps}: {statement!r}\n' + '\n'.join(
+                    f'  {target.name}: {answer[:1500]}' for target, answer in zip(targets, shown))
+                definitions = [line for line in trace if re.match(r'\d+ (CREATE|ALTER|DROP)', line)]
+                difference += '\n  after\n' + '\n'.join('  ' + line.split('\n')[0] for line in definitions)
+                break
+            used[why] = used.get(why, 0) + 1
+        generator.learn(statement, 'error' not in answers[0])
+        if left == 0:
+            waiting = generator.closing()
+    if difference and options.trace:
+        print('\n'.join('# ' + line for one in trace for line in one.split('\n')), flush=True)
+    for target in targets:
+        target.session.execute(f'DROP KEYSPACE {keyspace}')
+    return steps, difference, used
+
+
+def main():
+    logging.disable(logging.CRITICAL)
+    options = differential.arguments(__doc__)
+    here, process = (options.here, None) if options.here else differential.start_millrace('cql')
+    targets = [Target('millrace', here)]
+    if not options.alone:
+        there = options.there or differential.start_engine('cassandra', '--heap', '1024')
+        targets.append(Target('Cassandra', there))
+    millrace.at_end.extend(target.cluster.shutdown for target in targets)
+    differential.run(options, lambda seed: one_seed(targets, seed, options), process, options.seeds or SEEDS, 'CQL')
+
+
+if __name__ == '__main__':
+    main()
