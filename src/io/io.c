@@ -100,6 +100,18 @@ void io_file_write_out(struct io_file *file, uint64_t offset, uint64_t bytes)
         file->io->ops->file_write_out(file, offset, bytes);
 }
 
+bool io_file_is_ready(struct io_file *file, uint64_t offset, uint64_t bytes)
+{
+    return !file->io->ops->file_is_ready || bytes == 0 ||
+           file->io->ops->file_is_ready(file, offset, bytes);
+}
+
+void io_file_warm(struct io_file *file, uint64_t offset, uint64_t bytes)
+{
+    if (file->io->ops->file_warm && bytes)
+        file->io->ops->file_warm(file, offset, bytes);
+}
+
 enum err io_file_allocate(struct io_file *file, uint64_t offset, uint64_t bytes, bool write_zeros)
 {
     if (bytes == 0)

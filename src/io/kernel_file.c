@@ -24,7 +24,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { PIECES_AT_ONCE = 64 };
+enum { PIECES_AT_ONCE = 64, SAMPLE_BYTES = 128 << 10 };
 
 struct kernel_file {
     struct io_file base;
@@ -183,6 +183,34 @@ static void file_forget(struct io_file *file, uint64_t offset, uint64_t bytes)
 static void file_write_out(struct io_file *file, uint64_t offset, uint64_t bytes)
 {
     (void)sync_file_range(of(file)->fd, (off_t)offset, (off_t)bytes, SYNC_FILE_RANGE_WRITE);
+}
+
+/* The kernel reads ahead in pieces of this size or more: one byte of each tells. */
+static bool file_is_ready(struct io_file *file, uint64_t offset, uint64_t bytes)
+{
+    for (uint64_t at = offset;; at += SAMPLE_BYTES) {
+        char byte;
+        struct iovec vec = {&byte, 1};
+        uint64_t last = offset + bytes - 1;
+        ssize_t n = preadv2(of(file)->fd, &vec, 1, (off_t)(at < last ? at : last), RWF_NOWAIT);
+        if (n < 0 && errno == EAGAIN)
+            return false;
+        /* Where the file system cannot tell, the read itself will. */
+        if (n <= 0 || at >= last)
+            return true;
+    }
+}
+
+static void file_warm(struct io_file *file, uint64_t offset, uint64_t bytes)
+{
+    (void)posix_fadvise(of(file)->fd, (off_t)offset, (off_t)bytes, POSIX_FADV_WILLNEED);
+    for (uint64_t at = offset;; at += SAMPLE_BYTES) {
+        char byte;
+        uint64_t last = offset + bytes - 1;
+        ssize_t n = pread(of(file)->fd, &byte, 1, (off_t)(at < last ? at : last));
+        if (n <= 0 || at >= last)
+            return;
+    }
 }
 
 static enum err file_truncate(struct io_file *file, uint64_t bytes)
@@ -355,6 +383,8 @@ static const struct io_ops kernel_ops = {
     .file_sync_all = file_sync_all,
     .file_forget = file_forget,
     .file_write_out = file_write_out,
+    .file_is_ready = file_is_ready,
+    .file_warm = file_warm,
     .file_reserve = file_reserve,
     .file_truncate = file_truncate,
     .file_size = file_size,

@@ -37,8 +37,10 @@ struct io_ops {
                             size_t count);
     enum err (*file_sync)(struct io_file *file);
     enum err (*file_sync_all)(struct io_file *file);
-    void (*file_forget)(struct io_file *file, uint64_t offset, uint64_t bytes); /* may be NULL */
+    void (*file_forget)(struct io_file *file, uint64_t offset, uint64_t bytes);    /* may be NULL */
     void (*file_write_out)(struct io_file *file, uint64_t offset, uint64_t bytes); /* likewise */
+    bool (*file_is_ready)(struct io_file *file, uint64_t offset, uint64_t bytes);  /* likewise */
+    void (*file_warm)(struct io_file *file, uint64_t offset, uint64_t bytes);      /* likewise */
     enum err (*file_reserve)(struct io_file *file, uint64_t offset, uint64_t bytes);
     enum err (*file_truncate)(struct io_file *file, uint64_t bytes);
     enum err (*file_size)(struct io_file *file, uint64_t *ret_bytes);

@@ -110,6 +110,7 @@ static const struct io_ops sim_ops = {
     .file_writev = io_sim_file_writev,
     .file_sync = io_sim_file_sync,
     .file_sync_all = io_sim_file_sync_all,
+    .file_is_ready = io_sim_file_is_ready,
     .file_reserve = io_sim_file_reserve,
     .file_truncate = io_sim_file_truncate,
     .file_size = io_sim_file_size,

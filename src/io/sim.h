@@ -19,6 +19,7 @@ struct io_sim_options {
     uint32_t write_full;  /* ERR_DISK_FULL, a part may be written */
     uint32_t sync_fails;  /* ERR_IO: some unsynced pages are lost although they read back fine */
     uint32_t read_fails;  /* ERR_IO */
+    uint32_t read_cold;   /* io_file_is_ready() says no */
     uint32_t net_drop;    /* a connection breaks at a write */
     uint32_t net_delay_ms_max;
 };

@@ -147,6 +147,7 @@ enum err io_sim_file_writev(struct io_file *file, uint64_t offset, const struct 
                             size_t count);
 enum err io_sim_file_sync(struct io_file *file);
 enum err io_sim_file_sync_all(struct io_file *file);
+bool io_sim_file_is_ready(struct io_file *file, uint64_t offset, uint64_t bytes);
 enum err io_sim_file_reserve(struct io_file *file, uint64_t offset, uint64_t bytes);
 enum err io_sim_file_truncate(struct io_file *file, uint64_t bytes);
 enum err io_sim_file_size(struct io_file *file, uint64_t *ret_bytes);

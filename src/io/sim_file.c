@@ -105,6 +105,12 @@ enum err io_sim_file_read(struct io_file *file, uint64_t offset, void *ret_data,
     return OK;
 }
 
+bool io_sim_file_is_ready(struct io_file *file, uint64_t offset, uint64_t bytes)
+{
+    struct sim *sim = sim_of(file->io);
+    return !io_sim_strikes(sim, sim->options.read_cold);
+}
+
 /* May the file change at all? */
 static enum err may_write(struct sim_file *file)
 {

@@ -276,6 +276,10 @@ enum err log_slice_open(struct log_partition *partition, int64_t offset, size_t 
                         bool stable, struct log_slice *ret_slice,
                         struct log_read *ret_read) MUST_USE;
 void log_slice_release(struct log_slice *slice);
+/* True: a read from there would wait for the disk, as far as can be told without waiting;
+ * log_read_warm() waits instead, in another thread. Nothing is lost by reading all the same. */
+bool log_read_waits(struct log_partition *partition, int64_t offset, size_t bytes_max);
+void log_read_warm(struct log_partition *partition, int64_t offset, size_t bytes_max);
 /* Of all records the one with the greatest timestamp; -1, -1 when there is none. */
 enum err log_offset_of_max_time(struct log_partition *partition, int64_t *ret_offset,
                                 int64_t *ret_timestamp_ms) MUST_USE;

@@ -187,9 +187,8 @@ static enum err look(const struct log_partition *partition, int64_t offset, bool
     return offset < partition->start || offset > partition->end ? ERR_OUT_OF_RANGE : OK;
 }
 
-/* Under log->lock. The segment that holds offset, held, and where the next one begins. */
-static struct log_segment *hold_at(struct log_partition *partition, int64_t offset,
-                                   int64_t *ret_following)
+struct log_segment *log_segment_hold(struct log_partition *partition, int64_t offset,
+                                     int64_t *ret_following)
 {
     size_t index = segment_at(partition, offset);
     struct log_segment *segment = partition->segments[index];
@@ -216,7 +215,7 @@ static enum err read_from(struct log_partition *partition, int64_t offset, size_
         enum err err = look(partition, offset, stable, &read, &wanted.limit);
         if (err == OK && wanted.offset < wanted.limit &&
             !read_cache(log, partition, &wanted, out, &next))
-            segment = hold_at(partition, wanted.offset, &following);
+            segment = log_segment_hold(partition, wanted.offset, &following);
         io_mutex_unlock(&log->lock);
         if (segment) {
             bool again;
@@ -355,7 +354,7 @@ enum err log_slice_open(struct log_partition *partition, int64_t offset, size_t 
         if (err == OK && (offset >= wanted.limit || log_cache_find(partition, offset)))
             err = ERR_AGAIN;
         if (err == OK)
-            segment = hold_at(partition, offset, &following);
+            segment = log_segment_hold(partition, offset, &following);
         io_mutex_unlock(&log->lock);
         TRY(err);
         err = open_held(segment, &wanted, &slice, &next);

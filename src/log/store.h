@@ -322,6 +322,9 @@ void log_topic_path(const struct log_topic *topic, const char *file, struct log_
 void log_segment_path(const struct log_segment *segment, const char *suffix,
                       struct log_path *ret_path);
 struct log_segment *log_segment_new(struct log_partition *partition, int64_t base_offset);
+/* Under log->lock. The segment that holds offset, with a reference, and where the next begins. */
+struct log_segment *log_segment_hold(struct log_partition *partition, int64_t offset,
+                                     int64_t *ret_following);
 void log_segment_ref(struct log_segment *segment);   /* under log->lock */
 void log_segment_unref(struct log_segment *segment); /* takes log->lock */
 /* The open file, until released. */

@@ -149,7 +149,8 @@ void kafka_broker_free(struct kafka_broker *broker)
     kafka_transactions_free(broker);
     kafka_groups_free(broker);
     io_worker_free(broker->worker);
-    broker->worker = NULL;
+    io_worker_free(broker->reader);
+    broker->worker = broker->reader = NULL;
     kafka_fetch_sessions_free(broker);
     kafka_produces_free(broker);
     kafka_net_free(broker);
@@ -262,6 +263,7 @@ void kafka_broker_status(const struct kafka_broker *broker, struct kafka_broker_
         .transactions_open = kafka_transactions_open(broker),
         .fetch_sessions = kafka_fetch_sessions_count(broker),
         .fetches_waiting = kafka_fetches_waiting(broker),
+        .cold_reads = kafka_cold_reads(broker),
         .requests = net->requests,
         .bytes_in = net->bytes_in,
         .bytes_out = net->bytes_out,

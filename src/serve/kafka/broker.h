@@ -103,6 +103,7 @@ struct kafka_broker {
     struct kafka_fetch_sessions *sessions; /* fetch_session.c */
     struct kafka_produces *produces;       /* produce.c */
     struct io_worker *worker;              /* for calls that wait for the disk */
+    struct io_worker *reader;              /* fetch_warm.c; NULL = not needed so far */
     struct kafka_net *net;                 /* connection.c: listeners, connections, counters */
     size_t writes_under_way;               /* coordinator.c */
 };
@@ -130,6 +131,7 @@ void kafka_fetch_sessions_new(struct kafka_broker *broker);
 void kafka_fetch_sessions_free(struct kafka_broker *broker);
 uint32_t kafka_fetch_sessions_count(const struct kafka_broker *broker);
 uint32_t kafka_fetches_waiting(const struct kafka_broker *broker);
+uint64_t kafka_cold_reads(const struct kafka_broker *broker);
 enum err kafka_groups_new(struct kafka_broker *broker, struct diag *diag) MUST_USE;
 void kafka_groups_free(struct kafka_broker *broker);
 uint32_t kafka_groups_count(const struct kafka_broker *broker);

@@ -225,7 +225,7 @@ static bool has_enough(const struct kafka_fetch_out *fetch)
 static bool pass(struct kafka_fetch_out *fetch)
 {
     struct fetch_set *set = fetch->set;
-    struct fetch_part *last = set->ready_last;
+    struct fetch_part *last = fetch->warm_last ? fetch->warm_last : set->ready_last;
     bool some = false;
     while (set->ready && (fetch->bytes == 0 || fetch->bytes < fetch->bytes_max)) {
         struct fetch_part *part = set->ready;
@@ -298,12 +298,22 @@ static void records_keep(struct kafka_fetch_out *fetch)
     }
 }
 
-static void run(struct kafka_fetch_out *fetch)
+void fetch_run(struct kafka_fetch_out *fetch)
 {
     const struct kafka_fetch_request *request = fetch->call->request;
+    bool more = true;
+    if (fetch->warming)
+        return;
     records_take(fetch);
-    while (pass(fetch) && !has_enough(fetch))
-        ;
+    while (more) {
+        if (!fetch->warmed && fetch_warm_start(fetch)) {
+            records_keep(fetch);
+            return;
+        }
+        fetch->warmed = false;
+        more = pass(fetch) || fetch->warm_last;
+        more = more && !has_enough(fetch);
+    }
     if (has_enough(fetch) || request->max_wait_ms <= 0) {
         fetch_finish(fetch);
         return;
@@ -331,7 +341,7 @@ void fetch_run_woken(struct kafka_fetch_sessions *sessions)
         struct kafka_fetch_out *fetch = sessions->woken;
         sessions->woken = fetch->next_woken;
         fetch->woken = false;
-        run(fetch);
+        fetch_run(fetch);
     }
 }
 
@@ -413,5 +423,5 @@ void kafka_handle_fetch(struct kafka_call *call)
     call->release = fetch_release;
     if (fetch->full)
         results_of_all(fetch);
-    run(fetch);
+    fetch_run(fetch);
 }

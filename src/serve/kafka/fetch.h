@@ -82,6 +82,9 @@ struct kafka_fetch_out {
     bool full;
     bool now; /* an error: nothing is waited for */
     bool woken, finished;
+    bool warming;                 /* the worker is at it */
+    bool warmed;                  /* and was, for the pass that comes */
+    struct fetch_part *warm_last; /* that pass ends there; NULL = with the last that is ready */
     size_t min_bytes, bytes_max, bytes;
     int64_t due_tick;                             /* fetch_wait.c's own */
     struct kafka_fetch_out *next_wait, **wait_at; /* wait_at NULL = it does not wait */
@@ -107,6 +110,14 @@ void fetch_waits_free(struct fetch_waits *waits);
 void fetch_wait_start(struct kafka_fetch_out *fetch, int32_t wait_ms);
 /* Fine when it does not wait. */
 void fetch_wait_stop(struct kafka_fetch_out *fetch);
+
+/* ---- fetch_warm.c ---- */
+/* True: some of what is ready is not in memory, and fetch_run() comes again when it is. */
+bool fetch_warm_start(struct kafka_fetch_out *fetch);
+
+/* ---- fetch.c ---- */
+/* Reads what is ready; answers, or waits. */
+void fetch_run(struct kafka_fetch_out *fetch);
 
 /* ---- fetch_session.c ---- */
 void fetch_part_ready(struct fetch_part *part);
@@ -142,6 +153,7 @@ struct kafka_fetch_sessions {
     /* fetch.c's own */
     struct kafka_fetch_out *woken;
     struct fetch_waits *waits;
+    uint64_t cold_reads; /* fetches that had to wait for the disk */
     struct io_turn_end turn_end;
     struct buf spare; /* for records */
 };

@@ -47,6 +47,7 @@ enum err kafka_broker_listen(struct kafka_broker *broker,
 struct kafka_broker_status {
     uint32_t connections, groups, transactions_open, fetch_sessions, fetches_waiting;
     uint64_t requests, bytes_in, bytes_out;
+    uint64_t cold_reads; /* fetches that had to wait for the disk */
 };
 void kafka_broker_status(const struct kafka_broker *broker, struct kafka_broker_status *ret_status);
 /* One line an API: key, name, versions offered. For docs/kafka-compatibility.md. */

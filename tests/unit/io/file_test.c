@@ -302,10 +302,33 @@ static void test_standard_descriptors(void **state)
     assert_false(terminal);
 }
 
+/* What was just written is in memory; what the system forgot is there again after warming. */
+static void test_ready(void **state)
+{
+    enum { BYTES = 1 << 20 };
+    struct io *io = *state;
+    CLEAN(mem_free_at) uint8_t *data = mem_zero(BYTES);
+    struct io_file *file;
+    assert_ok(io_file_open(io, at("ready"), IO_READ | IO_WRITE | IO_CREATE, &file));
+    assert_ok(io_file_write(file, 0, data, BYTES));
+    assert_true(io_file_is_ready(file, 0, BYTES));
+    assert_true(io_file_is_ready(file, BYTES, 100)); /* behind the end there is nothing to read */
+    assert_ok(io_file_sync(file));
+    io_file_forget(file, 0, BYTES);
+    /* Not every file system lets go; the simulator keeps everything. */
+    bool kept = io_file_is_ready(file, 0, BYTES);
+    assert_true(kept || io_file_fd(file) >= 0);
+    io_file_warm(file, 0, BYTES);
+    assert_true(io_file_is_ready(file, 0, BYTES));
+    io_file_warm(file, BYTES, 1);
+    io_file_close(file);
+}
+
 #define CASES(setup)                                                                               \
     cmocka_unit_test_setup_teardown(test_read_write, setup, teardown),                             \
         cmocka_unit_test_setup_teardown(test_many_pieces, setup, teardown),                        \
         cmocka_unit_test_setup_teardown(test_allocate, setup, teardown),                           \
+        cmocka_unit_test_setup_teardown(test_ready, setup, teardown),                              \
         cmocka_unit_test_setup_teardown(test_lock, setup, teardown),                               \
         cmocka_unit_test_setup_teardown(test_whole_files, setup, teardown),                        \
         cmocka_unit_test_setup_teardown(test_directories, setup, teardown),                        \

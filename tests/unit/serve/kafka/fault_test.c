@@ -151,7 +151,8 @@ static void receiver_step(struct receiver *receiver)
 
 static void run(uint64_t seed)
 {
-    struct io_sim_options sim = {.seed = seed, .net_drop = 50000, .net_delay_ms_max = 30};
+    struct io_sim_options sim = {
+        .seed = seed, .net_drop = 50000, .net_delay_ms_max = 30, .read_cold = 300000};
     struct sender senders[PRODUCERS];
     struct receiver receivers[2] = {0};
     rig_up_in(&rig, io_sim_new(&sim));

@@ -331,6 +331,84 @@ static void test_big_reads(void **state)
     client_free(client);
 }
 
+/* All parts of the topic from their offsets on. */
+static struct kafka_fetch_request *fetch_parts(const int64_t *offsets, int32_t count)
+{
+    struct kafka_fetch_request *request = make_fetch(&rig, "t", 0, 0);
+    struct kafka_fetch_request_partition *parts =
+        KAFKA_NEW(&rig.arena, kafka_fetch_request_partition, (size_t)count);
+    for (int32_t i = 0; i < count; i++) {
+        parts[i] = *request->topics->partitions;
+        parts[i].partition = i;
+        parts[i].fetch_offset = offsets[i];
+        parts[i].partition_max_bytes = 1 << 20;
+    }
+    request->topics->partitions = parts;
+    request->topics->partitions_count = count;
+    request->max_bytes = 50 << 20;
+    return request;
+}
+
+static uint64_t cold_reads(void)
+{
+    struct kafka_broker_status status;
+    kafka_broker_status(rig.broker, &status);
+    return status.cold_reads;
+}
+
+/* A disk that is never in memory: answers come after the worker, are whole and of bounded size, and
+ * a client that goes meanwhile harms nothing. What is in the log's memory waits for nothing. */
+static void test_cold(void **state)
+{
+    enum { PARTS = 12, BATCHES = 15, BATCH = 90000 };
+    struct io_sim_options sim = {.seed = 11, .read_cold = 1000000};
+    rig_down(&rig);
+    rig_up_in(&rig, io_sim_new(&sim));
+    rig_topic(&rig, "t", PARTS);
+    char *big = arena_zero(&rig.arena, BATCH);
+    for (int i = 0; i < PARTS * BATCHES; i++) {
+        struct record_batch_builder builder = {0};
+        record_batch_builder_init(&builder, CODEC_NONE, 64 << 20);
+        record_batch_builder_add(&builder, 1000, STR("k"), str_from(big, BATCH), NULL, 0);
+        rig_append(&rig, "t", i % PARTS, rig_batch_of(&rig, &builder));
+    }
+    struct client *client = client_new(&rig), *leaver = client_new(&rig);
+    int64_t offsets[PARTS] = {0}, first;
+    int calls = 0, records = 0;
+    for (; records < PARTS * BATCHES; calls++) {
+        struct kafka_fetch_response *r =
+            client_call(client, FETCH, 12, fetch_parts(offsets, PARTS));
+        size_t bytes = 0;
+        for (int i = 0; i < PARTS; i++) {
+            struct str got = r->responses->partitions[i].records;
+            int count = count_records(got, &first);
+            assert_true(count == 0 || first == offsets[i]);
+            offsets[i] += count;
+            records += count;
+            bytes += got.bytes;
+        }
+        assert_in_range(bytes, 1, (8 << 20) + (1 << 20));
+    }
+    assert_int_equal(records, PARTS * BATCHES);
+    assert_true(cold_reads() >= (uint64_t)calls);
+    int64_t none[PARTS] = {0};
+    uint64_t before = cold_reads();
+    client_send(leaver, FETCH, 12, fetch_parts(none, PARTS));
+    for (int i = 0; cold_reads() == before && i < 100; i++)
+        rig_turn(&rig, 1);
+    assert_int_equal(cold_reads(), before + 1);
+    client_free(leaver);
+    rig_turns(&rig, 10);
+    rig_append(&rig, "t", 0, rig_batch(&rig, 0, 3));
+    before = cold_reads();
+    assert_int_equal(
+        count_records(client_fetch(client, 12, make_fetch(&rig, "t", 0, offsets[0]))->records,
+                      &first),
+        3);
+    assert_int_equal(cold_reads(), before);
+    client_free(client);
+}
+
 /* ---- sessions ---- */
 
 static struct kafka_fetch_request *session(struct kafka_fetch_request *request, int32_t id,
@@ -713,11 +791,12 @@ static void test_list_offsets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_fetch_versions),  TEST(test_fetch_errors),  TEST(test_epochs),
-        TEST(test_long_poll),       TEST(test_poll_grid),     TEST(test_fetch_limits),
-        TEST(test_zstd_for_old),    TEST(test_big_reads),     TEST(test_session),
-        TEST(test_session_deleted), TEST(test_session_moves), TEST(test_session_eviction),
-        TEST(test_session_big),     TEST(test_committed),     TEST(test_list_offsets),
+        TEST(test_fetch_versions),   TEST(test_fetch_errors),    TEST(test_epochs),
+        TEST(test_long_poll),        TEST(test_poll_grid),       TEST(test_cold),
+        TEST(test_fetch_limits),     TEST(test_zstd_for_old),    TEST(test_big_reads),
+        TEST(test_session),          TEST(test_session_deleted), TEST(test_session_moves),
+        TEST(test_session_eviction), TEST(test_session_big),     TEST(test_committed),
+        TEST(test_list_offsets),
     };
     return RUN_TESTS(tests);
 }
