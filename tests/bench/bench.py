@@ -386,26 +386,43 @@ def machine(directory):
             ("file system", disk.stdout.split()[-1])]
 
 
-def report(bench, command):
-    out = ["# Benchmarks", "",
-           "Written by `make bench` (`tests/bench/bench.py`); do not edit. Medians of "
-           f"{bench.runs} runs; a peer is",
-           "measured in turn with it, in the same run. Figures of other machines differ; the ratios to the",
-           "peers should not, much.", "",
-           "| machine | |", "|---|---|"]
-    out += [f"| {name} | {value} |" for name, value in machine(bench.dir)]
+HEAD = """# Benchmarks
+
+Written by `make bench` (`tests/bench/bench.py`); do not edit. Medians of several runs; a peer is measured
+in turn with it, in the same run. Figures of other machines differ; the ratios to the peers should not,
+much. A section says when and how it was measured; `bench.py --only kafka` measures and writes one of them.
+"""
+# What is measured together stands together: title -> parts of class Bench.
+SECTIONS = {"The main job": ["start", "idle", "json", "log", "webhook", "pipeline", "table"],
+            "The Kafka door, beside Kafka": ["kafka"],
+            "The CQL door, beside Cassandra": ["cql"]}
+PARTS = [part for parts in SECTIONS.values() for part in parts]
+
+
+def section(bench, title, lines):
     busy = ": busy with something else, so compare with the peers only" if bench.load > 1 else ""
-    out += [f"| load before | {bench.load:.1f}{busy} |"]
-    out += [f"| date | {datetime.date.today().isoformat()} |", f"| command | `{command}` |", "",
-            "| what | target | median | met | least .. greatest | peer | how |",
-            "|---|---|---|---|---|---|---|"]
-    for line in bench.lines:
+    conditions = machine(bench.dir) + [
+        ("load before", f"{bench.load:.1f}{busy}"), ("runs", str(bench.runs)),
+        ("date", datetime.date.today().isoformat()),
+        ("command", "`" + " ".join(["tests/bench/bench.py"] + sys.argv[1:]) + "`")]
+    out = [f"## {title}", "", "| machine | |", "|---|---|"]
+    out += [f"| {name} | {value} |" for name, value in conditions]
+    out += ["", "| what | target | median | met | least .. greatest | peer | how |", "|---|---|---|---|---|---|---|"]
+    for line in lines:
         out.append(f"| {line.what.strip()} | {line.target} | {line.show(line.median())} | "
                    f"{line.verdict()} | {line.spread()} | {line.peer_text()} | {line.how} |")
     return "\n".join(out) + "\n"
 
 
-PARTS = ["start", "idle", "json", "log", "webhook", "pipeline", "table", "kafka", "cql"]
+def write_report(bench, lines_of):
+    """A section of which a part was not measured stays as it was."""
+    path = ROOT / "docs/benchmarks.md"
+    old = re.split(r"^(?=## )", path.read_text(), flags=re.M)[1:] if path.exists() else []
+    texts = {text.splitlines()[0][3:]: text.rstrip() + "\n" for text in old}
+    for title, parts in SECTIONS.items():
+        if all(part in lines_of for part in parts):
+            texts[title] = section(bench, title, [line for part in parts for line in lines_of[part]])
+    path.write_text("\n".join([HEAD] + [texts[title] for title in SECTIONS if title in texts]))
 
 
 def main():
@@ -417,7 +434,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="shorter runs, for a first look")
     parser.add_argument("--no-write", action="store_true", help="leave docs/benchmarks.md alone")
     options = parser.parse_args()
-    bench, failed = Bench(options), False
+    bench, failed, lines_of = Bench(options), False, {}
     try:
         for part in options.only.split(",") if options.only else PARTS:
             first = len(bench.lines)
@@ -426,11 +443,12 @@ def main():
             except (RuntimeError, OSError) as error:
                 print(f"{part}: {error}", file=sys.stderr, flush=True)
                 failed = True
-                del bench.lines[first:]
-            for line in bench.lines[first:]:
+                continue
+            lines_of[part] = bench.lines[first:]
+            for line in lines_of[part]:
                 line.print()
-        if not (options.no_write or options.only or options.quick or failed):
-            (ROOT / "docs/benchmarks.md").write_text(report(bench, " ".join(["tests/bench/bench.py"] + sys.argv[1:])))
+        if not (options.no_write or options.quick):
+            write_report(bench, lines_of)
     finally:
         shutil.rmtree(bench.dir, ignore_errors=True)
     return failed
