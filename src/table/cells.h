@@ -36,6 +36,14 @@ struct table_key {
     uint32_t clustering_count;
 };
 
+/* The clustering values of a row as bytes in the order of the rows in a partition. ERR_INVALID:
+ * they are not all there, or not of their types. */
+enum err table_clustering_pack(const struct table *table, const struct str *values, uint32_t count,
+                               struct buf *out) MUST_USE;
+/* The values again, in room. ERR_CORRUPT. */
+enum err table_clustering_unpack(const struct table *table, struct str packed, struct buf *room,
+                                 struct str *ret_values) MUST_USE;
+
 /* ---- writing ---- */
 
 struct table_cell {
@@ -166,6 +174,10 @@ enum err table_add_columns(struct table_store *store, struct table *table,
 /* Its cells are gone; the id is not used again. */
 enum err table_drop_column(struct table_store *store, struct table *table,
                            struct str name) MUST_USE;
+/* Its cells up to the timestamp are gone: a column that is added later with the name and the same
+ * kind of cells has those that are newer. */
+enum err table_drop_column_at(struct table_store *store, struct table *table, struct str name,
+                              int64_t timestamp_us) MUST_USE;
 enum err table_rename_column(struct table_store *store, struct table *table, struct str from,
                              struct str to) MUST_USE;
 enum err table_set_ttl_default(struct table_store *store, struct table *table,

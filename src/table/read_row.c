@@ -77,7 +77,7 @@ enum err found_read(struct found *found, const struct found_how *how, int64_t co
             continue;
         }
         uint32_t column = cell.id < shape->id_limit ? shape->index_of_id[cell.id] : UINT32_MAX;
-        if (column == UINT32_MAX)
+        if (column == UINT32_MAX || shape_hides(shape, cell.id, cell.timestamp_us))
             continue;
         found->live = true;
         if (!how->columns || how->columns[column])

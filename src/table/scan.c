@@ -119,6 +119,7 @@ static enum err add_outputs(struct table_scan *scan)
 static bool is_live(const struct table_scan *scan, const struct cell *cell)
 {
     return cell_is_live(cell, scan->now_s) &&
+           !shape_hides(scan->shape, cell->id, cell->timestamp_us) &&
            (scan->cover_us == INT64_MIN || cell->timestamp_us > scan->cover_us);
 }
 

@@ -10,6 +10,8 @@
  *   uvarint  columns, each: string name, string declared, u8 role, u8 cells, uvarint id, type
  *   type     u8 kind, u8 precision, u8 scale, uvarint fields,
  *            each: string name, u8 not null, string comment, type
+ *   version 4, where columns were dropped that may come again:
+ *   uvarint  how many, each: string name, uvarint id, u8 cells, varint the time it was dropped, us
  *
  * Version 1 has no limit of ids, no cells and no comments.
  *
@@ -29,12 +31,13 @@
 
 enum {
     SHAPE_VERSION = 3,
+    SHAPE_VERSION_DROPPED = 4,
     APPEND_ONLY = 1,
     NARROW_DECIMALS = 2,
     ALL_FIELDS = 4,
     COLUMNS_MAX = 10000,
     IDS_MAX = 1 << 20,
-    TYPE_DEPTH_MAX = 64,
+    TYPE_DEPTH_MAX = 512,
     NAME_BYTES_MAX = 4096
 };
 
@@ -255,6 +258,34 @@ static enum err shape_build(const struct table_definition *definition, const uin
     return OK;
 }
 
+/* ---- columns that were dropped ---- */
+
+void shape_set_dropped(struct shape *shape, const struct shape_dropped *dropped, size_t count)
+{
+    shape->dropped = arena_array(&shape->arena, count + 1, sizeof *shape->dropped);
+    shape->dropped_count = count;
+    for (size_t i = 0; i < count; i++) {
+        shape->dropped[i] = dropped[i];
+        shape->dropped[i].name = arena_str(&shape->arena, dropped[i].name);
+        if (dropped[i].id >= shape->id_limit || shape->index_of_id[dropped[i].id] == UINT32_MAX)
+            continue;
+        if (!shape->until_us) {
+            shape->until_us = arena_array(&shape->arena, shape->id_limit, sizeof(int64_t));
+            for (uint32_t id = 0; id < shape->id_limit; id++)
+                shape->until_us[id] = INT64_MIN;
+        }
+        shape->until_us[dropped[i].id] = dropped[i].until_us;
+    }
+}
+
+const struct shape_dropped *shape_find_dropped(const struct shape *shape, struct str name)
+{
+    for (size_t i = 0; i < shape->dropped_count; i++)
+        if (str_equal(shape->dropped[i].name, name))
+            return &shape->dropped[i];
+    return NULL;
+}
+
 enum err shape_new(const struct table_definition *definition, struct diag *diag,
                    struct shape **ret_shape)
 {
@@ -364,15 +395,19 @@ enum err shape_extend(const struct shape *old, const struct table_definition *de
     struct table_definition extended = old->definition;
     extended.columns = columns;
     extended.column_count = count;
-    return shape_build(&extended, old->ids, old_count, old->id_limit, legacy_of(old), diag,
-                       ret_shape);
+    TRY(shape_build(&extended, old->ids, old_count, old->id_limit, legacy_of(old), diag,
+                    ret_shape));
+    shape_set_dropped(*ret_shape, old->dropped, old->dropped_count);
+    return OK;
 }
 
 enum err shape_change(const struct shape *old, const struct table_definition *definition,
                       const uint32_t *ids, struct diag *diag, struct shape **ret_shape)
 {
-    return shape_build(definition, ids, definition->column_count, old->id_limit, legacy_of(old),
-                       diag, ret_shape);
+    TRY(shape_build(definition, ids, definition->column_count, old->id_limit, legacy_of(old), diag,
+                    ret_shape));
+    shape_set_dropped(*ret_shape, old->dropped, old->dropped_count);
+    return OK;
 }
 
 /* ---- as bytes ---- */
@@ -428,7 +463,7 @@ static const struct type *get_type(struct reader *r, struct arena *arena, int ve
 void shape_encode(const struct shape *shape, struct buf *out)
 {
     const struct table_definition *definition = &shape->definition;
-    buf_u8(out, SHAPE_VERSION);
+    buf_u8(out, shape->dropped_count ? SHAPE_VERSION_DROPPED : SHAPE_VERSION);
     buf_u8(out, (uint8_t)((definition->append_only ? APPEND_ONLY : 0) | legacy_of(shape)));
     buf_varint(out, definition->ttl_default_s);
     put_str(out, definition->keyspace);
@@ -443,6 +478,33 @@ void shape_encode(const struct shape *shape, struct buf *out)
         buf_uvarint(out, shape->ids[i]);
         put_type(out, definition->columns[i].type);
     }
+    if (shape->dropped_count)
+        buf_uvarint(out, shape->dropped_count);
+    for (size_t i = 0; i < shape->dropped_count; i++) {
+        put_str(out, shape->dropped[i].name);
+        buf_uvarint(out, shape->dropped[i].id);
+        buf_u8(out, (uint8_t)shape->dropped[i].cells);
+        buf_varint(out, shape->dropped[i].until_us);
+    }
+}
+
+static enum err decode_dropped(struct reader *r, struct arena *scratch, struct shape *shape)
+{
+    uint64_t count = reader_uvarint(r, 32);
+    if (r->err || count > r->left)
+        return ERR_CORRUPT;
+    struct shape_dropped *dropped = arena_array(scratch, count + 1, sizeof *dropped);
+    for (size_t i = 0; i < count; i++) {
+        dropped[i].name = get_str(r);
+        dropped[i].id = (uint32_t)reader_uvarint(r, 32);
+        uint8_t cells = reader_u8(r);
+        dropped[i].cells = (enum table_column_cells)cells;
+        dropped[i].until_us = reader_varint(r, 64);
+        if (r->err || cells > TABLE_COUNTER || dropped[i].id >= shape->id_limit)
+            return ERR_CORRUPT;
+    }
+    shape_set_dropped(shape, dropped, count);
+    return OK;
 }
 
 static enum err decode_columns(struct reader *r, int version, unsigned legacy,
@@ -471,8 +533,15 @@ static enum err decode_columns(struct reader *r, int version, unsigned legacy,
     }
     definition->columns = columns;
     definition->column_count = count;
-    enum err err = shape_build(definition, ids, count, (uint32_t)id_limit, legacy, NULL, ret_shape);
-    return err ? ERR_CORRUPT : OK;
+    struct shape *shape = NULL;
+    if (shape_build(definition, ids, count, (uint32_t)id_limit, legacy, NULL, &shape) != OK)
+        return ERR_CORRUPT;
+    if (version >= SHAPE_VERSION_DROPPED && decode_dropped(r, scratch, shape) != OK) {
+        shape_free(shape);
+        return ERR_CORRUPT;
+    }
+    *ret_shape = shape;
+    return OK;
 }
 
 enum err shape_decode(struct str bytes, struct shape **ret_shape)
@@ -480,7 +549,7 @@ enum err shape_decode(struct str bytes, struct shape **ret_shape)
     struct reader r = reader_of(bytes.ptr, bytes.bytes);
     struct table_definition definition = {0};
     uint8_t version = reader_u8(&r), flags = reader_u8(&r);
-    if (version < 1 || version > SHAPE_VERSION ||
+    if (version < 1 || version > SHAPE_VERSION_DROPPED ||
         flags & ~(APPEND_ONLY | NARROW_DECIMALS | ALL_FIELDS))
         return ERR_CORRUPT;
     definition.append_only = flags & APPEND_ONLY;

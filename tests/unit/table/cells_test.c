@@ -507,6 +507,52 @@ static void changed_definitions(void **state)
     }
 }
 
+/* A column that comes again shows what was written after the time of its drop. */
+static void column_again(void **state)
+{
+    const struct type *text = type_simple(TYPE_STRING);
+    for (int store = 0; store < 2; store++) {
+        struct table_column columns[] = {
+            column("p", type_simple(TYPE_INT), "int", TABLE_PARTITION_KEY, TABLE_ONE_CELL),
+            column("a", text, "text", TABLE_REGULAR, TABLE_ONE_CELL),
+            column("b", text, "text", TABLE_REGULAR, TABLE_ONE_CELL),
+        };
+        struct table_store *in = stores.store[store];
+        struct table *table = make(store, "again", columns, 3);
+        put_one(table, store, 1, STR("A"), 100);
+        put_one(table, store, 2, STR("B"), 5);
+        assert_ok(table_drop_column_at(in, table, STR("a"), 99));
+        assert_read(table, NULL, "1 b=B@5\n");
+        if (!store) {
+            stores_reopen(&stores);
+            in = stores.store[0];
+            table = table_find(in, STR("k"), STR("again"));
+        }
+        assert_ok(table_add_columns(in, table, &columns[1], 1));
+        assert_str("a", table_definition(table)->columns[1].name);
+        assert_read(table, NULL, "1 a=A@100 b=B@5\n");
+        /* Dropped again, at an earlier time: what was gone stays gone. */
+        assert_ok(table_drop_column_at(in, table, STR("a"), 10));
+        assert_ok(table_add_columns(in, table, &columns[1], 1));
+        assert_read(table, NULL, "1 a=A@100 b=B@5\n");
+        assert_ok(table_drop_column_at(in, table, STR("a"), 100));
+        assert_ok(table_drop_column_at(in, table, STR("b"), 4));
+        assert_read(table, NULL, "");
+        assert_ok(table_add_columns(in, table, &columns[1], 2));
+        assert_read(table, NULL, "1 b=B@5\n");
+        put_one(table, store, 1, STR("early"), 50);
+        assert_read(table, NULL, "1 b=B@5\n");
+        if (!store) {
+            stores_reopen(&stores);
+            in = stores.store[0];
+            table = table_find(in, STR("k"), STR("again"));
+        }
+        assert_read(table, NULL, "1 b=B@5\n");
+        put_one(table, store, 1, STR("new"), 101);
+        assert_read(table, NULL, "1 a=new@101 b=B@5\n");
+    }
+}
+
 static void grown_user_type(void **state)
 {
     const struct type *text = type_simple(TYPE_STRING);
@@ -734,9 +780,10 @@ int main(void)
         EACH(clustering_of_nested), EACH(scans_of_cql_values),
         EACH(times_of_ours),        EACH(refused_keys),
         EACH(collections),          EACH(counters),
-        EACH(changed_definitions),  EACH(grown_user_type),
-        EACH(append_only),          EACH(skipped_partitions),
-        EACH(bad_positions),        EACH(store_of_version_1),
+        EACH(changed_definitions),  EACH(column_again),
+        EACH(grown_user_type),      EACH(append_only),
+        EACH(skipped_partitions),   EACH(bad_positions),
+        EACH(store_of_version_1),
     };
     int failed = RUN_TESTS(tests);
     arena_deinit(&test_arena);
