@@ -10,6 +10,7 @@ struct batch_plan {
     struct modify_plan **items;
     struct cql_table **tables;
     size_t count;
+    enum cql_batch_kind kind;
     struct expr *timestamp;
 };
 
@@ -99,6 +100,7 @@ enum err batch_plan(struct compile *c, struct cql_plan *plan)
     p->items = arena_zero(c->arena, (b->count + 1) * sizeof(struct modify_plan *));
     p->tables = arena_zero(c->arena, (b->count + 1) * sizeof(struct cql_table *));
     plan->private = p;
+    p->kind = b->kind;
     if (b->ttl)
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "Global TTL on the BATCH statement is not supported.");
@@ -148,10 +150,10 @@ static enum err statement_request(struct modify_request *request, struct cql_run
 
 /* ---- the message ---- */
 
+static const enum cql_batch_kind kinds[] = {BATCH_IS_LOGGED, BATCH_IS_UNLOGGED, BATCH_IS_COUNTER};
+
 static enum err message_request(struct modify_request *request, struct cql_run *run)
 {
-    static const enum cql_batch_kind kinds[] = {BATCH_IS_LOGGED, BATCH_IS_UNLOGGED,
-                                                BATCH_IS_COUNTER};
     struct modify_plan **plans = arena_array(run->arena, run->batch_count + 1, sizeof(void *));
     request->items = arena_zero(run->arena, (run->batch_count + 1) * sizeof *request->items);
     request->count = run->batch_count;
@@ -199,6 +201,11 @@ void batch_run(struct cql_run *run)
     if (err == OK) {
         decide_time(request, run->plan && ((struct batch_plan *)run->plan->private)->timestamp);
         err = consistency_check(run, true, request->conditional);
+    }
+    if (err == OK && !request->conditional) {
+        request->weight = arena_zero(run->arena, sizeof *request->weight);
+        request->weight->kind =
+            run->plan ? ((struct batch_plan *)run->plan->private)->kind : kinds[run->batch_type];
     }
     if (err != OK) {
         run_fail(run, err);

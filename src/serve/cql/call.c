@@ -63,6 +63,8 @@ void cql_call_release(struct cql_call *call)
     keep_small(&call->plain);
     keep_small(&call->run.out);
     call->metadata_changed = false;
+    cql_trace_end(call->trace);
+    call->trace = NULL;
     call->connection = NULL;
     connection->calls--;
     server->call_count--;
@@ -98,8 +100,9 @@ struct buf *cql_call_out(struct cql_call *call)
 
 void cql_answer(struct cql_call *call, uint8_t opcode, struct str body)
 {
-    cql_send(call->connection, call->header.version, 0, call->header.stream, opcode, STR_NONE,
-             body);
+    struct str id = call->trace ? str_from(cql_trace_id(call->trace), 16) : STR_NONE;
+    cql_send(call->connection, call->header.version, call->trace ? CQL_FLAG_TRACING : 0,
+             call->header.stream, opcode, id, body);
     cql_call_release(call);
 }
 
@@ -190,8 +193,12 @@ void cql_answer_run(struct cql_call *call)
         tell_new_metadata(call);
     struct buf prefix = {0};
     uint8_t flags = 0;
+    if (call->trace) {
+        flags = CQL_FLAG_TRACING;
+        buf_append(&prefix, cql_trace_id(call->trace), 16);
+    }
     if (run->warnings[0].ptr && call->header.version >= 4) {
-        flags = CQL_FLAG_WARNINGS;
+        flags |= CQL_FLAG_WARNINGS;
         warnings_append(&prefix, run);
     }
     cql_send(call->connection, call->header.version, flags, call->header.stream, CQL_RESULT,
@@ -274,6 +281,8 @@ void cql_call_begin(struct cql_call *call)
     }
     if (!phase_check(call))
         return;
+    if (call->header.flags & CQL_FLAG_TRACING)
+        cql_call_trace(call);
     switch (call->header.opcode) {
     case CQL_EXECUTE:
         cql_handle_execute(call);

@@ -29,6 +29,11 @@ struct io *cql_catalog_io(const struct cql_catalog *catalog)
     return catalog->io;
 }
 
+struct cql_traces *cql_catalog_traces(const struct cql_catalog *catalog)
+{
+    return catalog->traces;
+}
+
 struct str catalog_key(struct arena *arena, struct str keyspace, struct str name)
 {
     char *key = arena_alloc(arena, keyspace.bytes + 1 + name.bytes + 1);

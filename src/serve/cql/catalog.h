@@ -64,6 +64,7 @@ struct cql_keyspace {
     bool system; /* cannot be changed */
 };
 
+struct cql_traces;
 struct cql_node { /* what system.local says */
     struct str cluster_name, data_center, rack, release_version, cql_version;
     struct str address; /* "127.0.0.1" */
@@ -79,6 +80,7 @@ const uint8_t *cql_catalog_version(const struct cql_catalog *catalog); /* 16 byt
 const struct cql_node *cql_catalog_node(const struct cql_catalog *catalog);
 struct table_store *cql_catalog_store(const struct cql_catalog *catalog);
 struct io *cql_catalog_io(const struct cql_catalog *catalog);
+struct cql_traces *cql_catalog_traces(const struct cql_catalog *catalog);
 
 const struct cql_keyspace *cql_keyspace_find(const struct cql_catalog *catalog, struct str name);
 /* A new reference, or NULL with INVALID and Cassandra's words in the error: "keyspace x does not
@@ -104,11 +106,24 @@ struct cql_change {
     const char *target; /* "KEYSPACE", "TABLE", "TYPE" */
     struct str keyspace, name;
 };
+/* What changed since the last call other than by statements: tables that a pipeline made, changed
+ * or dropped, and keyspaces that came or went with them. In the arena. */
+size_t cql_catalog_take_changes(struct cql_catalog *catalog, struct arena *arena,
+                                struct cql_change **ret_changes);
 /* Any statement of kinds CREATE_ .. DROP_INDEX, roles, TRUNCATE. On an error *error is filled, in
  * the arena. */
 enum err cql_catalog_apply(struct cql_catalog *catalog, struct str session_keyspace,
                            const struct cql_statement *statement, struct arena *arena,
                            struct cql_error *error, struct cql_change *ret_change) MUST_USE;
+/* Asked for by that role; the other one is the superuser's. */
+enum err cql_catalog_apply_as(struct cql_catalog *catalog, struct str user,
+                              struct str session_keyspace, const struct cql_statement *statement,
+                              struct arena *arena, struct cql_error *error,
+                              struct cql_change *ret_change) MUST_USE;
+/* May the role log in with the password? ERR_DENIED with Cassandra's words. Not for the role of the
+ * configuration, whose password is not kept here; takes a while: any thread but the loop's. */
+enum err cql_catalog_login(struct cql_catalog *catalog, struct str user, struct str password,
+                           struct arena *arena, struct cql_error *error) MUST_USE;
 
 /* ---- DESCRIBE ---- */
 /* Columns and all rows (the caller pages). */

@@ -153,6 +153,61 @@ void table_entry_stale(struct cql_catalog *catalog, struct table_entry *entry)
     entry->snapshot = NULL;
 }
 
+/* ---- what changed without a statement ---- */
+
+static void notice_free(struct notice *notice)
+{
+    mem_free(notice->keyspace);
+    mem_free(notice->name);
+}
+
+static void note(struct cql_catalog *catalog, const char *change, const char *target,
+                 struct str keyspace, struct str name)
+{
+    if (!catalog->notices)
+        catalog->notices = mem_array(NOTICES_MAX, sizeof(*catalog->notices));
+    if (catalog->notice_count == NOTICES_MAX) {
+        /* Nobody asks: the oldest goes. */
+        notice_free(&catalog->notices[0]);
+        memmove(catalog->notices, catalog->notices + 1,
+                (NOTICES_MAX - 1) * sizeof(*catalog->notices));
+        catalog->notice_count--;
+    }
+    catalog->notices[catalog->notice_count++] =
+        (struct notice){change, target, str_dup(keyspace), name.ptr ? str_dup(name) : NULL};
+}
+
+void catalog_forget_notices(struct cql_catalog *catalog, size_t from, struct str keyspace)
+{
+    size_t left = from;
+    for (size_t i = from; i < catalog->notice_count; i++)
+        if (keyspace.ptr && !str_equal(str_of(catalog->notices[i].keyspace), keyspace))
+            catalog->notices[left++] = catalog->notices[i];
+        else
+            notice_free(&catalog->notices[i]);
+    catalog->notice_count = left < catalog->notice_count ? left : catalog->notice_count;
+}
+
+size_t cql_catalog_take_changes(struct cql_catalog *catalog, struct arena *arena,
+                                struct cql_change **ret_changes)
+{
+    CATALOG_GUARD(catalog);
+    catalog_refresh(catalog);
+    size_t count = catalog->notice_count;
+    struct cql_change *changes = arena_array(arena, count + 1, sizeof(*changes));
+    for (size_t i = 0; i < count; i++) {
+        const struct notice *notice = &catalog->notices[i];
+        changes[i] = (struct cql_change){
+            .change = notice->change,
+            .target = notice->target,
+            .keyspace = arena_str(arena, str_of(notice->keyspace)),
+            .name = notice->name ? arena_str(arena, str_of(notice->name)) : STR_NONE};
+    }
+    catalog_forget_notices(catalog, 0, STR_NONE);
+    *ret_changes = changes;
+    return count;
+}
+
 /* ---- refresh ---- */
 
 static void set_keyspace(struct cql_catalog *catalog, struct keyspace_entry *entry)
@@ -232,6 +287,7 @@ static void remove_unseen(struct cql_catalog *catalog)
         struct str key = catalog_key(&arena, entry->record.keyspace, entry->record.name);
         map_remove(&catalog->tables, key);
         arena_deinit(&arena);
+        note(catalog, "DROPPED", "TABLE", entry->record.keyspace, entry->record.name);
         free_table(catalog, entry);
         i = 0; /* the map moved */
     }
@@ -254,6 +310,7 @@ static void remove_empty_keyspaces(struct cql_catalog *catalog)
         if (used)
             continue;
         map_remove(&catalog->keyspaces, keyspace->keyspace.name);
+        note(catalog, "DROPPED", "KEYSPACE", keyspace->keyspace.name, STR_NONE);
         keyspace->retired = catalog->retired_keyspaces;
         catalog->retired_keyspaces = keyspace;
         catalog->version_known = false;
@@ -272,16 +329,22 @@ void catalog_refresh(struct cql_catalog *catalog)
             continue;
         struct table_entry *entry =
             table_entry_find(catalog, definition->keyspace, definition->name);
+        if (!keyspace_entry_find(catalog, definition->keyspace)) {
+            add_implicit_keyspace(catalog, definition->keyspace);
+            note(catalog, "CREATED", "KEYSPACE", definition->keyspace, STR_NONE);
+        }
+        bool known = entry;
         if (!entry)
             entry = add_table(catalog, tables[i]);
-        if (entry->table != tables[i] || entry->definition != definition)
+        if (entry->table != tables[i] || entry->definition != definition) {
             table_entry_stale(catalog, entry);
+            note(catalog, known ? "UPDATED" : "CREATED", "TABLE", definition->keyspace,
+                 definition->name);
+        }
         entry->table = tables[i];
         entry->definition = definition;
         entry->seen = true;
         seen++;
-        if (!keyspace_entry_find(catalog, definition->keyspace))
-            add_implicit_keyspace(catalog, definition->keyspace);
     }
     mem_free(tables);
     if (seen != catalog->tables.count)

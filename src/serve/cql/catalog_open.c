@@ -9,6 +9,7 @@
  */
 #include "base/check.h"
 #include "serve/cql/ddl.h"
+#include "serve/cql/trace.h"
 
 /* ---- records in memory ---- */
 
@@ -311,6 +312,7 @@ enum err cql_catalog_open(struct io *io, struct table_store *store, const struct
     catalog->node.cql_version = copy(catalog, node->cql_version, STR("3.4.7"));
     catalog->node.address = copy(catalog, node->address, STR("127.0.0.1"));
     catalog->node.user = node->user.ptr ? arena_str(&catalog->arena, node->user) : STR_NONE;
+    catalog->traces = cql_traces_new(io, &catalog->node);
     system_tables_make(catalog);
     struct loader loader = {.catalog = catalog};
     arena_init(&loader.arena, SIZE_MAX);
@@ -321,6 +323,7 @@ enum err cql_catalog_open(struct io *io, struct table_store *store, const struct
         cql_catalog_free(catalog);
         return diag_set(diag, err, 0, 0, "the CQL catalogue cannot be read: %s", err_text(err));
     }
+    catalog_forget_notices(catalog, 0, STR_NONE);
     *ret_catalog = catalog;
     return OK;
 }
@@ -370,6 +373,9 @@ void cql_catalog_free(struct cql_catalog *catalog)
     map_deinit(&catalog->keyspaces);
     for (size_t i = 0; i < catalog->system_table_count; i++)
         cql_table_unref(catalog->system_tables[i]);
+    catalog_forget_notices(catalog, 0, STR_NONE);
+    mem_free(catalog->notices);
+    cql_traces_free(catalog->traces);
     io_mutex_deinit(&catalog->mutex);
     arena_deinit(&catalog->arena);
     mem_free(catalog);

@@ -10,7 +10,13 @@
 /* What the files of the catalogue share. All but the structs that were given out is under the
  * mutex. */
 
-enum { VERSIONS_KEPT = 16 };
+enum { VERSIONS_KEPT = 16, NOTICES_MAX = 1024 };
+
+/* What changed without a statement: a pipeline made a table, or dropped one. */
+struct notice {
+    const char *change, *target;
+    char *keyspace, *name; /* name NULL = of the keyspace itself */
+};
 
 struct keyspace_entry {
     struct arena arena;
@@ -41,6 +47,9 @@ struct cql_catalog {
     struct table_store *store;
     struct arena arena; /* of node and of the system tables */
     struct cql_node node;
+    struct cql_traces *traces;
+    struct notice *notices;
+    size_t notice_count;
     struct io_mutex mutex;
     struct map keyspaces; /* name -> keyspace_entry */
     struct map types;     /* keyspace NUL name -> type_entry */
@@ -84,6 +93,9 @@ struct table_entry *table_entry_find(const struct cql_catalog *catalog, struct s
                                      struct str name);
 /* Looks what the store has by now: tables that came, went or changed. */
 void catalog_refresh(struct cql_catalog *catalog);
+/* Notices of the keyspace from that one on are a statement's own doing, which tells of it itself.
+ */
+void catalog_forget_notices(struct cql_catalog *catalog, size_t from, struct str keyspace);
 /* The snapshot, made when it is not there. Borrowed. NULL: its types make no sense here. */
 struct cql_table *table_entry_snapshot(struct cql_catalog *catalog, struct table_entry *entry);
 /* The next look makes a new one. */
@@ -119,6 +131,9 @@ const struct type *catalog_storage_type(struct arena *arena, const struct cql_ty
 struct str catalog_type_text(struct arena *arena, const struct cql_type *type);
 /* The type has a duration somewhere inside. */
 bool catalog_type_has(const struct cql_type *type, enum cql_kind kind);
+
+/* The role of the configuration. */
+struct str catalog_superuser(const struct cql_catalog *catalog);
 
 /* ---- names and keyspaces ---- */
 /* The keyspace of a name, or the session's. INVALID "No keyspace has been specified .." */

@@ -37,6 +37,7 @@ void cql_connection_unref(struct cql_connection *connection)
     check(!connection->stream);
     check(!connection->calls);
     mem_free((char *)connection->keyspace.ptr);
+    mem_free((char *)connection->user.ptr);
     mem_free(connection);
 }
 

@@ -416,9 +416,10 @@ enum err ddl_table_truncate(struct ddl *ddl)
 
 /* ---- which statement ---- */
 
-enum err cql_catalog_apply(struct cql_catalog *catalog, struct str session_keyspace,
-                           const struct cql_statement *statement, struct arena *arena,
-                           struct cql_error *error, struct cql_change *ret_change)
+enum err cql_catalog_apply_as(struct cql_catalog *catalog, struct str user,
+                              struct str session_keyspace, const struct cql_statement *statement,
+                              struct arena *arena, struct cql_error *error,
+                              struct cql_change *ret_change)
 {
     static enum err (*const forms[])(struct ddl * ddl) = {
         [CQL_TRUNCATE] = ddl_table_truncate,
@@ -438,14 +439,26 @@ enum err cql_catalog_apply(struct cql_catalog *catalog, struct str session_keysp
         [CQL_REFUSED] = ddl_refused,
     };
     struct cql_change change = {.change = NULL};
-    struct ddl ddl = {catalog, session_keyspace, statement, arena, error, &change};
+    struct ddl ddl = {catalog, session_keyspace, statement, arena, error, &change, user};
     bool known = statement->kind < sizeof(forms) / sizeof(forms[0]) && forms[statement->kind];
     if (!known)
         return cql_fail(error, arena, CQL_SERVER_ERROR, "This statement defines nothing");
     catalog_lock(catalog);
+    catalog_refresh(catalog);
+    size_t notices = catalog->notice_count;
     enum err err = forms[statement->kind](&ddl);
+    if (change.change)
+        catalog_forget_notices(catalog, notices, change.keyspace);
     catalog_unlock(catalog);
     TRY(err);
     *ret_change = change;
     return OK;
+}
+
+enum err cql_catalog_apply(struct cql_catalog *catalog, struct str session_keyspace,
+                           const struct cql_statement *statement, struct arena *arena,
+                           struct cql_error *error, struct cql_change *ret_change)
+{
+    return cql_catalog_apply_as(catalog, catalog_superuser(catalog), session_keyspace, statement,
+                                arena, error, ret_change);
 }

@@ -12,6 +12,7 @@ struct ddl {
     struct arena *arena;
     struct cql_error *error;
     struct cql_change *change;
+    struct str user; /* who asks */
 };
 #define DDL_INVALID(ddl, ...) cql_fail((ddl)->error, (ddl)->arena, CQL_INVALID, __VA_ARGS__)
 #define DDL_SYNTAX(ddl, ...) cql_fail((ddl)->error, (ddl)->arena, CQL_SYNTAX_ERROR, __VA_ARGS__)

@@ -177,7 +177,8 @@ static int64_t drop_time(struct alter *a)
 }
 
 /* The record with a column in the list of dropped ones, instead of an older one of its name. */
-static void record_drop(struct alter *a, struct table_record *record, struct str name)
+static void record_drop(struct alter *a, struct table_record *record, struct str name,
+                        int64_t time_us)
 {
     struct arena *arena = a->ddl->arena;
     const struct cql_table_column *column = cql_column_find(a->table, name);
@@ -188,7 +189,7 @@ static void record_drop(struct alter *a, struct table_record *record, struct str
             list[count++] = record->dropped[i];
     list[count++] = (struct dropped_column){.name = name,
                                             .type = catalog_type_text(arena, column->type),
-                                            .time_us = drop_time(a),
+                                            .time_us = time_us,
                                             .is_static = column->kind == CQL_STATIC};
     record->dropped = list;
     record->dropped_count = count;
@@ -199,6 +200,7 @@ static enum err drop_columns(struct alter *a)
     struct ddl *ddl = a->ddl;
     const struct cql_alter_table *alter = a->alter;
     struct table_record record = a->entry->record;
+    int64_t time_us = drop_time(a);
     size_t count = 0;
     bool *there = arena_array(ddl->arena, alter->name_count + 1, sizeof(*there));
     for (size_t i = 0; i < alter->name_count; i++) {
@@ -206,7 +208,7 @@ static enum err drop_columns(struct alter *a)
         for (size_t k = 0; k < i; k++)
             there[i] &= !str_equal(alter->names[k], alter->names[i]);
         if (there[i])
-            record_drop(a, &record, alter->names[i]);
+            record_drop(a, &record, alter->names[i], time_us);
         count += there[i];
     }
     if (!count)
@@ -215,7 +217,8 @@ static enum err drop_columns(struct alter *a)
     TRY(ddl_put_table(ddl, &record));
     for (size_t i = 0; i < alter->name_count; i++)
         if (there[i])
-            TRY(ddl_store(ddl, table_drop_column(ddl->catalog->store, table, alter->names[i])));
+            TRY(ddl_store(
+                ddl, table_drop_column_at(ddl->catalog->store, table, alter->names[i], time_us)));
     ddl_changed(ddl, "UPDATED", "TABLE", a->table->keyspace, a->table->name);
     return OK;
 }

@@ -232,7 +232,20 @@ static enum err build(struct cql_catalog *catalog, struct str keyspace, struct s
             entry->record.indexes[i].built = true;
     struct cql_error error;
     struct cql_change change;
-    struct ddl ddl = {catalog, STR_NONE, NULL, arena, &error, &change};
+    struct ddl ddl = {.catalog = catalog, .arena = arena, .error = &error, .change = &change};
+    return ddl_put_table(&ddl, &entry->record);
+}
+
+/* Before its entries go: a crash while they are made again must not leave it said to be whole. */
+static enum err forget_built(struct cql_catalog *catalog, struct table_entry *entry, size_t index,
+                             struct arena *arena)
+{
+    struct cql_error error;
+    struct cql_change change;
+    struct ddl ddl = {.catalog = catalog, .arena = arena, .error = &error, .change = &change};
+    if (!entry->record.indexes[index].built)
+        return OK;
+    entry->record.indexes[index].built = false;
     return ddl_put_table(&ddl, &entry->record);
 }
 
@@ -251,10 +264,12 @@ enum err catalog_build_indexes(struct cql_catalog *catalog)
             struct str name = arena_str(&arena, tables[i]->record.indexes[k].name);
             struct str hidden = catalog_index_table(&arena, keyspace, table, name);
             struct table *made = NULL;
-            bool there = table_find(catalog->store, CATALOG_INDEX_KEYSPACE, hidden);
-            if (there && tables[i]->record.indexes[k].built)
+            const struct table *there = table_find(catalog->store, CATALOG_INDEX_KEYSPACE, hidden);
+            if (there && index_table_is_current(there) && tables[i]->record.indexes[k].built)
                 continue;
-            err = index_table_make(catalog->store, hidden, NULL, &made);
+            err = forget_built(catalog, tables[i], k, &arena);
+            if (err == OK)
+                err = index_table_make(catalog->store, hidden, NULL, &made);
             table_entry_stale(catalog, tables[i]);
             if (err == OK)
                 err = build(catalog, keyspace, table, name, &arena);

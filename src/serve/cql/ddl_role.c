@@ -3,11 +3,15 @@
  * Roles, permissions, and what is understood and refused.
  *
  * Without passwords everybody is anonymous, and Cassandra lets the anonymous neither make roles nor
- * list them; the same words come from here. With passwords the one user of the configuration is the
- * superuser, and roles can be made, granted and listed; they have no passwords, since nobody but
- * that user can log in.
+ * list them; the same words come from here. With passwords it is as in a Cassandra that asks for
+ * passwords and has no permissions (PasswordAuthenticator, AllowAllAuthorizer): roles are made with
+ * passwords of their own, log in with them, are granted to each other and listed, and whoever is
+ * let in may read and write everything; being superuser counts for roles only.
+ *
+ * The role of the configuration is a superuser whose password stands there and is not kept here.
  */
 #include "serve/cql/ddl.h"
+#include "serve/cql/password.h"
 
 #include <stdlib.h>
 
@@ -17,7 +21,7 @@ static enum err anonymous(struct cql_error *error, struct arena *arena)
                     "You have to be logged in and not anonymous to perform this request");
 }
 
-static struct str superuser(const struct cql_catalog *catalog)
+struct str catalog_superuser(const struct cql_catalog *catalog)
 {
     return catalog->node.user.ptr ? catalog->node.user : STR("cassandra");
 }
@@ -33,7 +37,7 @@ static enum err load_role(struct ddl *ddl, struct str name, struct role_record *
     enum err err = table_state_get(ddl->catalog->store, buf_str(&key), &value);
     if (err == OK)
         return role_record_decode(ddl->arena, arena_str(ddl->arena, buf_str(&value)), ret_role);
-    if (err != ERR_NOT_FOUND || !str_equal(name, superuser(ddl->catalog)))
+    if (err != ERR_NOT_FOUND || !str_equal(name, catalog_superuser(ddl->catalog)))
         return err;
     *ret_role = (struct role_record){.name = name, .login = true, .superuser = true};
     return OK;
@@ -51,48 +55,208 @@ static enum err missing_role(struct ddl *ddl, struct str name)
     return DDL_INVALID(ddl, "%.*s doesn't exist", STR_ARG(name));
 }
 
+/* ---- who is what ---- */
+
+struct membership {
+    struct ddl *ddl;
+    struct str *names; /* roles that are reached */
+    size_t count, room;
+    bool superuser;
+    struct str removed; /* DROP: the role that goes */
+    struct role_record *changed;
+    size_t changed_count, changed_room;
+    enum err err;
+};
+
+static void reach(struct membership *m, struct str name)
+{
+    for (size_t i = 0; i < m->count; i++)
+        if (str_equal(m->names[i], name))
+            return;
+    if (m->count == m->room) {
+        size_t room = m->room ? m->room * 2 : 16;
+        struct str *more = arena_array(m->ddl->arena, room, sizeof(*more));
+        if (m->count)
+            memcpy(more, m->names, m->count * sizeof(*more));
+        m->names = more;
+        m->room = room;
+    }
+    m->names[m->count++] = name;
+}
+
+/* All roles that a role has, itself first. */
+static enum err reach_all(struct ddl *ddl, struct str name, struct membership *ret_m)
+{
+    struct membership m = {.ddl = ddl};
+    reach(&m, name);
+    for (size_t i = 0; i < m.count; i++) {
+        struct role_record role;
+        enum err err = load_role(ddl, m.names[i], &role);
+        if (err == ERR_NOT_FOUND)
+            continue;
+        TRY(err);
+        m.superuser |= role.superuser;
+        for (size_t k = 0; k < role.member_count; k++)
+            reach(&m, role.member_of[k]);
+    }
+    *ret_m = m;
+    return OK;
+}
+
+static enum err unauthorized(struct ddl *ddl, const char *text)
+{
+    return cql_fail(ddl->error, ddl->arena, CQL_UNAUTHORIZED, "%s", text);
+}
+
 /* ---- CREATE, ALTER, DROP ---- */
+
+static const struct cql_option *option_of(const struct cql_role *st, const char *name)
+{
+    return option_find(st->options, st->option_count, name);
+}
 
 static bool said(const struct cql_role *st, const char *name, bool *ret_value)
 {
-    const struct cql_option *option = option_find(st->options, st->option_count, name);
+    const struct cql_option *option = option_of(st, name);
     if (option)
         *ret_value = str_equal_nocase(option->value->text, STR("true"));
     return option;
+}
+
+static enum err check_alter(struct ddl *ddl, struct str name)
+{
+    const struct cql_role *st = &ddl->statement->role;
+    struct membership own;
+    bool has = false, unused;
+    TRY(reach_all(ddl, ddl->user, &own));
+    for (size_t i = 0; i < own.count; i++)
+        has |= str_equal(own.names[i], name);
+    bool superuser = said(st, "superuser", &unused);
+    if (superuser && has)
+        return unauthorized(ddl, "You aren't allowed to alter your own superuser status or that of "
+                                 "a role granted to you");
+    if (superuser && !own.superuser)
+        return unauthorized(ddl, "Only superusers are allowed to alter superuser status");
+    if (!own.superuser && str_equal(ddl->user, name) && said(st, "login", &unused))
+        return unauthorized(ddl, "You aren't allowed to alter LOGIN");
+    return OK;
+}
+
+static enum err check_create(struct ddl *ddl)
+{
+    bool superuser = false;
+    struct membership own;
+    TRY(reach_all(ddl, ddl->user, &own));
+    said(&ddl->statement->role, "superuser", &superuser);
+    return superuser && !own.superuser
+               ? unauthorized(ddl, "Only superusers can create a role with superuser status")
+               : OK;
+}
+
+static enum err set_password(struct ddl *ddl, struct role_record *role)
+{
+    const struct cql_option *password = option_of(&ddl->statement->role, "password");
+    if (!password)
+        return OK;
+    if (str_equal(role->name, catalog_superuser(ddl->catalog)))
+        return DDL_INVALID(ddl, "The password of %.*s is that of listeners.cql_login",
+                           STR_ARG(role->name));
+    CLEAN(buf_deinit) struct buf hash = {0};
+    cql_password_hash(ddl->catalog->io, password->value->text, &hash);
+    role->hash = arena_str(ddl->arena, buf_str(&hash));
+    return OK;
 }
 
 static enum err make_role(struct ddl *ddl)
 {
     const struct cql_role *st = &ddl->statement->role;
     struct role_record role = {.name = st->name};
+    bool alter = ddl->statement->alter_role;
     enum err err = load_role(ddl, st->name, &role);
     if (err != OK && err != ERR_NOT_FOUND)
         return ddl_store(ddl, err);
-    bool there = err == OK, alter = ddl->statement->alter_role;
+    bool there = err == OK;
     if (there && !alter)
         return st->if_not_exists ? OK : DDL_INVALID(ddl, "%.*s already exists", STR_ARG(st->name));
     if (!there && alter)
         return st->if_exists ? OK : missing_role(ddl, st->name);
+    TRY(alter ? check_alter(ddl, st->name) : check_create(ddl));
     said(st, "login", &role.login);
-    if (said(st, "superuser", &role.superuser) && alter &&
-        str_equal(st->name, superuser(ddl->catalog)))
-        return cql_fail(ddl->error, ddl->arena, CQL_UNAUTHORIZED,
-                        "You aren't allowed to alter your own superuser status or that of a role "
-                        "granted to you");
+    said(st, "superuser", &role.superuser);
+    TRY(set_password(ddl, &role));
     return save_role(ddl, &role);
+}
+
+/* A role that has the one that goes. */
+static bool found_member(void *owner, struct str key, struct str value)
+{
+    struct membership *m = owner;
+    struct arena *arena = m->ddl->arena;
+    struct role_record role;
+    m->err = role_record_decode(arena, arena_str(arena, value), &role);
+    size_t left = 0;
+    for (size_t i = 0; m->err == OK && i < role.member_count; i++)
+        if (!str_equal(role.member_of[i], m->removed))
+            role.member_of[left++] = role.member_of[i];
+    if (m->err != OK || left == role.member_count)
+        return m->err == OK;
+    role.member_count = left;
+    if (m->changed_count == m->changed_room) {
+        size_t room = m->changed_room ? m->changed_room * 2 : 16;
+        struct role_record *more = arena_array(arena, room, sizeof(*more));
+        if (m->changed_count)
+            memcpy(more, m->changed, m->changed_count * sizeof(*more));
+        m->changed = more;
+        m->changed_room = room;
+    }
+    m->changed[m->changed_count++] = role;
+    return true;
 }
 
 static enum err drop_role(struct ddl *ddl)
 {
     const struct cql_statement *st = ddl->statement;
     struct role_record role;
+    struct membership own, gone;
     enum err err = load_role(ddl, st->name.name, &role);
     if (err == ERR_NOT_FOUND)
         return st->if_exists ? OK : missing_role(ddl, st->name.name);
     TRY(ddl_store(ddl, err));
-    if (str_equal(role.name, superuser(ddl->catalog)))
+    if (str_equal(role.name, ddl->user))
         return DDL_INVALID(ddl, "Cannot DROP primary role for current login");
+    TRY(reach_all(ddl, ddl->user, &own));
+    TRY(reach_all(ddl, role.name, &gone));
+    if (gone.superuser && !own.superuser)
+        return unauthorized(ddl, "Only superusers can drop a role with superuser status");
+    if (str_equal(role.name, catalog_superuser(ddl->catalog)))
+        return DDL_INVALID(ddl, "%.*s is the role of listeners.cql_login", STR_ARG(role.name));
+    struct membership members = {.ddl = ddl, .removed = role.name};
+    TRY(ddl_store(ddl,
+                  table_state_each(ddl->catalog->store, STR("cql/role/"), found_member, &members)));
+    TRY(ddl_store(ddl, members.err));
+    for (size_t i = 0; i < members.changed_count; i++)
+        TRY(save_role(ddl, &members.changed[i]));
     return ddl_remove(ddl, "cql/role/", role.name);
+}
+
+enum err cql_catalog_login(struct cql_catalog *catalog, struct str user, struct str password,
+                           struct arena *arena, struct cql_error *error)
+{
+    struct ddl ddl = {.catalog = catalog, .arena = arena, .error = error};
+    struct role_record role = {.name = user};
+    enum err err =
+        str_equal(user, catalog_superuser(catalog)) ? ERR_NOT_FOUND : load_role(&ddl, user, &role);
+    if (err != OK && err != ERR_NOT_FOUND)
+        return ddl_store(&ddl, err);
+    if (err == ERR_NOT_FOUND || !cql_password_matches(role.hash, password)) {
+        err = cql_fail(error, arena, CQL_BAD_CREDENTIALS,
+                       "Provided username %.*s and/or password are incorrect",
+                       STR_ARG(str_slice(user, 0, 200)));
+        return err;
+    }
+    return role.login ? OK
+                      : cql_fail(error, arena, CQL_BAD_CREDENTIALS,
+                                 "%.*s is not permitted to log in", STR_ARG(user));
 }
 
 /* ---- GRANT role TO role ---- */
@@ -130,16 +294,33 @@ static enum err grant_role(struct ddl *ddl, bool revoke)
     return save_role(ddl, &role);
 }
 
+/* What Cassandra's manager of roles does not take: without passwords there is none to set; a hash
+ * of bcrypt could not be checked here. */
+static enum err check_role_options(struct ddl *ddl, const struct cql_role *role)
+{
+    bool plain = option_of(role, "password"), hashed = option_of(role, "hashed password");
+    bool generated = option_of(role, "generated password");
+    if ((plain || hashed || generated) && !ddl->catalog->node.auth)
+        return DDL_INVALID(
+            ddl, "org.apache.cassandra.auth.CassandraRoleManager doesn't support PASSWORD");
+    if (option_of(role, "options"))
+        return DDL_INVALID(
+            ddl, "org.apache.cassandra.auth.CassandraRoleManager doesn't support OPTIONS");
+    if (hashed)
+        return DDL_INVALID(ddl, "Invalid hashed password value. Please use jBcrypt.");
+    if (ddl->statement->alter_role && !role->option_count)
+        return DDL_INVALID(ddl, "ALTER [ROLE|USER] can't be empty");
+    if (!role->name.bytes)
+        return DDL_INVALID(ddl, "Role name can't be an empty string");
+    return generated ? DDL_INVALID(ddl, "GENERATED PASSWORD is not supported, say PASSWORD = '..'")
+                     : OK;
+}
+
 enum err ddl_role(struct ddl *ddl)
 {
     const struct cql_statement *st = ddl->statement;
-    const struct cql_role *role = &st->role;
-    if (st->kind == CQL_CREATE_ROLE &&
-        (option_find(role->options, role->option_count, "password") ||
-         option_find(role->options, role->option_count, "hashed password") ||
-         option_find(role->options, role->option_count, "generated password")))
-        return DDL_INVALID(
-            ddl, "org.apache.cassandra.auth.CassandraRoleManager doesn't support PASSWORD");
+    if (st->kind == CQL_CREATE_ROLE)
+        TRY(check_role_options(ddl, &st->role));
     if (!ddl->catalog->node.auth)
         return anonymous(ddl->error, ddl->arena);
     if (st->kind == CQL_CREATE_ROLE)
@@ -274,10 +455,11 @@ enum err cql_catalog_list_roles(struct cql_catalog *catalog, const struct cql_li
     TRY(listed.err);
     bool own = false, of = false;
     for (size_t i = 0; i < listed.count; i++)
-        own |= str_equal(listed.roles[i].name, superuser(catalog));
+        own |= str_equal(listed.roles[i].name, catalog_superuser(catalog));
     if (!own)
-        add_role(&listed, &(struct role_record){
-                              .name = superuser(catalog), .login = true, .superuser = true});
+        add_role(&listed, &(struct role_record){.name = catalog_superuser(catalog),
+                                                .login = true,
+                                                .superuser = true});
     for (size_t i = 0; i < listed.count; i++)
         of |= list->of.ptr && str_equal(listed.roles[i].name, list->of);
     if (list->of.ptr && !of)

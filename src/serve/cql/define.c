@@ -43,6 +43,42 @@ void cql_event_schema(struct cql_server *server, const struct cql_change *change
     buf_deinit(&body);
 }
 
+/* Tables that pipelines make and drop: looked for now and then, while there is somebody to tell. */
+enum { WATCH_NS = 1000000000 };
+
+static void take_changes(struct cql_server *server, bool tell)
+{
+    struct arena arena;
+    struct cql_change *changes;
+    arena_init(&arena, SIZE_MAX);
+    size_t count = cql_catalog_take_changes(server->catalog, &arena, &changes);
+    for (size_t i = 0; tell && i < count; i++)
+        cql_event_schema(server, &changes[i]);
+    arena_deinit(&arena);
+}
+
+void cql_watch(struct io_timer *timer)
+{
+    struct cql_server *server = timer->owner;
+    const struct cql_connection *c = server->connections;
+    take_changes(server, true);
+    while (c && !(c->events & EVENT_SCHEMA))
+        c = c->next;
+    server->watching = c;
+    if (c)
+        io_timer_start(server->loop, &server->watch, WATCH_NS);
+}
+
+void cql_watch_start(struct cql_server *server)
+{
+    if (server->watching)
+        return;
+    /* What was before, the client asks for itself. */
+    take_changes(server, false);
+    server->watching = true;
+    io_timer_start(server->loop, &server->watch, WATCH_NS);
+}
+
 /* ---- definitions ---- */
 
 static struct cql_call *call_of(struct io_job *job)
@@ -56,8 +92,9 @@ static void change_run(struct io_job *job)
     struct cql_server *server = job->owner;
     call->change = (struct cql_change){0};
     /* The keyspace is the one of the time when it was planned. */
-    call->job_err = cql_catalog_apply(server->catalog, call->plan->keyspace, call->plan->statement,
-                                      &call->arena, &call->error, &call->change);
+    call->job_err =
+        cql_catalog_apply_as(server->catalog, call->connection->user, call->plan->keyspace,
+                             call->plan->statement, &call->arena, &call->error, &call->change);
 }
 
 static void change_done(struct io_job *job)

@@ -18,6 +18,10 @@
  */
 #include "serve/cql/exec_private.h"
 
+#include "serve/cql/points.h"
+
+#include "serve/cql/trace.h"
+
 #include "base/check.h"
 #include "base/endian.h"
 
@@ -43,6 +47,7 @@ enum err cql_executor_new(struct io_loop *loop, struct cql_catalog *catalog, boo
     executor->sync = sync;
     executor->reader = table_reader_new();
     executor->writer = table_reader_new();
+    executor->points = points_new(executor, select_point);
     io_random(executor->io, executor->node, sizeof executor->node);
     executor->node[0] = (uint8_t)((executor->node[0] & 0x3F) | 0x80);
     executor->node[2] |= 1; /* a node of no network card */
@@ -70,6 +75,7 @@ void cql_executor_free(struct cql_executor *executor)
         executor->spare = turn->next_free;
         turn_free(turn);
     }
+    points_free(executor->points);
     table_reader_free(executor->reader);
     table_reader_free(executor->writer);
     mem_free(executor);
@@ -138,6 +144,9 @@ void run_fail(struct cql_run *run, enum err err)
 
 void run_void(struct cql_run *run)
 {
+    if (run->trace)
+        cql_trace_event(run->trace, "The commit is %s",
+                        run->executor->sync ? "on disk" : "in the log");
     buf_be32(&run->out, CQL_RESULT_VOID);
     run_end(run);
 }

@@ -43,6 +43,7 @@ bool cql_plan_is_stale(const struct cql_plan *plan);
 
 /* One run of one plan, or of a batch of plans. Caller's memory until done was called, exactly once,
  * from cql_run() or later from the loop. */
+enum { RUN_WARNINGS_MAX = 4 };
 struct cql_run {
     struct cql_executor *executor;
     struct cql_plan *plan;                   /* NULL: a BATCH message */
@@ -55,11 +56,12 @@ struct cql_run {
     struct arena *arena; /* caller's, alive until done */
     void (*done)(struct cql_run *run);
     void *owner;
+    struct cql_trace *trace; /* NULL = it is not traced */
     /* results: error.code used when failed; else out holds the body of RESULT from its kind on */
     bool failed;
     struct cql_error error;
     struct buf out;
-    struct str warnings[4]; /* ptr NULL = none */
+    struct str warnings[RUN_WARNINGS_MAX]; /* ptr NULL = none; the first ones */
     void *private;          /* the executor's own */
 };
 void cql_run(struct cql_run *run);

@@ -5,7 +5,8 @@
  * The answer to STARTUP is the last that leaves unframed; in v5 everything behind it, the exchange
  * of passwords too, is in segments. Without a password in the settings nobody is asked for one:
  * drivers that have one are content with READY. With one, user and password are compared as salted
- * SHA-256 in constant time; the texts themselves are not kept. Three wrong ones end a connection.
+ * SHA-256 in constant time; the texts themselves are not kept. Whoever that is not may be a role
+ * (ddl_role.c). Three wrong ones end a connection.
  */
 #include "serve/cql/net.h"
 
@@ -151,10 +152,56 @@ static bool split_token(struct str token, struct str *ret_user, struct str *ret_
     return ret_user->bytes > 0;
 }
 
-void cql_handle_auth(struct cql_call *call)
+static void let_in(struct cql_call *call, struct str user)
 {
     struct cql_connection *connection = call->connection;
-    struct cql_server *server = connection->server;
+    struct buf *out = cql_call_out(call);
+    connection->phase = PHASE_READY;
+    connection->auth_fails = 0;
+    mem_free((char *)connection->user.ptr);
+    connection->user = (struct str){str_dup(user), user.bytes};
+    cql_bytes_append(out, STR_NONE);
+    cql_answer(call, CQL_AUTH_SUCCESS, buf_str(out));
+}
+
+static void keep_out(struct cql_call *call)
+{
+    if (++call->connection->auth_fails >= AUTH_FAILS_MAX)
+        call->connection->no_more = true;
+    cql_answer_error(call, &call->error);
+}
+
+static struct cql_call *call_of(struct io_job *job)
+{
+    return (struct cql_call *)((char *)job - offsetof(struct cql_call, job));
+}
+
+static void login_run(struct io_job *job)
+{
+    struct cql_call *call = call_of(job);
+    struct cql_server *server = job->owner;
+    struct str user, password;
+    call->job_err = ERR_INVALID;
+    if (split_token(call->request.token, &user, &password))
+        call->job_err =
+            cql_catalog_login(server->catalog, user, password, &call->arena, &call->error);
+}
+
+static void login_done(struct io_job *job)
+{
+    struct cql_call *call = call_of(job);
+    struct str user, password;
+    if (call->job_err == OK && split_token(call->request.token, &user, &password))
+        let_in(call, user);
+    else
+        keep_out(call);
+}
+
+/* The user of the configuration is known at once; for roles the worker asks the store and takes its
+ * time over their hash. */
+void cql_handle_auth(struct cql_call *call)
+{
+    struct cql_server *server = call->connection->server;
     struct str user = STR_NONE, password = STR_NONE;
     if (!split_token(call->request.token, &user, &password)) {
         cql_answer_fail(call, CQL_BAD_CREDENTIALS, "Password must not be null");
@@ -163,18 +210,14 @@ void cql_handle_auth(struct cql_call *call)
     uint8_t digest[32];
     digest_of(server, user, password, digest);
     if (CRYPTO_memcmp(digest, server->secret, sizeof digest) == 0) {
-        struct buf *out = cql_call_out(call);
-        connection->phase = PHASE_READY;
-        connection->auth_fails = 0;
-        cql_bytes_append(out, STR_NONE);
-        cql_answer(call, CQL_AUTH_SUCCESS, buf_str(out));
+        let_in(call, user);
         return;
     }
-    if (++connection->auth_fails >= AUTH_FAILS_MAX)
-        connection->no_more = true;
-    cql_answer_fail(call, CQL_BAD_CREDENTIALS,
-                    "Provided username %.*s and/or password are incorrect",
-                    STR_ARG(str_slice(user, 0, 200)));
+    call->error = (struct cql_error){0};
+    call->job.run = login_run;
+    call->job.done = login_done;
+    call->job.owner = server;
+    io_worker_do(server->worker, &call->job);
 }
 
 /* ---- events ---- */
@@ -201,5 +244,7 @@ void cql_handle_register(struct cql_call *call)
         chosen = (uint8_t)(chosen | events[e].event);
     }
     call->connection->events |= chosen;
+    if (chosen & EVENT_SCHEMA)
+        cql_watch_start(call->connection->server);
     cql_answer(call, CQL_READY, STR_NONE);
 }

@@ -27,14 +27,6 @@ void index_partition_pack(const struct str *values, uint32_t count, struct buf *
     }
 }
 
-void index_clustering_pack(const struct str *values, uint32_t count, struct buf *out)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        buf_be32(out, (uint32_t)values[i].bytes);
-        buf_str_append(out, values[i]);
-    }
-}
-
 enum err index_partition_unpack(struct str packed, struct str *values, uint32_t count)
 {
     if (count == 1) {
@@ -48,24 +40,6 @@ enum err index_partition_unpack(struct str packed, struct str *values, uint32_t 
             return ERR_CORRUPT;
     }
     return r.err || r.left ? ERR_CORRUPT : OK;
-}
-
-enum err index_clustering_unpack(struct str packed, struct str *values, uint32_t count,
-                                 uint32_t *ret_count)
-{
-    struct reader r = reader_of(packed.ptr, packed.bytes);
-    uint32_t n = 0;
-    for (; r.left; n++) {
-        if (n == count)
-            return ERR_CORRUPT;
-        values[n] = reader_str(&r, reader_be32(&r));
-        if (r.err)
-            return ERR_CORRUPT;
-    }
-    if (n && n != count)
-        return ERR_CORRUPT;
-    *ret_count = n;
-    return OK;
 }
 
 void index_value(struct str value, struct buf *out)
@@ -90,7 +64,8 @@ enum err index_key_of_row(const struct table_row *row, struct index_key *ret_key
     *ret_key = (struct index_key){.value = row->partition[0],
                                   .token = (int64_t)get_be64(row->clustering[0].ptr),
                                   .partition = row->clustering[1],
-                                  .clustering = row->clustering[2]};
+                                  .clustering = row->clustering[2],
+                                  .timestamp_us = row->marker_timestamp_us};
     return OK;
 }
 
@@ -139,7 +114,7 @@ enum err index_values_of_row(const struct cql_table *table, const struct cql_ind
     CLEAN(buf_deinit) struct buf value = {0};
     if (column->kind <= CQL_CLUSTERING) {
         const struct str *keys = column->kind == CQL_CLUSTERING ? row->clustering : row->partition;
-        if (!keys || !row->clustering)
+        if (!keys)
             return OK;
         index_value(keys[column->position], &value);
         return found(owner, buf_str(&value));
@@ -170,17 +145,18 @@ static enum err write_entry(struct table_batch *batch, const struct cql_index *i
     return table_batch_cells(batch, index->entries, &write);
 }
 
-enum err index_entry_add(struct table_batch *batch, const struct cql_index *index, struct str value,
-                         int64_t token, const struct str *partition, uint32_t partition_count,
-                         const struct str *clustering, uint32_t clustering_count,
+enum err index_entry_add(struct table_batch *batch, const struct cql_table *table,
+                         const struct cql_index *index, struct str value, int64_t token,
+                         const struct str *partition, const struct str *clustering,
                          int64_t timestamp_us)
 {
     CLEAN(buf_deinit) struct buf p = {0};
     CLEAN(buf_deinit) struct buf c = {0};
-    index_partition_pack(partition, partition_count, &p);
-    index_clustering_pack(clustering, clustering_count, &c);
+    index_partition_pack(partition, table->partition_count, &p);
+    if (clustering && table->clustering_count)
+        TRY(table_clustering_pack(table->table, clustering, table->clustering_count, &c));
     /* Of a static row: empty, which is not null. */
-    struct index_key key = {value, token, buf_str(&p), c.bytes ? buf_str(&c) : STR("")};
+    struct index_key key = {value, token, buf_str(&p), c.bytes ? buf_str(&c) : STR(""), 0};
     return write_entry(batch, index, &key, timestamp_us, false);
 }
 
@@ -188,6 +164,15 @@ enum err index_entry_remove(struct table_batch *batch, const struct cql_index *i
                             const struct index_key *key, int64_t timestamp_us)
 {
     return write_entry(batch, index, key, timestamp_us, true);
+}
+
+/* The name of its last column tells how old it is: before, clustering keys were not in order. */
+#define ENTRY_PLACE STR("place")
+
+bool index_table_is_current(const struct table *table)
+{
+    const struct table_definition *definition = table_definition(table);
+    return str_equal(definition->columns[definition->column_count - 1].name, ENTRY_PLACE);
 }
 
 enum err index_table_make(struct table_store *store, struct str name, struct diag *diag,
@@ -199,10 +184,13 @@ enum err index_table_make(struct table_store *store, struct str name, struct dia
         {STR("token"), type_simple(TYPE_BIGINT), STR("bigint"), TABLE_CLUSTERING_ASC,
          TABLE_ONE_CELL},
         {STR("partition"), bytes, STR("blob"), TABLE_CLUSTERING_ASC, TABLE_ONE_CELL},
-        {STR("clustering"), bytes, STR("blob"), TABLE_CLUSTERING_ASC, TABLE_ONE_CELL},
+        {ENTRY_PLACE, bytes, STR("blob"), TABLE_CLUSTERING_ASC, TABLE_ONE_CELL},
     };
     struct table_definition definition = {
         .keyspace = STR("cql/index"), .name = name, .columns = columns, .column_count = 4};
+    const struct table *there = table_find(store, definition.keyspace, name);
+    if (there && !index_table_is_current(there))
+        TRY(table_drop(store, definition.keyspace, name));
     return table_create(store, &definition, diag, ret_table);
 }
 
@@ -222,9 +210,8 @@ static enum err build_entry(void *owner, struct str value)
     const struct table_row *row = build->row;
     bool bare = build->is_static || !row->clustering;
     /* The oldest time there is: a later removal of the entry counts. */
-    return index_entry_add(build->batch, build->index, value, row->token, row->partition,
-                           build->table->partition_count, bare ? NULL : row->clustering,
-                           bare ? 0 : build->table->clustering_count, 1);
+    return index_entry_add(build->batch, build->table, build->index, value, row->token,
+                           row->partition, bare ? NULL : row->clustering, 1);
 }
 
 static enum err build_rows(struct table_store *store, struct build *build, struct table_read *read)

@@ -11,25 +11,25 @@
  *               length and bytes
  *   clustering  token of the row's partition (bigint)
  *               the partition key: of one column its bytes, of several each as u16 length, bytes, 0
- *               the clustering key: each column as i32 length and bytes; nothing for a static row
+ *               the clustering key in the bytes of its order; nothing for a static row
+ *
+ * so that the rows of a value come in the order that they have in their table, as in Cassandra.
  *
  * An entry says that the row once had the value. It is written with the value and not taken back
- * when that changes: who reads looks at the row. Whoever removes one that lies gives
- * the timestamp that it was written with, so that a later one stands.
+ * when that changes: who reads looks at the row, and removes an entry that lies, with the timestamp
+ * that it was written with, so that a later one stands.
  */
 struct index_key {
     struct str value; /* with the leading 1 */
     int64_t token;
     struct str partition, clustering;
+    int64_t timestamp_us;
 };
 
 /* Appends the packed form of key values. */
 void index_partition_pack(const struct str *values, uint32_t count, struct buf *out);
-void index_clustering_pack(const struct str *values, uint32_t count, struct buf *out);
 /* The values again, borrowed from packed. ERR_CORRUPT. */
 enum err index_partition_unpack(struct str packed, struct str *values, uint32_t count) MUST_USE;
-enum err index_clustering_unpack(struct str packed, struct str *values, uint32_t count,
-                                 uint32_t *ret_count) MUST_USE;
 /* The partition of entries for a value that is looked for: a whole one, or of a map's entry. */
 void index_value(struct str value, struct buf *out);
 void index_value_of_entry(struct str key, struct str value, struct buf *out);
@@ -47,17 +47,19 @@ enum err index_values_of_row(const struct cql_table *table, const struct cql_ind
 bool index_value_of_cell(const struct cql_table *table, const struct cql_index *index,
                          const struct table_cell *cell, struct buf *out);
 
-/* Adds or removes an entry. clustering_count 0: a static row. */
-enum err index_entry_add(struct table_batch *batch, const struct cql_index *index, struct str value,
-                         int64_t token, const struct str *partition, uint32_t partition_count,
-                         const struct str *clustering, uint32_t clustering_count,
+/* Adds or removes an entry. clustering NULL: a static row. */
+enum err index_entry_add(struct table_batch *batch, const struct cql_table *table,
+                         const struct cql_index *index, struct str value, int64_t token,
+                         const struct str *partition, const struct str *clustering,
                          int64_t timestamp_us) MUST_USE;
 enum err index_entry_remove(struct table_batch *batch, const struct cql_index *index,
                             const struct index_key *key, int64_t timestamp_us) MUST_USE;
 
-/* The hidden table: made when it is not there. */
+/* The hidden table: made when it is not there. What an older version made is made anew, empty. */
 enum err index_table_make(struct table_store *store, struct str name, struct diag *diag,
                           struct table **ret_table) MUST_USE;
+/* Whether it is as entries are written now. */
+bool index_table_is_current(const struct table *table);
 /* Fills the entries from the rows of the table, in commits of some thousand. Any thread. */
 enum err index_build(struct table_store *store, const struct cql_table *table,
                      const struct cql_index *index) MUST_USE;

@@ -3,8 +3,9 @@
  * Indexes in use: entries beside what is written, and rows found by entries.
  *
  * Writing does not read: an entry is added with each value and stays when the value goes. Reading
- * therefore looks at the row, and the filter that asked for the value is run over it like any other
- * filter; a stale entry is passed over.
+ * therefore looks at the row; an entry whose value the row has not any more is passed over, and
+ * removed behind the read, by a commit that nobody waits for, with the timestamp that it has: one
+ * that was written meanwhile stands. A read that looks at another time than now removes nothing.
  *
  * An entry of a static column stands for all rows of its partition, which are read then.
  *
@@ -16,6 +17,8 @@
 #include "serve/cql/index_read.h"
 #include "serve/cql/modify.h"
 
+enum { VALUE_BYTES_MAX = 65535 };
+
 /* ---- writing ---- */
 
 static enum err add_entry(struct modify_item *item, struct table_batch *batch,
@@ -23,9 +26,15 @@ static enum err add_entry(struct modify_item *item, struct table_batch *batch,
                           const struct str *partition, const struct str *clustering)
 {
     const struct cql_table *table = item->plan->table;
-    return index_entry_add(batch, index, value, table_token(table->table, partition), partition,
-                           table->partition_count, clustering,
-                           clustering ? table->clustering_count : 0, item->timestamp_us);
+    size_t bytes = value.bytes - 1; /* without the mark in front */
+    if (bytes >= VALUE_BYTES_MAX)
+        return cql_fail(item->eval.error, item->eval.arena, CQL_INVALID,
+                        "Cannot index value of size %zu for index %.*s on %.*s.%.*s(%.*s) (maximum "
+                        "allowed size=%d)",
+                        bytes, STR_ARG(index->name), STR_ARG(table->keyspace), STR_ARG(table->name),
+                        STR_ARG(index->column), VALUE_BYTES_MAX);
+    return index_entry_add(batch, table, index, value, table_token(table->table, partition),
+                           partition, clustering, item->timestamp_us);
 }
 
 static enum err write_index(struct modify_item *item, struct table_batch *batch,
@@ -71,13 +80,88 @@ struct index_read {
     struct table_read *entries;
     struct table_read *inner; /* all rows of a partition */
     struct buf inner_key;     /* packed */
+    bool inner_begins;        /* its first row is yet to be looked at */
+    bool of_keys;             /* the index is on a key column */
+    struct index_key entry;   /* the last that was read */
     struct str *partition, *clustering;
+    struct buf clustering_room;
     struct str value;
+    struct table_batch *stale; /* removals of entries that lie */
 };
+
+/* ---- entries that lie ---- */
+
+enum { STALE_BYTES_MAX = 1 << 20 };
+
+struct looked {
+    struct str value;
+    bool found;
+};
+
+static enum err look_at(void *owner, struct str value)
+{
+    struct looked *looked = owner;
+    looked->found |= str_equal(looked->value, value);
+    return OK;
+}
+
+/* Whether the row has what its entry says; one that lies is noted. */
+static enum err check_entry(struct index_read *read, const struct table_row *row, bool *ret_true)
+{
+    struct select_run *s = read->s;
+    const struct cql_index *index = s->plan->where.index;
+    struct looked looked = {.value = read->entry.value};
+    if (row)
+        TRY(index_values_of_row(s->plan->table, index, row, look_at, &looked));
+    *ret_true = looked.found;
+    if (looked.found || s->run->parameters->now_s != INT32_MIN)
+        return OK;
+    if (!read->stale)
+        read->stale = table_batch_new(s->run->executor->store);
+    if (table_batch_bytes(read->stale) > STALE_BYTES_MAX)
+        return OK; /* another read finds them */
+    return index_entry_remove(read->stale, index, &read->entry, read->entry.timestamp_us);
+}
+
+struct removal {
+    struct table_job job;
+    struct cql_executor *executor;
+};
+
+static void removal_done(struct table_job *job)
+{
+    struct removal *removal = job->owner;
+    removal->executor->under_way--;
+    table_batch_free(job->batch);
+    mem_free(removal);
+}
+
+static void remove_stale(struct index_read *read)
+{
+    struct cql_executor *executor = read->s->run->executor;
+    if (!read->stale)
+        return;
+    struct removal *removal = mem_zero(sizeof *removal);
+    removal->executor = executor;
+    removal->job = (struct table_job){
+        .batch = read->stale, .done = removal_done, .owner = removal, .loop = executor->loop};
+    read->stale = NULL;
+    executor->under_way++;
+    table_submit(executor->store, &removal->job);
+}
+
+/* ---- rows ---- */
 
 static enum err look_for(struct select_run *s, struct buf *out)
 {
     const struct where *where = &s->plan->where;
+    for (size_t i = 0; i < s->filter_count; i++) {
+        const struct where_filter *f = &s->filters[i];
+        for (size_t k = 0; k < f->count; k++)
+            if (f->values[k].bytes > VALUE_BYTES_MAX)
+                return cql_fail(&s->run->error, s->run->arena, CQL_INVALID,
+                                "Index expression values may not be larger than 64K");
+    }
     for (size_t i = 0; i < s->filter_count; i++) {
         const struct where_filter *f = &s->filters[i];
         if (f->relation != where->indexed)
@@ -105,6 +189,7 @@ static enum err open_inner(struct index_read *read, struct str packed, struct st
                                          .resume = resume,
                                          .statics_alone = true,
                                          .now_s = s->eval.now_us / 1000000};
+    read->inner_begins = !resume.ptr;
     return table_read_open(table->table, &options, &read->inner);
 }
 
@@ -136,6 +221,8 @@ enum err index_read_open(struct select_run *s, struct index_read **ret_read)
     struct buf value = {0};
     enum err err = look_for(s, &value);
     read->s = s;
+    const struct cql_table_column *column = cql_column_find(table, s->plan->where.index->column);
+    read->of_keys = column && column->kind <= CQL_CLUSTERING;
     read->value = value_of_buf(s->run->arena, &value);
     buf_deinit(&value);
     TRY(err);
@@ -145,27 +232,51 @@ enum err index_read_open(struct select_run *s, struct index_read **ret_read)
     return open_entries(read);
 }
 
-static enum err read_base(struct index_read *read, const struct index_key *entry,
-                          const struct table_row **ret_row)
+static enum err read_base(struct index_read *read, const struct table_row **ret_row)
 {
     struct select_run *s = read->s;
     const struct cql_table *table = s->plan->table;
-    struct table_key key = {.partition = read->partition, .clustering = read->clustering};
+    const struct index_key *entry = &read->entry;
+    struct table_key key = {.partition = read->partition,
+                            .clustering = read->clustering,
+                            .clustering_count = table->clustering_count};
     *ret_row = NULL;
     if (entry->token < s->token_from || entry->token > s->token_to)
         return OK;
-    TRY(index_clustering_unpack(entry->clustering, read->clustering, table->clustering_count,
-                                &key.clustering_count));
-    if (key.clustering_count < table->clustering_count)
+    if (table->clustering_count && !entry->clustering.bytes)
         return open_inner(read, entry->partition, STR_NONE);
+    if (table->clustering_count)
+        TRY(table_clustering_unpack(table->table, entry->clustering, &read->clustering_room,
+                                    read->clustering));
     TRY(index_partition_unpack(entry->partition, read->partition, table->partition_count));
+    const struct table_row *row = NULL;
     enum err err = table_read_row(s->run->executor->reader, table->table, &key, s->plan->wanted,
-                                  s->eval.now_us / 1000000, ret_row);
-    if (err == ERR_NOT_FOUND) {
-        *ret_row = NULL;
+                                  s->eval.now_us / 1000000, &row);
+    if (err != OK && err != ERR_NOT_FOUND)
+        return err;
+    bool is_true;
+    TRY(check_entry(read, err == OK ? row : NULL, &is_true));
+    *ret_row = is_true ? row : NULL;
+    return OK;
+}
+
+/* The next row of a partition; the first tells whether the entry is right about all of them. */
+static enum err next_inner(struct index_read *read, const struct table_row **ret_row)
+{
+    bool is_true = true;
+    TRY(table_read_next(read->inner, ret_row));
+    if (read->inner_begins)
+        TRY(check_entry(read, *ret_row, &is_true));
+    /* Rows have entries of their own for what their keys have. */
+    if (*ret_row && (*ret_row)->clustering && read->of_keys)
+        is_true = false;
+    read->inner_begins = false;
+    if (*ret_row && is_true)
         return OK;
-    }
-    return err;
+    *ret_row = NULL;
+    table_read_close(read->inner);
+    read->inner = NULL;
+    return OK;
 }
 
 enum err index_read_next(struct index_read *read, const struct table_row **ret_row)
@@ -173,19 +284,15 @@ enum err index_read_next(struct index_read *read, const struct table_row **ret_r
     *ret_row = NULL;
     while (!*ret_row) {
         if (read->inner) {
-            TRY(table_read_next(read->inner, ret_row));
-            if (*ret_row)
-                return OK;
-            table_read_close(read->inner);
-            read->inner = NULL;
+            TRY(next_inner(read, ret_row));
+            continue;
         }
         const struct table_row *row;
-        struct index_key entry;
         TRY(table_read_next(read->entries, &row));
         if (!row)
             return OK;
-        TRY(index_key_of_row(row, &entry));
-        TRY(read_base(read, &entry, ret_row));
+        TRY(index_key_of_row(row, &read->entry));
+        TRY(read_base(read, ret_row));
     }
     return OK;
 }
@@ -213,4 +320,6 @@ void index_read_close(struct index_read *read)
     if (read->entries)
         table_read_close(read->entries);
     buf_deinit(&read->inner_key);
+    buf_deinit(&read->clustering_room);
+    remove_stale(read);
 }

@@ -17,6 +17,7 @@
 
 #include "base/endian.h"
 #include "serve/cql/select.h"
+#include "serve/cql/trace.h"
 
 enum { TTL_MAX = 630720000 };
 
@@ -161,6 +162,10 @@ static enum err write_row(struct modify_item *item, struct table_batch *batch,
             write.marker_expires_s = item->eval.now_us / 1000000 + item->ttl_s;
         TRY(table_batch_cells(batch, p->table->table, &write));
     }
+    for (size_t i = 0; item->request->weight && i < 2; i++)
+        if (m.lists[i].count || (i == 0 && insert))
+            batch_weigh_row(item, i ? &(struct table_key){.partition = key->partition} : key,
+                            &m.lists[i]);
     if (p->table->index_count == 0)
         return OK;
     for (size_t i = 0; i < 2; i++)
@@ -203,6 +208,8 @@ enum err modify_apply(struct modify_item *item, struct table_batch *batch,
     for (size_t k = 0; k < key_count; k++) {
         for (size_t i = 0; i < slice_count; i++) {
             if (deletes) {
+                if (item->request->weight)
+                    batch_weigh_deletion(item, keys[k], &slices[i]);
                 TRY(delete_slice(item, batch, keys[k], &slices[i]));
                 continue;
             }
@@ -256,7 +263,7 @@ enum err modify_apply_all(struct modify_request *request, struct table_batch *ba
     fill_timestamps(request);
     for (size_t i = 0; i < request->count; i++)
         TRY(modify_apply(&request->items[i], batch, reader));
-    return OK;
+    return request->weight ? batch_weigh(request) : OK;
 }
 
 static enum err job_run(struct table_job *job)
@@ -325,6 +332,11 @@ void modify_start(struct modify_request *request)
     bool reads = request->conditional;
     for (size_t i = 0; i < request->count; i++)
         reads = reads || request->items[i].plan->reads;
+    if (run->trace)
+        for (size_t i = 0; i < request->count; i++)
+            cql_trace_event(run->trace, "%s %.*s",
+                            reads ? "Reading and then writing" : "Adding to the commit:",
+                            STR_ARG(request->items[i].plan->table->name));
     if (reads) {
         modify_submit(request);
         return;

@@ -99,6 +99,13 @@ struct counter_sum {
     int64_t value, timestamp_us;
     struct counter_sum *next;
 };
+/* What the statements of a batch weigh (batch_weight.c). */
+struct batch_weight {
+    enum cql_batch_kind kind;
+    uint64_t bytes;       /* of rows */
+    uint64_t *partitions; /* hashes, one a row */
+    size_t count, room;
+};
 struct modify_request {
     struct counter_sum *sums;
     struct cql_run *run;
@@ -106,6 +113,7 @@ struct modify_request {
     size_t count;
     bool is_batch, conditional;
     int64_t fallback_us; /* INT64_MIN: given out when it is written */
+    struct batch_weight *weight; /* NULL: it is not weighed */
     struct table_job job;
 };
 /* Sends a request that reads before it writes to the commit thread. */
@@ -124,6 +132,12 @@ void modify_start(struct modify_request *request);
 /* ---- batches ---- */
 void batch_plan_release(struct cql_plan *plan);
 bool batch_plan_is_stale(const struct cql_plan *plan);
+void batch_weigh_row(struct modify_item *item, const struct table_key *key,
+                     const struct cell_list *cells);
+void batch_weigh_deletion(struct modify_item *item, const struct str *partition,
+                          const struct slice *slice);
+/* Warns of what is heavy. INVALID "Batch too large". */
+enum err batch_weigh(struct modify_request *request) MUST_USE;
 
 /* ---- indexes ---- */
 /* Entries for what a row gets. */

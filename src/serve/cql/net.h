@@ -6,6 +6,7 @@
 #include "io/worker.h"
 #include "serve/cql/cql.h"
 #include "serve/cql/exec.h"
+#include "serve/cql/trace.h"
 
 /* What the files of the server share: connections, calls, statements that are kept. */
 
@@ -47,6 +48,7 @@ struct cql_connection {
     bool granted;        /* wanted_bytes were taken for it */
     size_t wanted_bytes; /* of memory */
     struct str keyspace; /* USE; owned; ptr NULL = none */
+    struct str user;     /* who logged in; owned; ptr NULL = nobody was asked */
     /* the envelope under way */
     uint8_t head[CQL_HEADER_BYTES];
     uint8_t head_count;
@@ -76,6 +78,7 @@ struct cql_call {
     struct cql_plan **batch_plans;
     size_t batch_plan_count;
     struct cql_prepared_entry *prepared; /* EXECUTE: a reference */
+    struct cql_trace *trace;             /* NULL = not asked for */
     bool metadata_changed;
     struct io_job job; /* owner: the server */
     struct cql_change change;
@@ -92,6 +95,8 @@ struct cql_server {
     struct io_stream_limits limits;
     struct io_turn_end hook;
     struct io_timer sweep;
+    struct io_timer watch; /* of the catalogue, while somebody asked for events */
+    bool watching;
     struct cql_connection *connections, *dirty;
     uint32_t connection_count;
     size_t connections_max, request_bytes_max;
@@ -159,6 +164,11 @@ void cql_send_error(struct cql_connection *connection, uint8_t version, int16_t 
 /* run.out, empty. */
 struct buf *cql_call_out(struct cql_call *call);
 
+/* Notes what the request says of itself, where it is one that can be traced. */
+void cql_call_trace(struct cql_call *call);
+/* What it says once its plan is known. */
+void cql_call_trace_plan(struct cql_call *call, const struct cql_plan *plan);
+
 /* ---- handshake (handshake.c) ---- */
 void cql_handle_options(struct cql_call *call);
 void cql_handle_startup(struct cql_call *call);
@@ -174,6 +184,9 @@ void cql_handle_batch(struct cql_call *call);
 
 /* ---- what the executor does not do (define.c) ---- */
 void cql_define(struct cql_call *call);
+/* Somebody registered for events of the schema. */
+void cql_watch_start(struct cql_server *server);
+void cql_watch(struct io_timer *timer);
 /* To all connections that registered for it. */
 void cql_event_schema(struct cql_server *server, const struct cql_change *change);
 

@@ -2,7 +2,7 @@
 /*
  * SELECT while running.
  *
- *   the whole key is known          one lookup, answered at once
+ *   the whole key is known          one lookup, at the end of the turn (points.c)
  *   everything else                 rows one by one: filter, limits, group or give out
  *
  * A long read must not hold the loop: after some rows it is posted to the loop's next turn and goes
@@ -16,6 +16,8 @@
  * aggregates and sorting keep. 2. select_end() is reached once.
  */
 #include "serve/cql/index_read.h"
+#include "serve/cql/points.h"
+#include "serve/cql/trace.h"
 
 #include "base/check.h"
 
@@ -134,7 +136,8 @@ static enum err limit_value(struct expr_run *eval, const struct expr *x, int64_t
 
 /* ---- one row by its key ---- */
 
-static enum err select_one(struct cql_run *run, const struct select_plan *p, struct expr_run *eval)
+static enum err select_one(struct cql_run *run, const struct select_plan *p, struct expr_run *eval,
+                           struct table_reader *reader)
 {
     const struct cql_table *table = p->table;
     int64_t limit;
@@ -149,8 +152,8 @@ static enum err select_one(struct cql_run *run, const struct select_plan *p, str
                             .clustering = slices[0].from.values,
                             .clustering_count = table->clustering_count};
     const struct table_row *row;
-    enum err err = table_read_row(run->executor->reader, table->table, &key, p->wanted,
-                                  eval->now_us / 1000000, &row);
+    enum err err =
+        table_read_row(reader, table->table, &key, p->wanted, eval->now_us / 1000000, &row);
     if (err == ERR_NOT_FOUND) {
         answer_rows(run, STR_NONE, 0, STR_NONE);
         return OK;
@@ -164,6 +167,14 @@ static enum err select_one(struct cql_run *run, const struct select_plan *p, str
     TRY(select_eval_items(eval, p, items));
     answer_rows(run, STR_NONE, 1, STR_NONE);
     return select_row_append(run->arena, p, items, &run->out);
+}
+
+enum err select_point(struct cql_run *run, struct table_reader *reader)
+{
+    struct expr_run eval;
+    TRY(run_bind(run, &eval));
+    TRY(select_one(run, run->plan->private, &eval, reader));
+    return buf_error(&run->out);
 }
 
 /* ---- sorting behind the read ---- */
@@ -357,6 +368,8 @@ static void select_end(struct select_run *s, enum err err, bool more)
     } else if (run->error.message.ptr) {
         run->error.message = arena_str(run->arena, run->error.message);
     }
+    if (run->trace)
+        cql_trace_event(run->trace, "Read %u rows%s", s->row_count, more ? ", there are more" : "");
     select_free(s);
     run->executor->under_way--;
     if (err == OK)
@@ -497,6 +510,12 @@ static void select_start(struct cql_run *run, const struct select_plan *p,
     arena_init(&s->held_arena, SCRATCH_BYTES_MAX);
     buf_init(&s->rows, CQL_BODY_BYTES_MAX);
     run->executor->under_way++;
+    if (run->trace)
+        cql_trace_event(run->trace, "Executing %s query on %.*s",
+                        !p->where.key_range ? "single-partition"
+                        : p->where.index    ? "index"
+                                            : "range",
+                        STR_ARG(p->table->name));
     enum err err = select_begin(s);
     if (err != OK)
         select_end(s, err, false);
@@ -509,6 +528,10 @@ void select_run(struct cql_run *run)
     const struct select_plan *p = run->plan->private;
     struct expr_run eval;
     enum err err = consistency_check(run, false, false);
+    if (err == OK && p->single_row && !run->trace) {
+        points_add(run->executor->points, run);
+        return;
+    }
     if (err == OK)
         err = run_bind(run, &eval);
     if (err != OK) {
@@ -519,7 +542,11 @@ void select_run(struct cql_run *run)
         select_start(run, p, &eval);
         return;
     }
-    err = select_one(run, p, &eval);
+    if (run->trace)
+        cql_trace_event(run->trace, "Executing single-row query on %.*s", STR_ARG(p->table->name));
+    err = select_one(run, p, &eval, run->executor->reader);
+    if (err == OK && run->trace)
+        cql_trace_event(run->trace, "Read the row");
     if (err == OK)
         err = buf_error(&run->out);
     if (err == OK)

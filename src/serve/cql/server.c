@@ -133,6 +133,7 @@ enum err cql_server_new(struct io_loop *loop, struct table_store *store,
     server->waiting_end = &server->waiting;
     server->hook = (struct io_turn_end){.run = turn_end, .owner = server};
     server->sweep = (struct io_timer){.fire = sweep, .owner = server};
+    server->watch = (struct io_timer){.fire = cql_watch, .owner = server};
     io_loop_turn_end(loop, &server->hook);
     enum err err = server_open(server, options, diag);
     if (err != OK) {
@@ -178,6 +179,7 @@ void cql_server_free(struct cql_server *server)
     cql_executor_free(server->executor);
     cql_catalog_free(server->catalog);
     io_timer_stop(server->loop, &server->sweep);
+    io_timer_stop(server->loop, &server->watch);
     io_loop_turn_end_stop(server->loop, &server->hook);
     spares_free(server);
     mem_free(server);

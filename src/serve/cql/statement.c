@@ -37,6 +37,7 @@ static void run(struct cql_call *call)
         .done = run_done,
         .owner = call,
         .out = out,
+        .trace = call->trace,
     };
     if (!call->plan) {
         r->batch_plans = call->batch_plans;
@@ -69,6 +70,8 @@ void cql_handle_query(struct cql_call *call)
         cql_answer_error(call, &call->error);
         return;
     }
+    if (call->trace)
+        cql_call_trace_plan(call, call->plan);
     /* The metadata of a text cannot be known. */
     call->request.parameters.flags &= ~(uint32_t)CQL_QUERY_SKIP_METADATA;
     run_or_define(call);
@@ -85,6 +88,8 @@ void cql_handle_prepare(struct cql_call *call)
         return;
     }
     const struct cql_plan *plan = entry->plan;
+    if (call->trace)
+        cql_call_trace_plan(call, plan);
     struct cql_rows_metadata result = {.columns = plan->results,
                                        .column_count = plan->result_count};
     struct buf *out = cql_call_out(call);
@@ -112,6 +117,8 @@ void cql_handle_execute(struct cql_call *call)
     }
     struct cql_prepared_entry *entry = call->prepared;
     call->plan = cql_plan_ref(entry->plan);
+    if (call->trace)
+        cql_call_trace_plan(call, call->plan);
     if (entry->plan->statement->kind != CQL_SELECT) {
         parameters->flags &= ~(uint32_t)CQL_QUERY_SKIP_METADATA;
     } else if (call->header.version >= 5) {

@@ -11,6 +11,7 @@
 #include "serve/cql/options.h"
 #include "serve/cql/record.h"
 #include "serve/cql/system_list.h"
+#include "serve/cql/trace.h"
 
 #include <stdlib.h>
 
@@ -215,7 +216,7 @@ static bool found_role(void *owner, struct str key, struct str value)
         put_texts(g, role.member_of, role.member_count, 1);
     else
         put_null(g);
-    put_null(g);
+    put(g, role.hash.bytes ? role.hash : STR_NONE);
     return true;
 }
 
@@ -495,6 +496,18 @@ static void fill_virtual_columns(struct cql_catalog *catalog, struct cql_virtual
     gather_end(&g);
 }
 
+/* ---- system_traces ---- */
+
+static void fill_sessions(struct cql_catalog *catalog, struct cql_virtual_rows *rows)
+{
+    cql_traces_fill_sessions(catalog->traces, rows);
+}
+
+static void fill_events(struct cql_catalog *catalog, struct cql_virtual_rows *rows)
+{
+    cql_traces_fill_events(catalog->traces, rows);
+}
+
 static void fill_nothing(struct cql_catalog *catalog, struct cql_virtual_rows *rows)
 {
 }
@@ -517,6 +530,8 @@ typeof(((struct cql_table *)0)->fill) system_fill_find(struct str keyspace, stru
         {"system_schema", "keyspaces", fill_keyspaces},
         {"system_schema", "tables", fill_tables},
         {"system_schema", "types", fill_types},
+        {"system_traces", "events", fill_events},
+        {"system_traces", "sessions", fill_sessions},
         {"system_virtual_schema", "columns", fill_virtual_columns},
         {"system_virtual_schema", "keyspaces", fill_virtual_keyspaces},
         {"system_virtual_schema", "tables", fill_virtual_tables},

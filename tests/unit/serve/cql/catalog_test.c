@@ -264,22 +264,12 @@ static void test_packing(void **state)
 {
     const struct str values[] = {STR("ab"), STR(""), STR("c\0d")};
     struct str back[3];
-    uint32_t count = 0;
     CLEAN(buf_deinit) struct buf out = {0};
     index_partition_pack(values, 3, &out);
     assert_ok(index_partition_unpack(buf_str(&out), back, 3));
     for (int i = 0; i < 3; i++)
         assert_true(str_equal(values[i], back[i]));
     assert_err(ERR_CORRUPT, index_partition_unpack(buf_str(&out), back, 2));
-    buf_reset(&out);
-    index_clustering_pack(values, 3, &out);
-    assert_ok(index_clustering_unpack(buf_str(&out), back, 3, &count));
-    assert_int_equal(count, 3);
-    for (int i = 0; i < 3; i++)
-        assert_true(str_equal(values[i], back[i]));
-    assert_err(ERR_CORRUPT, index_clustering_unpack(buf_str(&out), back, 2, &count));
-    assert_ok(index_clustering_unpack(STR(""), back, 3, &count));
-    assert_int_equal(count, 0);
 }
 
 /* ---- snapshots ---- */

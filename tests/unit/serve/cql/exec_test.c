@@ -240,6 +240,139 @@ static void what_suites_asked(void **state)
     run_file("suites");
 }
 
+/* Entries of indexes, columns that come again, and what is refused. */
+static void gaps_that_were_closed(void **state)
+{
+    run_file("gaps");
+}
+
+/* ---- batches that are heavy ---- */
+
+static void run_batch(struct lab *lab, const char *head, int first, int count, size_t value_bytes,
+                      struct buf *out)
+{
+    CLEAN(buf_deinit) struct buf text = {0};
+    buf_printf(&text, "BEGIN %s BATCH ", head);
+    for (int i = 0; i < count; i++) {
+        buf_printf(&text, "INSERT INTO ba.t (k, v) VALUES (%d, '", first + i);
+        for (size_t k = 0; k < value_bytes; k++)
+            buf_char(&text, 'x');
+        buf_text(&text, "'); ");
+    }
+    buf_text(&text, "APPLY BATCH");
+    buf_reset(out);
+    run_statement(lab, buf_str(&text), out);
+}
+
+static void heavy_batches(void **state)
+{
+    struct lab lab;
+    CLEAN(buf_deinit) struct buf out = {0};
+    lab_open(&lab);
+    run_statement(&lab,
+                  STR("CREATE KEYSPACE ba WITH replication = {'class': 'SimpleStrategy', "
+                      "'replication_factor': 1}"),
+                  &out);
+    run_statement(&lab, STR("CREATE TABLE ba.t (k int PRIMARY KEY, v text)"), &out);
+    /* Two rows, each 33 + 25 + 20 and what the value has. */
+    run_batch(&lab, "", 0, 2, 2482, &out);
+    assert_str("", buf_str(&out));
+    run_batch(&lab, "", 0, 2, 2483, &out);
+    assert_str(
+        "  W Batch for [ba.t] is of size 5122, exceeding specified threshold of 5120 by 2.\n",
+        buf_str(&out));
+    run_batch(&lab, "", 10, 2, 25600 - 78, &out);
+    assert_true(str_starts(buf_str(&out), STR("  W Batch for [ba.t] is of size 51200, ")));
+    run_batch(&lab, "", 20, 2, 25601 - 78, &out);
+    assert_str("  ! 2200 Batch too large\n", buf_str(&out));
+    buf_reset(&out);
+    run_statement(&lab, STR("SELECT k FROM ba.t WHERE k IN (10, 11, 20, 21)"), &out);
+    assert_str("  | k int\n  (10)\n  (11)\n", buf_str(&out));
+    /* One partition may be as big as it likes. */
+    run_batch(&lab, "", 30, 1, 100000, &out);
+    assert_str("", buf_str(&out));
+    run_batch(&lab, "UNLOGGED", 40, 10, 1, &out);
+    assert_str("", buf_str(&out));
+    run_batch(&lab, "UNLOGGED", 40, 11, 1, &out);
+    assert_str(
+        "  W Unlogged batch covering 11 partitions detected against table [ba.t]. You should "
+        "use a logged batch for atomicity, or asynchronous writes for performance.\n",
+        buf_str(&out));
+    run_batch(&lab, "", 40, 11, 1, &out);
+    assert_str("", buf_str(&out));
+    run_statement(&lab, STR("ALTER TABLE ba.t WITH gc_grace_seconds = 0"), &out);
+    run_batch(&lab, "", 40, 2, 1, &out);
+    assert_true(
+        str_starts(buf_str(&out), STR("  W Executing a LOGGED BATCH on table [ba.t], configured")));
+    lab_close(&lab);
+}
+
+/* ---- entries of indexes ---- */
+
+static size_t count_entries(struct lab *lab, const char *name)
+{
+    struct table *table = table_find(lab->store, STR("cql/index"), str_of(name));
+    struct table_read_options options = {.token_from = INT64_MIN, .token_to = INT64_MAX};
+    const struct table_row *row;
+    struct table_read *read;
+    size_t count = 0;
+    assert_non_null(table);
+    assert_ok(table_read_open(table, &options, &read));
+    for (;; count++) {
+        assert_ok(table_read_next(read, &row));
+        if (!row)
+            break;
+    }
+    table_read_close(read);
+    return count;
+}
+
+/* Who reads removes the entries that lie, and no others. */
+static void stale_entries(void **state)
+{
+    struct lab lab;
+    CLEAN(buf_deinit) struct buf out = {0};
+    lab_open(&lab);
+    static const char *const statements[] = {
+        "CREATE KEYSPACE st WITH replication = {'class': 'SimpleStrategy', "
+        "'replication_factor': 1}",
+        "CREATE TABLE st.t (k int, c int, v text, s text static, m map<text, int>, "
+        "PRIMARY KEY (k, c))",
+        "CREATE INDEX v ON st.t (v)",
+        "CREATE INDEX s ON st.t (s)",
+        "CREATE INDEX m ON st.t (keys(m))",
+        "INSERT INTO st.t (k, c, v, s, m) VALUES (1, 1, 'a', 'x', {'p': 1, 'q': 2})",
+        "INSERT INTO st.t (k, c, v, s, m) VALUES (2, 1, 'a', 'x', {'p': 1})",
+        "INSERT INTO st.t (k, c, v) VALUES (2, 2, 'a')",
+        "UPDATE st.t SET v = 'b', s = 'y' WHERE k = 1 AND c = 1",
+        "DELETE m['p'] FROM st.t WHERE k = 1 AND c = 1",
+        "DELETE FROM st.t WHERE k = 2 AND c = 2",
+    };
+    for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++)
+        run_statement(&lab, str_of(statements[i]), &out);
+    assert_int_equal(0, out.bytes);
+    assert_int_equal(4, count_entries(&lab, "st.t.v"));
+    assert_int_equal(3, count_entries(&lab, "st.t.s"));
+    assert_int_equal(3, count_entries(&lab, "st.t.m"));
+    run_statement(&lab, STR("SELECT k, c FROM st.t WHERE v = 'a'"), &out);
+    run_statement(&lab, STR("SELECT k, c FROM st.t WHERE s = 'x'"), &out);
+    run_statement(&lab, STR("SELECT k, c FROM st.t WHERE m CONTAINS KEY 'p'"), &out);
+    assert_str("  | k int | c int\n  (2, 1)\n  | k int | c int\n  (2, 1)\n"
+               "  | k int | c int\n  (2, 1)\n",
+               buf_str(&out));
+    for (int i = 0; i < 20; i++)
+        io_loop_turn(lab.loop, 1000000);
+    assert_int_equal(2, count_entries(&lab, "st.t.v"));
+    assert_int_equal(2, count_entries(&lab, "st.t.s"));
+    assert_int_equal(2, count_entries(&lab, "st.t.m"));
+    buf_reset(&out);
+    /* It comes again. */
+    run_statement(&lab, STR("UPDATE st.t SET v = 'a' WHERE k = 1 AND c = 1"), &out);
+    run_statement(&lab, STR("SELECT k, c FROM st.t WHERE v = 'a'"), &out);
+    assert_str("  | k int | c int\n  (1, 1)\n  (2, 1)\n", buf_str(&out));
+    lab_close(&lab);
+}
+
 /* More rows than one turn of the loop reads, in pages, with a filter, and as a sum. */
 static void long_reads(void **state)
 {
@@ -279,6 +412,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(where_finds_rows),
         cmocka_unit_test(selectors_and_functions),
         cmocka_unit_test(what_suites_asked),
+        cmocka_unit_test(gaps_that_were_closed),
+        cmocka_unit_test(heavy_batches),
+        cmocka_unit_test(stale_entries),
         cmocka_unit_test(long_reads),
     };
     return RUN_TESTS(tests);
