@@ -52,10 +52,8 @@ static void wake_ready(struct io_handle *handle, unsigned events)
 {
     struct kernel_loop *kernel =
         (struct kernel_loop *)((char *)handle - offsetof(struct kernel_loop, wake));
-    uint64_t count;
-    ssize_t n = read(kernel->wake_fd, &count, sizeof count);
-    (void)n;
-    /* Before the posts are taken: whoever posts from now on wakes again. */
+    /* Edge triggered: each write is told once, and nothing has to be read. Before the posts are
+     * taken: whoever posts from now on wakes again. */
     atomic_exchange(&kernel->loop->woken, false);
 }
 
@@ -69,8 +67,10 @@ static enum err loop_init(struct io_loop *loop)
     kernel->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     kernel->wake.ready = wake_ready;
     enum err err = ERR_LIMIT;
-    if (kernel->epoll_fd >= 0 && kernel->wake_fd >= 0)
-        err = io_kernel_epoll(loop, EPOLL_CTL_ADD, kernel->wake_fd, IO_READABLE, &kernel->wake);
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = &kernel->wake};
+    if (kernel->epoll_fd >= 0 && kernel->wake_fd >= 0 &&
+        epoll_ctl(kernel->epoll_fd, EPOLL_CTL_ADD, kernel->wake_fd, &event) == 0)
+        err = OK;
     if (err == OK)
         return OK;
     if (kernel->epoll_fd >= 0)

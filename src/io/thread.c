@@ -12,8 +12,11 @@
 #include "io/ops.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <pthread.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 _Static_assert(sizeof(pthread_mutex_t) <= sizeof(struct io_mutex), "io_mutex is too small");
 _Static_assert(sizeof(pthread_cond_t) <= sizeof(struct io_condition), "io_condition is too small");
@@ -59,6 +62,43 @@ void io_thread_join(struct io_thread *thread)
     check(rc == 0);
     mem_free(thread);
 }
+
+/* ---- bells --------------------------------------------------------------------------------- */
+
+enum { QUIET, RUNG, ASLEEP };
+
+void io_bell_ring(struct io_bell *bell)
+{
+    if (atomic_exchange(&bell->state, RUNG) == ASLEEP)
+        syscall(SYS_futex, &bell->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+bool io_bell_wait(struct io_bell *bell, int64_t timeout_ns)
+{
+    struct timespec until = {0}, *bound = NULL;
+    unsigned quiet = QUIET;
+    if (atomic_exchange(&bell->state, QUIET) == RUNG)
+        return true;
+    if (timeout_ns >= 0) {
+        bound = &until;
+        clock_gettime(CLOCK_MONOTONIC, bound);
+        until.tv_sec += (until.tv_nsec + timeout_ns) / 1000000000;
+        until.tv_nsec = (until.tv_nsec + timeout_ns) % 1000000000;
+    }
+    /* Else it was rung meanwhile. */
+    atomic_compare_exchange_strong(&bell->state, &quiet, ASLEEP);
+    long rc = 0;
+    while (atomic_load(&bell->state) == ASLEEP && rc == 0) {
+        rc = syscall(SYS_futex, &bell->state, FUTEX_WAIT_BITSET_PRIVATE, ASLEEP, bound, NULL,
+                     FUTEX_BITSET_MATCH_ANY);
+        if (rc != 0 && (errno == EINTR || errno == EAGAIN))
+            rc = 0;
+        check(rc == 0 || errno == ETIMEDOUT);
+    }
+    return atomic_exchange(&bell->state, QUIET) == RUNG;
+}
+
+/* ---- locks --------------------------------------------------------------------------------- */
 
 static pthread_mutex_t *mutex_of(struct io_mutex *mutex)
 {

@@ -4,6 +4,8 @@
 
 #include "io/io.h"
 
+#include <stdatomic.h>
+
 /* Threads meet through bounded queues; a lock is for a room that must share more. In the simulator
  * there is one thread: io_thread_start() answers ERR_UNSUPPORTED, and whoever runs a thread offers
  * a step function that a simulated run calls instead. */
@@ -29,6 +31,16 @@ void io_condition_signal(struct io_condition *condition);
 void io_condition_broadcast(struct io_condition *condition);
 /* timeout_ns < 0 = for ever. False when the time ran out. */
 bool io_condition_wait(struct io_condition *condition, struct io_mutex *mutex, int64_t timeout_ns);
+
+/* Wakes the one thread that waits for it. A ring while nobody waits is kept, several as one.
+ * Cheaper than a condition: no lock to take again, and no call to the kernel when nobody sleeps.
+ * All zero to begin with. */
+struct io_bell {
+    atomic_uint state;
+};
+void io_bell_ring(struct io_bell *bell);
+/* timeout_ns < 0 = for ever. False when the time ran out. */
+bool io_bell_wait(struct io_bell *bell, int64_t timeout_ns);
 
 /* A bounded queue of pointers between any threads. */
 struct io_queue;

@@ -137,8 +137,10 @@ static enum err enqueue(struct log *log, struct log_append *first, struct log_ap
     }
     io_mutex_unlock(&log->lock);
     /* Behind the lock, which the woken would have to wait for. */
-    if (err == OK)
+    if (err == OK && log->remote)
         io_condition_signal(&log->wake);
+    else if (err == OK)
+        io_bell_ring(&log->bell);
     return err;
 }
 

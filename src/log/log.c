@@ -149,15 +149,16 @@ static int64_t wait_ms(const struct log *log)
 static void run(void *arg)
 {
     struct log *log = arg;
-    io_mutex_lock(&log->lock);
-    while (!log->stopping) {
-        if (!log->queue_head)
-            io_condition_wait(&log->wake, &log->lock, wait_ms(log) * 1000000LL);
-        io_mutex_unlock(&log->lock);
-        log_step(log);
+    for (bool stop = false; !stop;) {
         io_mutex_lock(&log->lock);
+        int64_t wait_ns = log->queue_head || log->stopping ? 0 : wait_ms(log) * 1000000LL;
+        stop = log->stopping;
+        io_mutex_unlock(&log->lock);
+        if (wait_ns)
+            io_bell_wait(&log->bell, wait_ns);
+        if (!stop)
+            log_step(log);
     }
-    io_mutex_unlock(&log->lock);
 }
 
 /* ---- opening ------------------------------------------------------------------------------- */
@@ -331,8 +332,8 @@ void log_close(struct log *log)
     }
     io_mutex_lock(&log->lock);
     log->stopping = true;
-    io_condition_broadcast(&log->wake);
     io_mutex_unlock(&log->lock);
+    io_bell_ring(&log->bell);
     io_thread_join(log->thread);
     /* A simulated crash takes the lock away: nothing may be written to that disk any more. */
     bool writable = log_writable(log);

@@ -260,7 +260,8 @@ struct log {
     struct log_options options;
     struct io_file *lock_file;
     struct io_mutex lock;
-    struct io_condition wake; /* the disk thread: there is work, or the end */
+    struct io_bell bell;      /* the disk thread: there is work, or the end */
+    struct io_condition wake; /* the same for the thread of a remote log */
     struct io_condition turn; /* a turn ended */
     struct io_thread *thread;
     bool busy;

@@ -145,6 +145,39 @@ static void never(void *arg)
     fail();
 }
 
+static struct io_bell bells[2];
+
+static void answer_rings(void *arg)
+{
+    for (int i = 0; i < ITEMS; i++) {
+        numbers[i] = io_bell_wait(&bells[0], -1);
+        io_bell_ring(&bells[1]);
+    }
+}
+
+/* Rings are kept, never lost, and several are one. */
+static void test_bell(void **state)
+{
+    bells[0] = bells[1] = (struct io_bell){0};
+    int64_t before = io_now_ns(io);
+    assert_false(io_bell_wait(&bells[0], 3 * MS));
+    assert_true(io_now_ns(io) - before >= 3 * MS);
+    assert_false(io_bell_wait(&bells[0], 0));
+    io_bell_ring(&bells[0]);
+    io_bell_ring(&bells[0]);
+    assert_true(io_bell_wait(&bells[0], -1));
+    assert_false(io_bell_wait(&bells[0], 0));
+    struct io_thread *thread = NULL;
+    assert_ok(io_thread_start(io, "rings", answer_rings, NULL, &thread));
+    for (int i = 0; i < ITEMS; i++) {
+        io_bell_ring(&bells[0]);
+        assert_true(io_bell_wait(&bells[1], -1));
+    }
+    io_thread_join(thread);
+    for (int i = 0; i < ITEMS; i++)
+        assert_true(numbers[i]);
+}
+
 static void test_no_threads_in_simulator(void **state)
 {
     struct io_sim_options options = {.seed = 1};
@@ -161,6 +194,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_two_threads, setup, teardown),
         cmocka_unit_test_setup_teardown(test_close_frees_the_waiting, setup, teardown),
         cmocka_unit_test_setup_teardown(test_condition, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bell, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_threads_in_simulator, setup, teardown),
     };
     return RUN_TESTS(tests);
