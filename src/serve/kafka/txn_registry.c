@@ -321,6 +321,9 @@ static void adopt(struct kafka_transactions *all, struct log_partition *partitio
     kafka_write_send(write);
 }
 
+/* What the partitions know of producers: open transactions, and ids that were given out. The record
+ * of those may have been lost with the power where its durability is not sync, and the batches of
+ * another producer with the same id would be taken for repetitions. */
 static void adopt_all(struct kafka_transactions *all)
 {
     struct log_topic **topics;
@@ -333,9 +336,12 @@ static void adopt_all(struct kafka_transactions *all)
             struct log_producer *producers;
             arena_reset(&arena);
             size_t known = partition ? log_producers(partition, &arena, &producers) : 0;
-            for (size_t k = 0; k < known; k++)
+            for (size_t k = 0; k < known; k++) {
+                if (producers[k].producer_id >= all->id_limit)
+                    all->id_limit = producers[k].producer_id + 1;
                 if (producers[k].txn_first_offset >= 0)
                     adopt(all, partition, &producers[k]);
+            }
         }
     }
     arena_deinit(&arena);
@@ -372,8 +378,8 @@ enum err kafka_transactions_new(struct kafka_broker *broker, struct diag *diag)
                         "the topic " TXN_TOPIC " has a record of the transactional id %s that is "
                         "not understood: %s",
                         all->load_name, err_text(all->load_err));
-    all->id_next = all->id_limit; /* what was left of the last block is not known */
     adopt_all(all);
+    all->id_next = all->id_limit; /* what was left of the last block is not known */
     size_t at = 0;
     for (struct map_entry *e; (e = map_next(&all->map, &at));) {
         struct kafka_txn *txn = e->value;
