@@ -202,30 +202,66 @@ static void fill_prepared(struct cql_catalog *catalog, struct cql_virtual_rows *
 
 /* ---- system_auth ---- */
 
-static bool found_role(void *owner, struct str key, struct str value)
+static void put_role(struct gather *g, const struct role_record *role)
 {
-    struct gather *g = owner;
-    struct role_record role;
-    if (role_record_decode(g->arena, value, &role) != OK)
-        return true;
     begin_row(g);
-    put(g, role.name);
-    put_bool(g, role.login);
-    put_bool(g, role.superuser);
-    if (role.member_count)
-        put_texts(g, role.member_of, role.member_count, 1);
+    put(g, role->name);
+    put_bool(g, role->login);
+    put_bool(g, role->superuser);
+    if (role->member_count)
+        put_texts(g, role->member_of, role->member_count, 1);
     else
         put_null(g);
-    put(g, role.hash.bytes ? role.hash : STR_NONE);
+    put(g, role->hash.bytes ? role->hash : STR_NONE);
+}
+
+struct gather_roles {
+    struct gather g;
+    void (*put)(struct gather *g, const struct role_record *role);
+    bool superuser; /* has a record */
+};
+
+static bool found_role(void *owner, struct str key, struct str value)
+{
+    struct gather_roles *roles = owner;
+    struct role_record role;
+    if (role_record_decode(roles->g.arena, value, &role) != OK)
+        return true;
+    roles->superuser |= str_equal(role.name, catalog_superuser(roles->g.catalog));
+    roles->put(&roles->g, &role);
     return true;
+}
+
+static void each_role(struct cql_catalog *catalog, struct cql_virtual_rows *rows,
+                      void (*put_one)(struct gather *g, const struct role_record *role))
+{
+    struct gather_roles roles = {gather_begin(catalog, rows), put_one, false};
+    if (table_state_each(catalog->store, STR("cql/role/"), found_role, &roles) != OK)
+        roles.g.count = 0;
+    if (catalog->node.auth && !roles.superuser)
+        put_one(&roles.g, &(struct role_record){.name = catalog_superuser(catalog),
+                                                .login = true,
+                                                .superuser = true});
+    gather_end(&roles.g);
 }
 
 static void fill_roles(struct cql_catalog *catalog, struct cql_virtual_rows *rows)
 {
-    struct gather g = gather_begin(catalog, rows);
-    if (table_state_each(catalog->store, STR("cql/role/"), found_role, &g) != OK)
-        g.count = 0;
-    gather_end(&g);
+    each_role(catalog, rows, put_role);
+}
+
+static void put_members(struct gather *g, const struct role_record *role)
+{
+    for (size_t i = 0; i < role->member_count; i++) {
+        begin_row(g);
+        put(g, role->member_of[i]);
+        put(g, role->name);
+    }
+}
+
+static void fill_role_members(struct cql_catalog *catalog, struct cql_virtual_rows *rows)
+{
+    each_role(catalog, rows, put_members);
 }
 
 /* ---- system_schema ---- */
@@ -523,6 +559,7 @@ typeof(((struct cql_table *)0)->fill) system_fill_find(struct str keyspace, stru
         {"system", "prepared_statements", fill_prepared},
         {"system", "size_estimates", fill_size_estimates},
         {"system", "table_estimates", fill_table_estimates},
+        {"system_auth", "role_members", fill_role_members},
         {"system_auth", "roles", fill_roles},
         {"system_schema", "columns", fill_columns},
         {"system_schema", "dropped_columns", fill_dropped},
