@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A broker over a log, and nothing else, for clients of others:
- *     test-kafka-broker DIRECTORY ADDRESS [sync|os]
+ *     test-kafka-broker DIRECTORY ADDRESS [sync|os [PARTITIONS]]
  * Runs until SIGTERM or SIGINT. */
 #include "base/logline.h"
 #include "serve/kafka/kafka.h"
@@ -22,8 +22,11 @@ static enum err run(struct io *io, char **args, struct diag *diag)
     struct kafka_broker_options broker_options = {.partitions_default = 4};
     struct kafka_listener_options listen = {.address = args[2]};
     uint16_t port;
+    int64_t partitions;
     if (args[3] && strcmp(args[3], "os") == 0)
         options.durability = LOG_OS;
+    if (args[3] && args[4] && str_to_i64(str_of(args[4]), &partitions) == OK)
+        broker_options.partitions_default = (int32_t)partitions;
     TRY(io_loop_new(io, &loop));
     enum err err = log_open(io, args[1], &options, diag, &log);
     if (err == OK) {
@@ -46,7 +49,7 @@ int main(int argc, char **argv)
 {
     struct diag diag = {0};
     if (argc < 3) {
-        fprintf(stderr, "usage: test-kafka-broker DIRECTORY ADDRESS [sync|os]\n");
+        fprintf(stderr, "usage: test-kafka-broker DIRECTORY ADDRESS [sync|os [PARTITIONS]]\n");
         return 2;
     }
     struct io *io = io_kernel_new();
