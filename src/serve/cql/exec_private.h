@@ -17,6 +17,7 @@ struct cql_executor {
     struct table_reader *writer; /* of the commit thread */
     struct write_turn *turn;     /* gathers now; NULL = none */
     struct write_turn *spare;
+    struct points *points;
     int64_t last_us;    /* newest timestamp given out; atomic */
     uint64_t list_tick; /* newest time of a list's path; atomic */
     uint8_t node[8];    /* clock sequence and node of timeuuids */
@@ -44,6 +45,7 @@ struct where {
     struct where_relation *relations;
     size_t count;
     bool key_range;     /* not all of the partition key is given by EQ or IN */
+    bool key_tokens;    /* it is, and token relations sift the keys */
     bool key_in;        /* an IN on the partition key */
     bool clustering_in; /* an IN on the clustering key */
     bool filtering;     /* some relation filters */
@@ -105,6 +107,8 @@ enum err key_check(struct cql_error *error, struct arena *arena, const struct cq
 /* ---- plans ---- */
 enum err select_plan(struct compile *c, struct cql_plan *plan) MUST_USE;
 void select_run(struct cql_run *run);
+/* A read by the whole key, on any thread (points.h). */
+enum err select_point(struct cql_run *run, struct table_reader *reader) MUST_USE;
 struct modify_plan;
 enum err modify_plan(struct compile *c, const struct cql_modify *modify, struct cql_table *table,
                      struct modify_plan **ret_plan) MUST_USE;
