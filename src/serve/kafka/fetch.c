@@ -265,8 +265,22 @@ static void let_go(struct kafka_fetch_out *fetch)
     fetch->woken = false;
 }
 
+/* What has no records was looked at when the wait began: the ends are told as they are now. */
+static void look_again(struct kafka_fetch_out *fetch)
+{
+    for (struct fetch_result *result = fetch->results; result; result = result->next) {
+        const struct log_partition *partition = result->part->partition;
+        if (!partition || !result->read_done || result->bytes || result->code || result->diverging)
+            continue;
+        result->read.log_start = log_partition_start(partition);
+        result->read.stable_end = log_partition_stable_end(partition);
+        result->read.high_watermark = log_partition_end(partition);
+    }
+}
+
 void fetch_finish(struct kafka_fetch_out *fetch)
 {
+    look_again(fetch);
     let_go(fetch);
     kafka_answer(fetch->call);
 }

@@ -714,8 +714,19 @@ static void test_committed(void **state)
     struct kafka_fetch_request *wait = make_fetch(&rig, "t", 0, 1);
     wait->isolation_level = 1;
     wait->max_wait_ms = 10000;
+    /* What cannot be read yet is told of when the time is up. */
+    wait->max_wait_ms = 500;
     client_send(client, FETCH, 12, wait);
+    rig_pass(&rig, 100);
     rig_append(&rig, "t", 0, rig_batch(&rig, 0, 1)); /* 5 */
+    struct kafka_fetch_response *in_time = client_receive(client, 1000);
+    assert_non_null(in_time);
+    p = fetch_only(in_time);
+    assert_int_equal(p->records.bytes, 0);
+    assert_int_equal(p->high_watermark, 6);
+    assert_int_equal(p->last_stable_offset, 1);
+    wait->max_wait_ms = 10000;
+    client_send(client, FETCH, 12, wait);
     rig_pass(&rig, 100);
     assert_int_equal(client_waiting(client), 0);
     producer_end(&b, "b", true); /* 6: a is still the first */
