@@ -57,6 +57,7 @@ struct backend_options {
     const char *dir;
     bool read_only;
     size_t cache_bytes;
+    size_t row_cache_bytes;
     size_t memtable_bytes;
     int64_t (*now_us)(void *owner);
     void *now_owner;

@@ -27,7 +27,12 @@
 
 #define VERSION_KEY STR("\0version")
 #define NEXT_KEY STR("\0next")
-enum { STORE_VERSION = 2, CACHE_DEFAULT = 32 << 20, MEMTABLE_DEFAULT = 32 << 20 };
+enum {
+    STORE_VERSION = 2,
+    CACHE_DEFAULT = 32 << 20,
+    ROW_CACHE_DEFAULT = 64 << 20,
+    MEMTABLE_DEFAULT = 32 << 20
+};
 
 static int64_t wall_us(void *owner)
 {
@@ -389,6 +394,7 @@ static enum err open_backend(struct table_store *store, const char *dir,
         .dir = dir,
         .read_only = options->read_only,
         .cache_bytes = options->cache_bytes ? options->cache_bytes : CACHE_DEFAULT,
+        .row_cache_bytes = options->row_cache_bytes ? options->row_cache_bytes : ROW_CACHE_DEFAULT,
         .memtable_bytes = options->memtable_bytes ? options->memtable_bytes : MEMTABLE_DEFAULT,
         .now_us = store->now_us,
         .now_owner = store->now_owner,

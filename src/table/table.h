@@ -20,6 +20,7 @@ struct table_store_options {
     bool memory;                    /* the twin without a disk, for simulated runs */
     bool read_only;                 /* for inspect and commands on a stopped project */
     size_t cache_bytes;             /* block cache; 0 = 32 MiB */
+    size_t row_cache_bytes;         /* rows that were read by key; 0 = 64 MiB */
     size_t memtable_bytes;          /* 0 = 32 MiB */
     int64_t (*now_us)(void *owner); /* wall clock for TTL; NULL = io's */
     void *now_owner;
