@@ -19,7 +19,7 @@
 
 #include "table/uuid.h"
 
-enum { ENCODING_DEPTH_MAX = 32, VECTOR_MAX = 8192 };
+enum { ENCODING_DEPTH_MAX = 512, VECTOR_MAX = 8192 };
 
 /* What a type becomes without a declared name. */
 static const enum encoding_form forms_of_kind[TYPE_KIND_COUNT] = {

@@ -27,6 +27,9 @@
 #include "base/reader.h"
 #include "table/order.h"
 
+/* Of one clustering column in its order; far over the 64 KiB that a key's value may have. */
+enum { CLUSTERING_BYTES_MAX = 4 << 20 };
+
 bool key_encoding_fits(enum table_column_role role, const struct encoding *encoding, bool declared)
 {
     if (role == TABLE_PARTITION_KEY)
@@ -164,7 +167,7 @@ static enum err put_clustering(const struct shape *shape, size_t index, struct s
     size_t column = shape->partition_count + index;
     size_t at = out->bytes;
     TRY(order_put(&shape->encodings[column], value, out));
-    if (out->bytes - at > KEY_ROUTING_MAX)
+    if (out->bytes - at > CLUSTERING_BYTES_MAX)
         return ERR_INVALID;
     if (shape->definition.columns[column].role == TABLE_CLUSTERING_DESC)
         for (size_t byte = at; byte < out->bytes; byte++)

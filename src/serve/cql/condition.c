@@ -272,6 +272,9 @@ static enum err condition_holds(struct modify_item *item, const struct condition
     TRY(current_value(item, condition, &have));
     for (size_t i = 0; i < condition->value_count && !*ret; i++) {
         TRY(expr_eval(&item->eval, condition->values[i], &want));
+        /* An unset among those of an IN stands for nothing. */
+        if (expr_is_unset(want) && condition->op == CQL_IN && !condition->in_marker)
+            continue;
         if (!condition->in_marker) {
             TRY(compare(&item->eval, condition, have, want, ret));
             continue;

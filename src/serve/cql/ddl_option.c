@@ -212,6 +212,16 @@ static enum err check_compaction(struct ddl *ddl, const struct cql_option *optio
     if (least <= 1)
         return DDL_CONFIG(ddl, "Min compaction threshold cannot be less than 2 (got %lld)",
                           (long long)least);
+    struct str sstable = option_map_get(option, "sstable_size_in_mb");
+    int64_t megabytes;
+    if (sstable.ptr && str_ends(class, STR("LeveledCompactionStrategy"))) {
+        if (str_to_i64(sstable, &megabytes) != OK)
+            return DDL_CONFIG(ddl, "%.*s is not a parsable int (base10) for sstable_size_in_mb",
+                              STR_ARG(sstable));
+        if (megabytes < 1)
+            return DDL_CONFIG(ddl, "sstable_size_in_mb must be larger than 0, but was %lld",
+                              (long long)megabytes);
+    }
     if (least > most)
         return DDL_CONFIG(ddl,
                           "Min compaction threshold (got %lld) cannot be greater than max "
@@ -318,11 +328,23 @@ static enum err check_map(struct ddl *ddl, const struct cql_option *option, bool
 
 /* ---- texts ---- */
 
+/* 99p, 99PERCENTILE. */
+static bool is_percentile(struct str text, double *ret_number)
+{
+    struct str word = STR("PERCENTILE");
+    size_t tail = 0;
+    if (text.bytes > word.bytes &&
+        str_equal_nocase(str_slice(text, text.bytes - word.bytes, text.bytes), word))
+        tail = word.bytes;
+    else if (text.bytes > 1 && (text.ptr[text.bytes - 1] | 0x20) == 'p')
+        tail = 1;
+    return tail && str_to_f64(str_slice(text, 0, text.bytes - tail), ret_number) == OK;
+}
+
 /* 99p, 50ms, ALWAYS, NEVER, MIN(99p,50ms). */
 static bool is_retry_policy(struct str text)
 {
     double number;
-    struct str last = str_slice(text, text.bytes ? text.bytes - 1 : 0, text.bytes);
     if (str_equal_nocase(text, STR("ALWAYS")) || str_equal_nocase(text, STR("NEVER")) ||
         str_equal_nocase(text, STR("NONE")))
         return true;
@@ -331,13 +353,7 @@ static bool is_retry_policy(struct str text)
         return text.ptr[text.bytes - 1] == ')';
     if (text.bytes > 2 && str_equal_nocase(str_slice(text, text.bytes - 2, text.bytes), STR("ms")))
         return str_to_f64(str_slice(text, 0, text.bytes - 2), &number) == OK;
-    if (str_equal_nocase(last, STR("p")))
-        return str_to_f64(str_slice(text, 0, text.bytes - 1), &number) == OK;
-    struct str word = STR("PERCENTILE");
-    if (text.bytes > word.bytes &&
-        str_equal_nocase(str_slice(text, text.bytes - word.bytes, text.bytes), word))
-        return str_to_f64(str_slice(text, 0, text.bytes - word.bytes), &number) == OK;
-    return false;
+    return is_percentile(text, &number);
 }
 
 static enum err check_string(struct ddl *ddl, const struct cql_option *option)
@@ -345,14 +361,12 @@ static enum err check_string(struct ddl *ddl, const struct cql_option *option)
     static const char *const repairs[] = {"NONE", "BLOCKING", "none", "blocking", NULL};
     static const char *const memtables[] = {"default", "skiplist", "trie", NULL};
     struct str name = option->name, text = option->value->text;
+    double percent;
     bool retry = str_equal(name, STR("speculative_retry")) ||
                  str_equal(name, STR("additional_write_policy"));
-    double percent;
     if (retry && (!is_retry_policy(text) || str_starts(text, STR("-"))))
         return DDL_CONFIG(ddl, "Invalid value %.*s for option 'speculative_retry'", STR_ARG(text));
-    if (retry && text.bytes && (text.ptr[text.bytes - 1] | 0x20) == 'p' &&
-        str_to_f64(str_slice(text, 0, text.bytes - 1), &percent) == OK &&
-        (percent <= 0 || percent >= 100))
+    if (retry && is_percentile(text, &percent) && !(percent > 0 && percent < 100))
         return DDL_CONFIG(ddl,
                           "Invalid value %.*s for PERCENTILE option 'speculative_retry': must be "
                           "between (0.0 and 100.0)",

@@ -55,6 +55,7 @@ struct compile {
     struct expr **aggregates; /* found so far, slots */
     size_t aggregate_count;
     unsigned depth; /* of aggregates around */
+    struct operation_memo *operations; /* operation.c's; NULL = none yet */
 };
 /* As a value for the receiver (its name, type and table are those of markers and of errors). */
 enum err compile_term(struct compile *c, const struct cql_term *term,

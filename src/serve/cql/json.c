@@ -386,6 +386,8 @@ enum err json_members(struct arena *arena, struct str text, struct cql_error *er
                      .whole = text};
     size_t count = 0, room = 8;
     struct json_member *members = arena_array(arena, room, sizeof *members);
+    if (str_equal(str_trim(text), STR("null")))
+        return cql_fail(error, arena, CQL_INVALID, "Got null for INSERT JSON values");
     if (!take(&j, '{'))
         return cql_fail(error, arena, CQL_INVALID,
                         "Could not decode JSON string as a map: (String was: %.*s)", STR_ARG(text));

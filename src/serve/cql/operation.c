@@ -12,6 +12,10 @@
 
 #include <math.h>
 
+struct operands {
+    const struct cql_type *a, *b, *result;
+};
+
 /* ---- numbers and doubles ---- */
 
 bool is_whole_number(const struct cql_type *type)
@@ -178,15 +182,16 @@ enum err number_convert(struct arena *arena, const struct cql_type *from, struct
 
 /* ---- applying ---- */
 
-static enum err divided_by_zero(struct expr_run *run, const struct cql_type *type, char op)
+/* "the operation 'int / tinyint' failed: WHY". */
+static enum err failed(struct expr_run *run, const struct operands *of, char op, const char *why)
 {
-    const char *text = term_type_text(run->arena, type);
-    enum err err = cql_fail(run->error, run->arena, CQL_FUNCTION_FAILURE,
-                            "the operation '%s %c %s' failed: / by zero", text, op, text);
+    enum err err = cql_fail(
+        run->error, run->arena, CQL_FUNCTION_FAILURE, "the operation '%s %c %s' failed: %s",
+        term_type_text(run->arena, of->a), op, term_type_text(run->arena, of->b), why);
     return err == OK ? ERR_INVALID : err;
 }
 
-static enum err apply_big(struct expr_run *run, char op, const struct cql_type *type, struct str a,
+static enum err apply_big(struct expr_run *run, char op, const struct operands *of, struct str a,
                           struct str b, struct str *ret)
 {
     enum number_op number = op == '+'   ? NUMBER_ADD
@@ -194,8 +199,12 @@ static enum err apply_big(struct expr_run *run, char op, const struct cql_type *
                             : op == '*' ? NUMBER_MULTIPLY
                             : op == '/' ? NUMBER_DIVIDE
                                         : NUMBER_REMAINDER;
-    enum err err = number_apply(run->arena, number, type->kind == CQL_DECIMAL, a, b, ret);
-    return err == ERR_OUT_OF_RANGE ? divided_by_zero(run, type, op) : err;
+    bool decimal = of->result->kind == CQL_DECIMAL;
+    enum err err = number_apply(run->arena, number, decimal, a, b, ret);
+    if (err != ERR_OUT_OF_RANGE)
+        return err;
+    return failed(run, of, op,
+                  decimal && op == '%' ? "Division by zero" : "BigInteger divide by zero");
 }
 
 static enum err apply_double(struct expr_run *run, char op, const struct cql_type *type,
@@ -211,16 +220,18 @@ static enum err apply_double(struct expr_run *run, char op, const struct cql_typ
     return OK;
 }
 
-enum err operation_apply(struct expr_run *run, char op, const struct cql_type *type, struct str a,
-                         struct str b, struct str *ret)
+/* Both are of the result's type by now. */
+static enum err apply(struct expr_run *run, char op, const struct operands *of, struct str a,
+                      struct str b, struct str *ret)
 {
+    const struct cql_type *type = of->result;
     if (type->kind == CQL_VARINT || type->kind == CQL_DECIMAL)
-        return apply_big(run, op, type, a, b, ret);
+        return apply_big(run, op, of, a, b, ret);
     if (type->kind == CQL_FLOAT || type->kind == CQL_DOUBLE)
         return apply_double(run, op, type, a, b, ret);
     uint64_t x = (uint64_t)number_as_i64(type, a), y = (uint64_t)number_as_i64(type, b);
     if ((op == '/' || op == '%') && y == 0)
-        return divided_by_zero(run, type, op);
+        return failed(run, of, op, "/ by zero");
     uint64_t result;
     if (op == '/' || op == '%') {
         /* The one quotient that does not fit wraps around. */
@@ -235,17 +246,39 @@ enum err operation_apply(struct expr_run *run, char op, const struct cql_type *t
     return OK;
 }
 
+enum err operation_apply(struct expr_run *run, char op, const struct cql_type *type, struct str a,
+                         struct str b, struct str *ret)
+{
+    return apply(run, op, &(struct operands){type, type, type}, a, b, ret);
+}
+
+/* An operand as the result's type. */
+static enum err widen(struct expr_run *run, char op, const struct operands *of,
+                      const struct cql_type *from, struct str value, struct str *ret)
+{
+    bool real = from->kind == CQL_FLOAT || from->kind == CQL_DOUBLE;
+    if (real && of->result->kind == CQL_DECIMAL) {
+        double number = number_as_double(from, value);
+        if (isnan(number))
+            return failed(run, of, op, "A NaN cannot be converted into a decimal");
+        if (isinf(number))
+            return failed(run, of, op, "An infinite number cannot be converted into a decimal");
+    }
+    return number_convert(run->arena, from, value, of->result, ret);
+}
+
 static enum err call_operation(struct expr_run *run, const struct expr *x, const struct str *args,
                                struct str *ret)
 {
+    struct operands of = {x->items[0]->type, x->items[1]->type, x->type};
     struct str a, b;
     if (!args[0].bytes || !args[1].bytes) {
         *ret = STR_NONE;
         return OK;
     }
-    TRY(number_convert(run->arena, x->items[0]->type, args[0], x->type, &a));
-    TRY(number_convert(run->arena, x->items[1]->type, args[1], x->type, &b));
-    return operation_apply(run, (char)x->index, x->type, a, b, ret);
+    TRY(widen(run, (char)x->index, &of, of.a, args[0], &a));
+    TRY(widen(run, (char)x->index, &of, of.b, args[1], &b));
+    return apply(run, (char)x->index, &of, a, b, ret);
 }
 
 static enum err call_concat(struct expr_run *run, const struct expr *x, const struct str *args,
@@ -283,9 +316,16 @@ static enum err call_shift(struct expr_run *run, const struct expr *x, const str
     bool date = x->type->kind == CQL_DATE;
     if (r.err != OK || args[0].bytes != (date ? 4 : 8))
         return ERR_INVALID;
-    if (date && ns)
-        return cql_fail(run->error, run->arena, CQL_FUNCTION_FAILURE,
-                        "the duration must have a day precision");
+    if (date ? ns != 0 : ns % 1000000 != 0) {
+        struct operands of = {x->type, cql_simple(CQL_DURATION), x->type};
+        struct buf why = {0};
+        buf_printf(&why,
+                   "The duration must have a %s precision. Was: ", date ? "day" : "millisecond");
+        cql_value_print(of.b, args[1], &why);
+        const char *text = arena_text(run->arena, buf_str(&why));
+        buf_deinit(&why);
+        return failed(run, &of, (char)x->index, text);
+    }
     int64_t ms = date ? ((int64_t)get_be32(args[0].ptr) - 0x80000000LL) * 86400000
                       : (int64_t)get_be64(args[0].ptr);
     int64_t day = ms / 86400000 - (ms % 86400000 < 0), rest = ms - day * 86400000;
@@ -336,66 +376,179 @@ static const struct cql_type *wider(const struct cql_type *a, const struct cql_t
     return cql_simple(kind == CQL_COUNTER ? CQL_BIGINT : kind);
 }
 
-struct operands {
-    const struct cql_type *a, *b, *result;
+/* ---- which operator ---- */
+
+/* The types that operators take; the numbers are first, in the order in which they are tried. */
+static const enum cql_kind kinds[] = {
+    CQL_TINYINT, CQL_SMALLINT, CQL_INT,   CQL_BIGINT, CQL_FLOAT, CQL_DOUBLE,    CQL_DECIMAL,
+    CQL_VARINT,  CQL_COUNTER,  CQL_ASCII, CQL_TEXT,   CQL_DATE,  CQL_TIMESTAMP, CQL_DURATION};
+enum { KIND_COUNT = sizeof kinds / sizeof kinds[0], NUMBER_COUNT = 9 };
+
+/* How well a term fits each of them. */
+struct fits {
+    const struct cql_term *term;
+    bool selecting;
+    enum fit of[KIND_COUNT];
 };
 
-/* Nothing but literals. */
-static bool is_flexible(const struct cql_term *t)
+/* What was found for operators inside others, so that each is looked at once: by the address of
+ * the term, a power of two of places, at most half of them taken. */
+struct operation_memo {
+    struct fits *places;
+    size_t capacity, count;
+};
+
+static struct fits *memo_place(const struct operation_memo *memo, const struct cql_term *t,
+                               bool selecting)
 {
-    if (t->kind == TERM_INTEGER)
-        return true;
-    if (t->kind != TERM_BINARY && t->kind != TERM_NEGATE)
-        return false;
-    for (size_t i = 0; i < t->count; i++)
-        if (!is_flexible(t->items[i]))
-            return false;
-    return true;
+    size_t at = (size_t)((uintptr_t)t >> 4) * 0x9E3779B1U;
+    for (;; at++) {
+        struct fits *place = &memo->places[at & (memo->capacity - 1)];
+        if (!place->term || (place->term == t && place->selecting == selecting))
+            return place;
+    }
 }
 
-static bool find_operands(struct compile *c, const struct cql_term *t,
-                          const struct cql_type *expected, struct operands *ret)
+static void memo_add(struct compile *c, const struct fits *fits)
 {
-    const struct cql_term *left = t->items[0], *right = t->items[1];
-    const struct cql_type *a = term_type(c, left), *b = term_type(c, right);
-    /* Literals alone are of the type that is wanted; a marker is of the type beside it. */
-    if (expected && is_number(expected) && is_flexible(left) && is_flexible(right))
-        a = b = expected->kind == CQL_COUNTER ? cql_simple(CQL_BIGINT) : expected;
-    if (!a && b && left->kind == TERM_MARKER)
-        a = b;
-    if (!b && a && right->kind == TERM_MARKER)
-        b = a;
-    if (!a && left->kind != TERM_STRING)
-        a = term_type_usual(c, left);
-    if (!b && right->kind != TERM_STRING)
-        b = term_type_usual(c, right);
-    if (!a && left->kind == TERM_STRING)
-        a = cql_simple(CQL_TEXT);
-    if (!b && right->kind == TERM_STRING)
-        b = cql_simple(CQL_TEXT);
-    if (!a || !b)
-        return false;
-    *ret = (struct operands){a, b, NULL};
-    bool text_a = a->kind == CQL_TEXT || a->kind == CQL_ASCII;
-    bool text_b = b->kind == CQL_TEXT || b->kind == CQL_ASCII;
-    if (is_number(a) && is_number(b))
-        ret->result = wider(a, b);
-    else if (text_a && text_b && t->op == '+')
-        ret->result = a->kind == CQL_TEXT ? a : b;
-    else if ((a->kind == CQL_TIMESTAMP || a->kind == CQL_DATE) && b->kind == CQL_DURATION &&
-             (t->op == '+' || t->op == '-'))
-        ret->result = a;
-    return ret->result != NULL;
+    if (!c->operations)
+        c->operations = arena_zero(c->arena, sizeof *c->operations);
+    struct operation_memo *memo = c->operations, old = *memo;
+    if (memo->count * 2 >= memo->capacity) {
+        memo->capacity = old.capacity ? old.capacity * 2 : 16;
+        memo->places = arena_zero(c->arena, memo->capacity * sizeof *memo->places);
+        for (size_t i = 0; i < old.capacity; i++)
+            if (old.places[i].term)
+                *memo_place(memo, old.places[i].term, old.places[i].selecting) = old.places[i];
+    }
+    *memo_place(memo, fits->term, fits->selecting) = *fits;
+    memo->count++;
+}
+
+/* What an operator makes of two types, NULL = it does not take them. */
+static const struct cql_type *result_of(char op, enum cql_kind a, enum cql_kind b)
+{
+    const struct cql_type *left = cql_simple(a), *right = cql_simple(b);
+    if (is_number(left) && is_number(right))
+        return wider(left, right);
+    bool texts = (a == CQL_TEXT || a == CQL_ASCII) && (b == CQL_TEXT || b == CQL_ASCII);
+    if (texts && op == '+')
+        return a == CQL_TEXT ? left : right;
+    bool shifts = (a == CQL_DATE || a == CQL_TIMESTAMP) && b == CQL_DURATION;
+    return shifts && (op == '+' || op == '-') ? left : NULL;
+}
+
+/* Of all operators of that sign the one that fits exactly, else the only one that fits; of many
+ * the one over the wanted type itself, but not where a marker is. */
+static enum err pick(const struct cql_term *t, const struct fits *left, const struct fits *right,
+                     const struct cql_type *wanted, struct operands *ret)
+{
+    struct operands found = {0}, same = {0};
+    size_t count = 0;
+    bool marker = t->items[0]->kind == TERM_MARKER || t->items[1]->kind == TERM_MARKER;
+    for (size_t i = 0; i < (size_t)KIND_COUNT * KIND_COUNT; i++) {
+        size_t a = i / KIND_COUNT, b = i % KIND_COUNT;
+        enum fit fit = left->of[a] < right->of[b] ? left->of[a] : right->of[b];
+        if (fit == FIT_NONE)
+            continue;
+        const struct cql_type *result = result_of(t->op, kinds[a], kinds[b]);
+        if (!result || (wanted && type_fit(result, wanted) == FIT_NONE))
+            continue;
+        found = (struct operands){cql_simple(kinds[a]), cql_simple(kinds[b]), result};
+        if (fit == FIT_EXACT) {
+            *ret = found;
+            return OK;
+        }
+        count++;
+        if (wanted && !marker && a == b && wanted->kind == kinds[a])
+            same = found;
+    }
+    *ret = count > 1 ? same : found;
+    return count == 0 ? ERR_NOT_FOUND : ret->result ? OK : ERR_CONFLICT;
+}
+
+static void find_fits(struct compile *c, const struct cql_term *t, struct fits *ret);
+
+/* Where columns may stand the type of each part is known before what is around it. */
+static enum err find_operands(struct compile *c, const struct cql_term *t,
+                              const struct cql_type *wanted, struct operands *ret)
+{
+    struct fits left, right;
+    find_fits(c, t->items[0], &left);
+    find_fits(c, t->items[1], &right);
+    return pick(t, &left, &right, wanted, ret);
+}
+
+static void fits_of_operation(struct compile *c, const struct cql_term *t, struct fits *ret)
+{
+    struct fits left, right;
+    struct operands operands;
+    find_fits(c, t->items[0], &left);
+    find_fits(c, t->items[1], &right);
+    enum err err = c->selecting ? pick(t, &left, &right, NULL, &operands) : OK;
+    for (size_t i = 0; i < KIND_COUNT; i++) {
+        const struct cql_type *type = cql_simple(kinds[i]);
+        if (!c->selecting)
+            err = pick(t, &left, &right, type, &operands);
+        /* What cannot be told yet is told when it is made. */
+        ret->of[i] = err == OK ? type_fit(operands.result, type) : FIT_WEAK;
+    }
+}
+
+static enum fit string_fit(const struct cql_term *t, enum cql_kind kind)
+{
+    bool ascii = true;
+    for (size_t i = 0; i < t->text.bytes; i++)
+        ascii &= !(t->text.ptr[i] & 0x80);
+    return kind == (ascii ? CQL_ASCII : CQL_TEXT) ? FIT_EXACT : FIT_WEAK;
+}
+
+/* What the parentheses are around. */
+static const struct cql_term *inside(const struct cql_term *t)
+{
+    while (t->kind == TERM_TUPLE && t->count == 1)
+        t = t->items[0];
+    return t;
+}
+
+static void find_fits(struct compile *c, const struct cql_term *t, struct fits *ret)
+{
+    t = inside(t);
+    if (t->kind == TERM_BINARY) {
+        struct fits *known = c->operations ? memo_place(c->operations, t, c->selecting) : NULL;
+        if (known && known->term) {
+            *ret = *known;
+            return;
+        }
+        fits_of_operation(c, t, ret);
+        ret->term = t;
+        ret->selecting = c->selecting;
+        memo_add(c, ret);
+        return;
+    }
+    if (t->kind == TERM_NEGATE) {
+        find_fits(c, t->items[0], ret);
+        for (size_t i = NUMBER_COUNT; i < KIND_COUNT; i++)
+            ret->of[i] = FIT_NONE;
+        return;
+    }
+    const struct cql_type *have = t->kind == TERM_CALL ? term_type(c, t) : NULL;
+    for (size_t i = 0; i < KIND_COUNT; i++) {
+        const struct cql_type *type = cql_simple(kinds[i]);
+        ret->of[i] = have ? type_fit(have, type) : term_fit(c, t, type);
+        if (t->kind == TERM_STRING && ret->of[i] != FIT_NONE)
+            ret->of[i] = string_fit(t, kinds[i]);
+    }
 }
 
 const struct cql_type *operation_type(struct compile *c, const struct cql_term *t)
 {
     struct operands operands;
     if (t->kind == TERM_NEGATE) {
-        const struct cql_type *type = term_type(c, t->items[0]);
+        const struct cql_type *type = term_type(c, inside(t->items[0]));
         return type && is_number(type) ? type : NULL;
     }
-    return find_operands(c, t, NULL, &operands) ? operands.result : NULL;
+    return find_operands(c, t, NULL, &operands) == OK ? operands.result : NULL;
 }
 
 static enum err compile_operand(struct compile *c, const struct cql_term *t,
@@ -437,11 +590,11 @@ enum err compile_operation(struct compile *c, const struct cql_term *t,
 {
     struct expr *x;
     if (t->kind == TERM_NEGATE) {
-        const struct cql_type *type = term_type(c, t->items[0]);
+        const struct cql_type *type = term_type(c, inside(t->items[0]));
         if (!type && receiver && is_number(receiver->type))
             type = receiver->type;
         if (!type)
-            type = term_type_usual(c, t->items[0]);
+            type = term_type_usual(c, inside(t->items[0]));
         if (!type || !is_number(type))
             return cql_fail(c->error, c->arena, CQL_INVALID,
                             "Ambiguous negation: use type casts to disambiguate");
@@ -451,20 +604,19 @@ enum err compile_operation(struct compile *c, const struct cql_term *t,
         *ret = x;
         return check_result(c, t, x, receiver);
     }
+    const struct cql_type *wanted = receiver ? receiver->type : NULL;
+    if (wanted && wanted->kind == CQL_COUNTER)
+        wanted = cql_simple(CQL_BIGINT);
     struct operands operands;
-    if (!find_operands(c, t, receiver ? receiver->type : NULL, &operands)) {
-        bool unknown = !term_type_usual(c, t->items[0]) || !term_type_usual(c, t->items[1]);
-        if (unknown)
-            return cql_fail(c->error, c->arena, CQL_INVALID,
-                            "Ambiguous '%c' operation with args %.*s and %.*s: use type hint to "
-                            "disambiguate, example '(int) ?'",
-                            t->op, STR_ARG(term_text(c->arena, t->items[0])),
-                            STR_ARG(term_text(c->arena, t->items[1])));
+    enum err found = find_operands(c, t, wanted, &operands);
+    if (found != OK)
         return cql_fail(c->error, c->arena, CQL_INVALID,
-                        "the '%c' operation is not supported between %.*s and %.*s", t->op,
-                        STR_ARG(term_text(c->arena, t->items[0])),
-                        STR_ARG(term_text(c->arena, t->items[1])));
-    }
+                        found == ERR_CONFLICT
+                            ? "Ambiguous '%c' operation with args %s and %s: use type hint to "
+                              "disambiguate, example '(int) ?'"
+                            : "the '%c' operation is not supported between %s and %s",
+                        t->op, arena_text(c->arena, term_text(c->arena, t->items[0])),
+                        arena_text(c->arena, term_text(c->arena, t->items[1])));
     bool number = is_number(operands.result);
     bool text = operands.result->kind == CQL_TEXT || operands.result->kind == CQL_ASCII;
     x = new_operation(c, number ? &operation : text ? &concat : &shift, operands.result, 2);

@@ -22,7 +22,7 @@ struct cql_parser {
     uint32_t marker_count;
 };
 
-enum { CQL_DEPTH_MAX = 100 };
+enum { CQL_DEPTH_MAX = 512 };
 
 /* Room for one more element of an array of the arena that doubles. */
 void *cql_grow(struct cql_parser *p, void *items, size_t count, size_t bytes);

@@ -218,10 +218,12 @@ static enum err select_value(struct compile *c, const struct cql_term *t,
                              const struct cql_type *expected, struct expr **ret)
 {
     const struct cql_type *type = term_type(c, t);
+    bool parenthesis = !type && t->kind == TERM_TUPLE && t->count == 1 &&
+                       !(expected && expected->kind == CQL_TUPLE);
     if (expected && (!type || t->kind == TERM_LIST || t->kind == TERM_SET))
         type = expected;
-    if (!type && t->kind == TERM_TUPLE && t->count == 1) {
-        TRY(compile_selector(c, t->items[0], NULL, ret));
+    if (parenthesis) {
+        TRY(compile_selector(c, t->items[0], expected, ret));
         struct expr *x = arena_alloc(c->arena, sizeof *x);
         *x = **ret;
         x->name = str_of(arena_printf(c->arena, "(%.*s)", STR_ARG(x->name)));

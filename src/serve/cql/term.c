@@ -305,9 +305,10 @@ static enum fit literal_fit(struct compile *c, const struct cql_term *t,
         CQL_INT,    CQL_TIME,    CQL_SMALLINT, CQL_TINYINT, CQL_TIMESTAMP, CQL_VARINT,   0};
     static const enum cql_kind real[] = {CQL_DECIMAL, CQL_DOUBLE, CQL_FLOAT, 0};
     static const enum cql_kind uuid[] = {CQL_UUID, CQL_TIMEUUID, 0};
-    if (cql_type_is_collection(type) || type->kind == CQL_UDT || type->kind == CQL_VECTOR ||
-        type->kind == CQL_TUPLE)
+    if (cql_type_is_collection(type) || type->kind == CQL_UDT || type->kind == CQL_VECTOR)
         return FIT_NONE;
+    if (type->kind == CQL_TUPLE)
+        return t->kind == TERM_STRING ? FIT_WEAK : FIT_NONE;
     if (type->kind == CQL_CUSTOM)
         return FIT_WEAK;
     const struct cql_type *usual = t->kind == TERM_STRING ? NULL : term_type_usual(c, t);

@@ -244,6 +244,8 @@ static enum err check_column(struct compile *c, const struct cql_relation *r,
                         "Cannot use CONTAINS on non-collection column %.*s", STR_ARG(column->name));
     if (r->element)
         return check_element(c, r, column);
+    if (type->kind == CQL_UDT && is_slice(r->op))
+        TRY(check_duration(c, type));
     if (type->kind == CQL_UDT && cql_type_is_multicell(type))
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "Non-frozen UDT column '%.*s' (%s) cannot be restricted by any relation",
@@ -356,7 +358,7 @@ static enum err check_pair(struct compile *c, const struct where_relation *a,
             c->error, c->arena, CQL_INVALID,
             "Column \"%.*s\" cannot be restricted by two inequalities not starting with "
             "the same column",
-            STR_ARG(first_column(c, b)->name));
+            STR_ARG(first_column(c, a->columns[0] > b->columns[0] ? a : b)->name));
     bool start_a = a->op == CQL_GT || a->op == CQL_GE;
     bool start_b = b->op == CQL_GT || b->op == CQL_GE;
     if (start_a == start_b)
@@ -434,7 +436,9 @@ static enum err judge_partition(struct compile *c, const struct where_options *o
                             "you use the token() function) for %s statements",
                             what);
     }
-    where->key_range = given < count || hard || token;
+    /* Keys that are all given are read by themselves; a token relation then sifts them. */
+    where->key_range = given < count || hard;
+    where->key_tokens = token && !where->key_range;
     if (where->key_range && any)
         for (uint32_t i = 0; i < count; i++)
             if (where->partition[i])
@@ -544,6 +548,8 @@ static enum err judge_clustering(struct compile *c, const struct where_options *
                         "Slice restrictions are not supported on the clustering columns in %s "
                         "statements",
                         what);
+    if (!options->allow_filtering && !indexed)
+        TRY(check_behind_slice(c, where));
     bool contains = false;
     for (size_t i = 0; i < where->clustering_count; i++)
         contains = contains || is_contains(where->clustering[i]);
@@ -551,8 +557,6 @@ static enum err judge_clustering(struct compile *c, const struct where_options *
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "Clustering columns can only be restricted with CONTAINS with a secondary "
                         "index or filtering");
-    if (!options->allow_filtering && !indexed)
-        TRY(check_behind_slice(c, where));
     const struct cql_table_column *wanted = NULL, *have = NULL;
     bool filters = split_clustering(c, where, &wanted, &have);
     if (changes && !options->only_static && where->clustering_prefix < c->table->clustering_count)

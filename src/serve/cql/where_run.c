@@ -162,11 +162,9 @@ static enum err one_partition(struct expr_run *run, const struct where *where,
     return OK;
 }
 
-enum err where_partitions(struct expr_run *run, const struct where *where,
-                          const struct str ***ret_keys, size_t *ret_count)
+static enum err many_partitions(struct expr_run *run, const struct where *where,
+                                const struct str ***ret_keys, size_t *ret_count)
 {
-    if (!where->key_in)
-        return one_partition(run, where, ret_keys, ret_count);
     uint32_t parts = run->table->partition_count;
     struct str **values = arena_array(run->arena, parts, sizeof *values);
     size_t *counts = arena_array(run->arena, parts, sizeof *counts);
@@ -237,6 +235,26 @@ enum err where_tokens(struct expr_run *run, const struct where *where, int64_t *
             *ret_to = to;
     }
     *ret_empty = *ret_empty || *ret_from > *ret_to;
+    return OK;
+}
+
+enum err where_partitions(struct expr_run *run, const struct where *where,
+                          const struct str ***ret_keys, size_t *ret_count)
+{
+    TRY(where->key_in ? many_partitions(run, where, ret_keys, ret_count)
+                      : one_partition(run, where, ret_keys, ret_count));
+    if (!where->key_tokens || !run->table->table)
+        return OK;
+    int64_t from, to;
+    bool empty;
+    TRY(where_tokens(run, where, &from, &to, &empty));
+    size_t kept = 0;
+    for (size_t i = 0; i < *ret_count && !empty; i++) {
+        int64_t token = table_token(run->table->table, (*ret_keys)[i]);
+        if (token >= from && token <= to)
+            (*ret_keys)[kept++] = (*ret_keys)[i];
+    }
+    *ret_count = kept;
     return OK;
 }
 
@@ -415,8 +433,8 @@ enum err where_filters(struct expr_run *run, const struct where *where, bool all
         if (r->key) {
             TRY(expr_eval(run, r->key, &f->key));
             if (!f->key.ptr || expr_is_unset(f->key))
-                return cql_fail(run->error, run->arena, CQL_INVALID,
-                                "Invalid %s value for column %.*s", f->key.ptr ? "unset" : "null",
+                return cql_fail(run->error, run->arena, CQL_INVALID, "%s map key for column %.*s",
+                                f->key.ptr ? "Unsupported unset" : "Unsupported null",
                                 STR_ARG(column_of(run, r, 0)->name));
         }
     }

@@ -5,7 +5,17 @@
 #include "wire/cql/type.h"
 
 /* What the files of this folder share. */
-enum { CQL_TYPE_DEPTH_MAX = 32 };
+enum { CQL_TYPE_DEPTH_MAX = 512, CQL_TYPE_ITEMS_MAX = 4096 };
+
+/* The types of a tuple, or the fields of a user's type, while they are read. */
+struct cql_type_list {
+    const struct cql_type **items;
+    struct str *names;
+    size_t count, capacity;
+};
+/* ERR_LIMIT: over CQL_TYPE_ITEMS_MAX. */
+enum err cql_type_list_add(struct cql_type_list *list, struct arena *arena, struct str name,
+                           const struct cql_type *type) MUST_USE;
 
 struct cql_simple_name {
     enum cql_kind kind;

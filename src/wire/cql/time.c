@@ -26,7 +26,9 @@ static bool take_number(struct str *text, size_t digits_min, size_t digits_max, 
     size_t n = 0;
     int64_t value = 0;
     while (n < text->bytes && n < digits_max && text->ptr[n] >= '0' && text->ptr[n] <= '9')
-        value = value * 10 + (text->ptr[n++] - '0');
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, text->ptr[n++] - '0', &value))
+            value = INT64_MAX / 10; /* stays over whatever is taken */
     if (n < digits_min)
         return false;
     *text = str_slice(*text, n, text->bytes);
@@ -286,7 +288,7 @@ static enum err duration_standard(struct duration_parser *p)
         return duration_wrong(p);
     while (p->text.bytes) {
         int64_t value;
-        if (!take_number(&p->text, 1, 18, &value))
+        if (!take_number(&p->text, 1, 19, &value))
             return duration_wrong(p);
         if (str_starts(p->text, STR("\xC2\xB5")))
             p->text = str_slice(p->text, 1, p->text.bytes); /* µs: as us, behind one byte */

@@ -74,6 +74,28 @@ static const struct cql_type *inner(struct arena *arena, const struct cql_type *
     return cql_type_is_multicell(type) ? cql_type_frozen(arena, type, true) : type;
 }
 
+enum err cql_type_list_add(struct cql_type_list *list, struct arena *arena, struct str name,
+                           const struct cql_type *type)
+{
+    if (list->count == CQL_TYPE_ITEMS_MAX)
+        return ERR_LIMIT;
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? list->capacity * 2 : 8;
+        const struct cql_type **items = arena_array(arena, capacity, sizeof *items);
+        struct str *names = arena_array(arena, capacity, sizeof *names);
+        for (size_t i = 0; i < list->count; i++) {
+            items[i] = list->items[i];
+            names[i] = list->names[i];
+        }
+        list->items = items;
+        list->names = names;
+        list->capacity = capacity;
+    }
+    list->items[list->count] = type;
+    list->names[list->count++] = name;
+    return OK;
+}
+
 const struct cql_type *cql_list(struct arena *arena, const struct cql_type *item, bool frozen)
 {
     const struct cql_type *items[] = {inner(arena, item)};

@@ -126,34 +126,32 @@ static enum err class_parse(struct class_parser *p, bool frozen, const struct cq
 static enum err class_parse_user(struct class_parser *p, bool frozen,
                                  const struct cql_type **ret_type)
 {
-    const struct cql_type *items[256];
-    struct str names[256], keyspace = class_word(p), name;
-    size_t count = 0;
+    struct cql_type_list list = {0};
+    struct str keyspace = class_word(p), name, field;
+    const struct cql_type *item;
     if (!class_take(p, ','))
         return ERR_SYNTAX;
     TRY(unhex(p->arena, class_word(p), &name));
     while (class_take(p, ',')) {
-        if (count == 256)
-            return ERR_LIMIT;
-        TRY(unhex(p->arena, class_word(p), &names[count]));
+        TRY(unhex(p->arena, class_word(p), &field));
         if (!class_take(p, ':'))
             return ERR_SYNTAX;
-        TRY(class_parse(p, frozen, &items[count++]));
+        TRY(class_parse(p, frozen, &item));
+        TRY(cql_type_list_add(&list, p->arena, field, item));
     }
-    *ret_type = cql_udt(p->arena, keyspace, name, names, items, count, frozen);
+    *ret_type = cql_udt(p->arena, keyspace, name, list.names, list.items, list.count, frozen);
     return OK;
 }
 
 static enum err class_parse_tuple(struct class_parser *p, const struct cql_type **ret_type)
 {
-    const struct cql_type *items[256];
-    size_t count = 0;
+    struct cql_type_list list = {0};
+    const struct cql_type *item;
     do {
-        if (count == 256)
-            return ERR_LIMIT;
-        TRY(class_parse(p, true, &items[count++]));
+        TRY(class_parse(p, true, &item));
+        TRY(cql_type_list_add(&list, p->arena, STR_NONE, item));
     } while (class_take(p, ','));
-    *ret_type = cql_tuple(p->arena, items, count);
+    *ret_type = cql_tuple(p->arena, list.items, list.count);
     return OK;
 }
 

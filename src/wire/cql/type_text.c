@@ -130,11 +130,13 @@ static enum err take_name(struct type_parser *p, char *ret_quote, struct str *re
     struct str rest = str_slice(p->text, p->at, p->text.bytes);
     if (!rest.bytes)
         return wrong(p);
-    char *copy = arena_try(p->arena, rest.bytes);
+    size_t n = 0, i = 0, word = 0;
+    char quote = rest.ptr[0] == '"' || rest.ptr[0] == '\'' ? rest.ptr[0] : 0;
+    while (!quote && word < rest.bytes && is_word(rest.ptr[word]))
+        word++;
+    char *copy = arena_try(p->arena, quote ? rest.bytes : word + 1);
     if (!copy)
         return ERR_LIMIT;
-    size_t n = 0, i = 0;
-    char quote = rest.ptr[0] == '"' || rest.ptr[0] == '\'' ? rest.ptr[0] : 0;
     if (!quote) {
         for (; i < rest.bytes && is_word(rest.ptr[i]); i++)
             copy[n++] =
@@ -208,21 +210,21 @@ static enum err parse_items(struct type_parser *p, enum cql_kind kind, bool froz
 
 static enum err parse_tuple(struct type_parser *p, size_t from, const struct cql_type **ret_type)
 {
-    const struct cql_type *items[256];
-    size_t count = 0;
+    struct cql_type_list list = {0};
     if (!take(p, '<'))
         return wrong(p);
     do {
-        if (count == sizeof items / sizeof items[0])
-            return diag_set(p->diag, ERR_LIMIT, 1, 1, "a tuple of over %zu types", count);
-        TRY(parse_one(p, true, &items[count]));
-        if (items[count]->kind == CQL_COUNTER)
+        const struct cql_type *item;
+        TRY(parse_one(p, true, &item));
+        if (item->kind == CQL_COUNTER)
             return refuse(p, "Counters are not allowed inside tuples", from);
-        count++;
+        if (cql_type_list_add(&list, p->arena, STR_NONE, item) != OK)
+            return diag_set(p->diag, ERR_LIMIT, 1, 1, "a tuple of over %d types",
+                            CQL_TYPE_ITEMS_MAX);
     } while (take(p, ','));
     if (!take(p, '>'))
         return wrong(p);
-    *ret_type = cql_tuple(p->arena, items, count);
+    *ret_type = cql_tuple(p->arena, list.items, list.count);
     return OK;
 }
 

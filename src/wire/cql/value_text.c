@@ -6,6 +6,7 @@
  * front. An internet address is four decimal numbers or RFC 4291's forms; names are not resolved.
  * An address of the form ::ffff:a.b.c.d becomes four bytes, as in Java.
  */
+#include "base/endian.h"
 #include "wire/cql/private.h"
 
 #include <arpa/inet.h>
@@ -223,6 +224,46 @@ static enum err times_from_text(const struct cql_type *type, struct str text, st
     }
 }
 
+/* "1:a\:b": fields between colons, @ for null, a backslash before what is meant as it stands. */
+static enum err tuple_from_text(const struct cql_type *type, struct str text, struct buf *out,
+                                struct diag *diag)
+{
+    CLEAN(buf_deinit) struct buf field = {0};
+    size_t at = 0, count = 1, fields = 0;
+    for (size_t i = 0; i < text.bytes; i++)
+        count += text.ptr[i] == ':' && (i == 0 || text.ptr[i - 1] != '\\');
+    if (count > type->count) {
+        struct buf name = {0};
+        cql_type_print(type, &name);
+        enum err err = diag_set(diag, ERR_INVALID, 0, 0,
+                                "Invalid tuple literal: too many elements. Type %.*s expects %u "
+                                "but got %zu",
+                                STR_ARG(buf_str(&name)), type->count, count);
+        buf_deinit(&name);
+        return err;
+    }
+    for (; fields < count; fields++) {
+        buf_reset(&field);
+        size_t from = at;
+        for (; at < text.bytes && text.ptr[at] != ':'; at++) {
+            bool escape = text.ptr[at] == '\\' && at + 1 < text.bytes &&
+                          (text.ptr[at + 1] == ':' || text.ptr[at + 1] == '@');
+            at += escape;
+            buf_char(&field, text.ptr[at]);
+        }
+        bool null = str_equal(str_slice(text, from, at), STR("@"));
+        at++;
+        size_t place = out->bytes;
+        buf_be32(out, UINT32_MAX);
+        if (null)
+            continue;
+        TRY(cql_value_from_text(type->items[fields], buf_str(&field), out, diag));
+        TRY(buf_error(out));
+        put_be32(out->ptr + place, (uint32_t)(out->bytes - place - 4));
+    }
+    return buf_error(out);
+}
+
 enum err cql_value_from_text(const struct cql_type *type, struct str text, struct buf *out,
                              struct diag *diag)
 {
@@ -247,6 +288,8 @@ enum err cql_value_from_text(const struct cql_type *type, struct str text, struc
         return integer_from_text(text, 1, "byte", out, diag);
     case CQL_BLOB:
         return blob_from_text(text, out, diag);
+    case CQL_TUPLE:
+        return tuple_from_text(type, text, out, diag);
     case CQL_BOOLEAN:
         return boolean_from_text(text, out, diag);
     case CQL_DECIMAL:

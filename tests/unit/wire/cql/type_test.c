@@ -114,7 +114,7 @@ static void refusals(void **state)
     }
     /* As deep as is allowed, and one more. */
     struct buf text = {0};
-    for (unsigned depth = 10; depth < 1000; depth *= 3) {
+    for (unsigned depth = 10; depth < 3000; depth *= 3) {
         const struct cql_type *type = NULL;
         buf_reset(&text);
         for (unsigned i = 0; i < depth; i++)
@@ -123,7 +123,22 @@ static void refusals(void **state)
         for (unsigned i = 0; i < depth; i++)
             buf_char(&text, '>');
         enum err err = cql_type_parse(&arena, buf_str(&text), NULL, NULL, NULL, &type);
-        assert_int_equal(err, depth < 32 ? OK : ERR_LIMIT);
+        assert_int_equal(err, depth < 512 ? OK : ERR_LIMIT);
+    }
+    /* As many fields as are allowed, and one more. */
+    arena_deinit(&arena);
+    arena_init(&arena, 1 << 20);
+    for (unsigned count = 4096; count < 4098; count++) {
+        const struct cql_type *type = NULL;
+        buf_reset(&text);
+        buf_text(&text, "tuple<int");
+        for (unsigned i = 1; i < count; i++)
+            buf_text(&text, ",int");
+        buf_char(&text, '>');
+        enum err err = cql_type_parse(&arena, buf_str(&text), NULL, NULL, NULL, &type);
+        assert_int_equal(err, count == 4096 ? OK : ERR_LIMIT);
+        if (type)
+            assert_int_equal(type->count, 4096);
     }
     buf_deinit(&text);
     arena_deinit(&arena);
@@ -134,7 +149,7 @@ static void refusals(void **state)
 static void options(void **state)
 {
     struct arena arena;
-    arena_init(&arena, 64 << 20);
+    arena_init(&arena, 1 << 20);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         for (unsigned version = 3; version <= 5; version++) {
             const struct cql_type *type = NULL, *back = NULL;
