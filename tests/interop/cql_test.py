@@ -114,6 +114,10 @@ def cqlsh(tap, name):
     tap.has(done.stdout, '6f1c2f0e-5c2b-4a53-9a56-0d3c9b1a7e21,Ada,ada@example.com', 'COPY TO')
     done = run('-e', "TRACING OFF; EXPAND ON; SELECT first_name FROM spark_streams.created_users; DESCRIBE CLUSTER")
     tap.has(done.stdout, 'Murmur3Partitioner', 'DESCRIBE CLUSTER')
+    done = run('-e', 'TRACING ON; SELECT first_name FROM spark_streams.created_users')
+    tap.ok(re.search(r'Tracing session: [0-9a-f-]{36}', done.stdout) and 'Request complete' in done.stdout, 'TRACING ON prints what was done', done.stdout + done.stderr)
+    done = run('-e', 'DROP MATERIALIZED VIEW IF EXISTS spark_streams.none; LIST ROLES')
+    tap.has(done.stderr, 'You have to be logged in and not anonymous to perform this request', 'nobody is logged in')
     if project:
         table_of_the_pipeline(tap, project, run)
     run('-e', 'DROP KEYSPACE spark_streams')

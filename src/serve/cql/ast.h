@@ -277,6 +277,9 @@ struct cql_refused {
     struct cql_name name;
     struct cql_name table; /* of a trigger or a view */
     struct str arguments;  /* DROP FUNCTION f(..): as written; ptr NULL = none */
+    struct str *types;     /* CREATE AGGREGATE: of its state, then of its arguments */
+    size_t type_count;
+    struct cql_name function; /* that makes a state of them */
 };
 enum cql_describe_kind {
     DESCRIBE_KEYSPACES,

@@ -22,12 +22,12 @@ enum {
     FAIL_BYTES = 50 << 10,
     WARN_PARTITIONS = 10, /* of an unlogged batch */
     /* Cassandra's own: */
-    PARTITION_BYTES = 33, /* a static row without cells, a deletion */
-    ROW_BYTES = 25,       /* time of the row, its deletion */
+    PARTITION_BYTES = 29, /* a static row, with its cells or without, and a deletion */
+    ROW_BYTES = 21,       /* time of the row, its deletion */
     TTL_BYTES = 12,
     CELL_BYTES = 20, /* times and ttl */
-    COLLECTION_BYTES = 16,
-    RANGE_BYTES = 20,
+    COLLECTION_BYTES = 12,
+    RANGE_BYTES = 16,
 };
 
 static void weigh_partition(struct modify_item *item, const struct str *partition)
@@ -53,7 +53,8 @@ void batch_weigh_row(struct modify_item *item, const struct table_key *key,
                      const struct cell_list *cells)
 {
     const struct cql_table *table = item->plan->table;
-    uint64_t bytes = ROW_BYTES + (item->ttl_s ? TTL_BYTES : 0);
+    bool is_static = table->clustering_count && !key->clustering_count;
+    uint64_t bytes = is_static ? 0 : ROW_BYTES + (item->ttl_s ? TTL_BYTES : 0);
     uint32_t collection = UINT32_MAX;
     for (uint32_t i = 0; i < key->clustering_count; i++)
         bytes += key->clustering[i].bytes;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * CREATE and DROP INDEX. Every index is one of exact matches, whatever class it names: Cassandra's
- * own kind, SAI and SASI are kept apart in what they may stand on and in how they are shown.
+ * own kind, SAI is kept apart in what they may stand on and in how they are shown.
  *
  * Order: the hidden table, the record (from here on writes maintain the index), the building, the
  * record that says built. Until then the index is not used.
@@ -66,6 +66,7 @@ static bool is_one_of(struct str name, const char *const *names)
 
 static enum err check_class(struct create_index *c)
 {
+    /* From the fourth on they are of vectors. */
     static const char *const known[] = {"case_sensitive",
                                         "normalize",
                                         "ascii",
@@ -75,7 +76,7 @@ static enum err check_class(struct create_index *c)
                                         "construction_beam_width",
                                         NULL};
     struct ddl *ddl = c->ddl;
-    if (!c->custom || c->sasi)
+    if (!c->custom)
         return OK;
     if (!c->sai)
         return DDL_CONFIG(
@@ -88,6 +89,10 @@ static enum err check_class(struct create_index *c)
                               "Properties specified [%.*s] are not understood by "
                               "StorageAttachedIndex",
                               STR_ARG(map->items[i]->text));
+    for (size_t i = 0; map && i + 1 < map->count; i += 2)
+        if (c->column->type->kind != CQL_VECTOR && is_one_of(map->items[i]->text, known + 3))
+            return DDL_INVALID(ddl, "CQL type %.*s cannot have vector options",
+                               STR_ARG(catalog_type_text(ddl->arena, c->column->type)));
     for (size_t i = 0; i < c->table->index_count; i++) {
         const struct cql_index *other = &c->table->indexes[i];
         if (other->custom_class.ptr && str_equal(other->column, c->index.column) &&
@@ -148,8 +153,6 @@ static enum err check_target(struct create_index *c)
                            STR_ARG(said), STR_ARG(name));
     if (column->type->kind == CQL_UDT && !column->type->frozen)
         return DDL_INVALID(ddl, "Cannot create index on non-frozen UDT column %.*s", STR_ARG(name));
-    if (c->sasi && cql_type_is_multicell(column->type))
-        return DDL_CONFIG(ddl, "complex columns are not yet supported by SASI");
     c->index.column = name;
     c->index.target = said.bytes ? said : STR("values");
     return OK;
@@ -353,6 +356,8 @@ enum err ddl_index_create(struct ddl *ddl)
         table.keyspace = st->name.keyspace;
     TRY(ddl_keyspace(ddl, &table, &c.keyspace));
     TRY(check_attributes(&c));
+    if (c.sasi)
+        return DDL_INVALID(ddl, "SASI indexes are disabled. Enable in cassandra.yaml to use.");
     catalog_refresh(ddl->catalog);
     if (!keyspace_entry_find(ddl->catalog, c.keyspace))
         return DDL_INVALID(ddl, "Keyspace '%.*s' doesn't exist", STR_ARG(c.keyspace));

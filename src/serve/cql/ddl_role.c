@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Roles, permissions, and what is understood and refused.
+ * Roles and permissions.
  *
  * Without passwords everybody is anonymous, and Cassandra lets the anonymous neither make roles nor
  * list them; the same words come from here. With passwords it is as in a Cassandra that asks for
@@ -469,38 +469,4 @@ enum err cql_catalog_list_roles(struct cql_catalog *catalog, const struct cql_li
     qsort(listed.roles, listed.count, sizeof(*listed.roles), compare_roles);
     fill_rows(&listed, ret);
     return OK;
-}
-
-/* ---- what is refused ---- */
-
-static enum err refuse_drop(struct ddl *ddl, const struct cql_refused *refused)
-{
-    static const char *const kinds[] = {[REFUSED_FUNCTION] = "Function",
-                                        [REFUSED_AGGREGATE] = "Aggregate",
-                                        [REFUSED_VIEW] = "Materialized view"};
-    struct str keyspace;
-    const struct cql_name *name =
-        refused->kind == REFUSED_TRIGGER ? &refused->table : &refused->name;
-    TRY(ddl_keyspace(ddl, name, &keyspace));
-    if (refused->if_exists)
-        return OK;
-    if (refused->kind == REFUSED_TRIGGER)
-        return DDL_INVALID(ddl, "Trigger '%.*s' on '%.*s.%.*s' doesn't exist",
-                           STR_ARG(refused->name.name), STR_ARG(keyspace), STR_ARG(name->name));
-    return DDL_INVALID(ddl, "%s '%.*s.%.*s%.*s' doesn't exist", kinds[refused->kind],
-                       STR_ARG(keyspace), STR_ARG(name->name), STR_ARG(refused->arguments));
-}
-
-enum err ddl_refused(struct ddl *ddl)
-{
-    const struct cql_refused *refused = &ddl->statement->refused;
-    if (refused->kind == REFUSED_IDENTITY)
-        return anonymous(ddl->error, ddl->arena);
-    if (refused->drop || refused->alter)
-        return refuse_drop(ddl, refused);
-    struct str keyspace;
-    const struct cql_name *name =
-        refused->kind == REFUSED_TRIGGER ? &refused->table : &refused->name;
-    TRY(ddl_keyspace(ddl, name, &keyspace));
-    return DDL_INVALID(ddl, "%.*s", STR_ARG(ddl->statement->refused_message));
 }

@@ -231,9 +231,6 @@ void cql_define(struct cql_call *call)
     case CQL_LIST_ROLES:
         list_roles(call);
         return;
-    case CQL_REFUSED:
-        cql_answer_fail(call, CQL_INVALID, "%.*s", STR_ARG(statement->refused_message));
-        return;
     default:
         change(call);
     }

@@ -40,6 +40,7 @@ struct where_relation {
     size_t value_count;
     const struct cql_type *type; /* of one value: the column's, or a tuple of them */
     bool filters;                /* rows are looked at one by one */
+    bool mixed;                  /* .. though it is a slice: columns of both directions */
 };
 struct where {
     struct where_relation *relations;

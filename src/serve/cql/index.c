@@ -92,12 +92,17 @@ static bool value_of(const struct cql_table_column *column, const struct cql_ind
     return true;
 }
 
+bool index_is_of_vectors(const struct cql_table_column *column, const struct cql_index *index)
+{
+    return column->type->kind == CQL_VECTOR && index->custom_class.ptr;
+}
+
 bool index_value_of_cell(const struct cql_table *table, const struct cql_index *index,
                          const struct table_cell *cell, struct buf *out)
 {
     const struct cql_table_column *column = cql_column_find(table, index->column);
     if (!column || column->kind <= CQL_CLUSTERING || column->index != cell->column ||
-        !cell->value.ptr || cell->element_deleted)
+        index_is_of_vectors(column, index) || !cell->value.ptr || cell->element_deleted)
         return false;
     return value_of(column, index, cell->path, cell->value, out);
 }
@@ -109,7 +114,7 @@ enum err index_values_of_row(const struct cql_table *table, const struct cql_ind
                              enum err (*found)(void *owner, struct str value), void *owner)
 {
     const struct cql_table_column *column = cql_column_find(table, index->column);
-    if (!column)
+    if (!column || index_is_of_vectors(column, index))
         return OK;
     CLEAN(buf_deinit) struct buf value = {0};
     if (column->kind <= CQL_CLUSTERING) {

@@ -47,6 +47,9 @@ enum err index_values_of_row(const struct cql_table *table, const struct cql_ind
 bool index_value_of_cell(const struct cql_table *table, const struct cql_index *index,
                          const struct table_cell *cell, struct buf *out);
 
+/* A storage-attached index on vectors has no entries: it is there for ORDER BY .. ANN OF. */
+bool index_is_of_vectors(const struct cql_table_column *column, const struct cql_index *index);
+
 /* Adds or removes an entry. clustering NULL: a static row. */
 enum err index_entry_add(struct table_batch *batch, const struct cql_table *table,
                          const struct cql_index *index, struct str value, int64_t token,

@@ -90,8 +90,8 @@ enum err cql_parse_describe(struct cql_parser *p, struct cql_statement *st)
 
 /* ---- functions and aggregates ---- */
 
-/* name type or type, up to the closing parenthesis. */
-static enum err parse_arguments(struct cql_parser *p, bool named)
+/* name type or type, up to the closing parenthesis; refused may be NULL. */
+static enum err parse_arguments(struct cql_parser *p, bool named, struct cql_refused *refused)
 {
     struct str name, type;
     TRY(cql_expect(p, CQL_M_OPEN));
@@ -101,6 +101,8 @@ static enum err parse_arguments(struct cql_parser *p, bool named)
         if (named)
             TRY(cql_name_take(p, &name));
         TRY(cql_type_text(p, &type));
+        if (refused)
+            *PUSH(p, refused->types, refused->type_count) = type;
     } while (cql_take(p, CQL_M_COMMA));
     return cql_expect(p, CQL_M_CLOSE);
 }
@@ -109,7 +111,7 @@ static enum err create_function(struct cql_parser *p, struct cql_refused *refuse
 {
     struct str type;
     TRY(cql_function_name(p, &refused->name));
-    TRY(parse_arguments(p, true));
+    TRY(parse_arguments(p, true, NULL));
     if (cql_take(p, CQL_K_RETURNS))
         TRY(cql_expect(p, CQL_K_NULL));
     else if (!cql_take(p, CQL_K_CALLED))
@@ -127,15 +129,15 @@ static enum err create_function(struct cql_parser *p, struct cql_refused *refuse
 
 static enum err create_aggregate(struct cql_parser *p, struct cql_refused *refused)
 {
-    struct str type;
     struct cql_name function;
     struct cql_term *value;
     TRY(cql_function_name(p, &refused->name));
-    TRY(parse_arguments(p, false));
+    *PUSH(p, refused->types, refused->type_count) = STR_NONE;
+    TRY(parse_arguments(p, false, refused));
     TRY(cql_expect(p, CQL_K_SFUNC));
-    TRY(cql_function_name(p, &function));
+    TRY(cql_function_name(p, &refused->function));
     TRY(cql_expect(p, CQL_K_STYPE));
-    TRY(cql_type_text(p, &type));
+    TRY(cql_type_text(p, &refused->types[0]));
     if (cql_take(p, CQL_K_FINALFUNC))
         TRY(cql_function_name(p, &function));
     return cql_take(p, CQL_K_INITCOND) ? cql_term_parse(p, &value) : OK;
@@ -247,7 +249,7 @@ static enum err drop_or_alter(struct cql_parser *p, struct cql_refused *refused)
     uint32_t from = p->at;
     if (cql_kind(p, 0) != CQL_M_OPEN)
         return OK;
-    TRY(parse_arguments(p, false));
+    TRY(parse_arguments(p, false, NULL));
     refused->arguments = cql_source(p, from);
     return OK;
 }

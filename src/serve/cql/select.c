@@ -184,6 +184,8 @@ static int compare_held(const struct select_run *s, const struct select_held *a,
 {
     for (size_t i = 0; i < s->plan->order_count; i++) {
         const struct select_order *order = &s->plan->order[i];
+        if (s->plan->ann)
+            return ann_compare(s, a->keys[0], b->keys[0]);
         int result =
             cql_value_compare(s->plan->table->columns[order->column].type, a->keys[i], b->keys[i]);
         if (result)
@@ -194,6 +196,12 @@ static int compare_held(const struct select_run *s, const struct select_held *a,
 
 static enum err hold_row(struct select_run *s, const struct str *items)
 {
+    struct str score = STR_NONE;
+    bool wanted = true;
+    if (s->plan->ann)
+        TRY(ann_score(s, &wanted, &score));
+    if (!wanted)
+        return OK;
     if (s->held_count == s->held_room) {
         s->held_room = s->held_room ? s->held_room * 2 : 64;
         s->held = mem_realloc_array(s->held, s->held_room, sizeof *s->held);
@@ -201,15 +209,18 @@ static enum err hold_row(struct select_run *s, const struct str *items)
     struct select_held *held = &s->held[s->held_count++];
     held->keys = arena_array(&s->held_arena, s->plan->order_count, sizeof(struct str));
     for (size_t i = 0; i < s->plan->order_count; i++)
-        held->keys[i] = arena_str(&s->held_arena, s->values[s->plan->order[i].column]);
+        held->keys[i] = arena_str(&s->held_arena,
+                                  s->plan->ann ? score : s->eval.values[s->plan->order[i].column]);
     struct buf row = {0};
     enum err err = select_row_append(s->eval.arena, s->plan, items, &row);
     held->bytes = value_of_buf(&s->held_arena, &row);
     buf_deinit(&row);
+    if (s->plan->ann)
+        ann_prune(s);
     return err == OK && s->held_arena.over ? ERR_LIMIT : err;
 }
 
-static void sort_held(struct select_run *s)
+void select_sort_held(struct select_run *s)
 {
     if (s->held_count < 2)
         return;
@@ -234,7 +245,7 @@ static void sort_held(struct select_run *s)
 
 static void give_held(struct select_run *s)
 {
-    sort_held(s);
+    select_sort_held(s);
     for (size_t i = 0; i < s->held_count && s->limit_left != 0; i++) {
         buf_str_append(&s->rows, s->held[i].bytes);
         s->row_count++;
@@ -437,7 +448,7 @@ static void select_go_on(struct io_post *post)
 static enum err check_sorted_paging(struct select_run *s)
 {
     int32_t page = s->run->parameters->page_size;
-    if (s->plan->order_count && page > 0)
+    if (s->plan->order_count && !s->plan->ann && page > 0)
         return cql_fail(&s->run->error, s->run->arena, CQL_INVALID,
                         "Cannot page queries with both ORDER BY and a IN restriction on the "
                         "partition key; you must either remove the ORDER BY or the IN and sort "
@@ -471,6 +482,8 @@ static enum err select_begin(struct select_run *s)
             ? run->parameters->page_size
             : -1;
     TRY(check_sorted_paging(s));
+    if (p->ann)
+        TRY(ann_begin(s));
     bool empty = false, system = p->table->table == NULL;
     if (p->where.key_range || system) {
         TRY(where_tokens(&s->eval, &p->where, &s->token_from, &s->token_to, &empty));

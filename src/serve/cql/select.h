@@ -26,6 +26,7 @@ struct select_plan {
     uint32_t storage_count;
     bool statics_alone;
     bool single_row;            /* the whole key by EQ */
+    struct expr *ann;           /* ORDER BY .. ANN OF: how near a row is; NULL = none */
     struct select_order *order; /* sorting behind the read: IN and ORDER BY */
     size_t order_count;
 };
@@ -35,6 +36,10 @@ void row_values(struct arena *arena, const struct cql_table *table, const uint32
                 const struct table_row *row, struct str *ret_values);
 void column_map(struct arena *arena, const struct cql_table *table, uint32_t **ret_by_storage,
                 uint32_t *ret_count);
+/* ORDER BY v ANN OF (select_ann.c), behind WHERE. */
+enum err ann_plan(struct compile *c, const struct cql_select *s, struct select_plan *p) MUST_USE;
+/* "Vector indexes only support ANN queries". */
+enum err ann_check_where(struct compile *c, const struct cql_select *s) MUST_USE;
 /* Marks the columns that an expression reads. */
 void expr_columns(const struct expr *x, bool *columns);
 

@@ -216,8 +216,7 @@ static enum err plan_order(struct compile *c, const struct cql_select *s, struct
     if (s->order_count == 0)
         return OK;
     if (s->order_by[0].ann)
-        return cql_fail(c->error, c->arena, CQL_INVALID,
-                        "ANN ordering by vector requires the column to be indexed");
+        return ann_plan(c, s, p);
     uint32_t *columns = arena_array(c->arena, s->order_count, sizeof *columns);
     for (size_t i = 0; i < s->order_count; i++)
         TRY(compile_column(c, s->order_by[i].column, &columns[i]));
@@ -331,6 +330,9 @@ enum err select_plan(struct compile *c, struct cql_plan *plan)
     struct where_options options = {.statement = WHERE_SELECT,
                                     .only_static = only_static(c->table, s, selected),
                                     .allow_filtering = s->allow_filtering};
+    bool ann = s->order_count && s->order_by[0].ann;
+    options.allow_filtering = options.allow_filtering || ann;
+    TRY(ann_check_where(c, s));
     TRY(where_compile(c, s->where, s->where_count, &options, &p->where));
     if (s->distinct)
         TRY(check_distinct(c, s, p, selected));
@@ -339,7 +341,7 @@ enum err select_plan(struct compile *c, struct cql_plan *plan)
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "PER PARTITION LIMIT is not allowed with aggregate queries.");
     TRY(plan_order(c, s, p));
-    TRY(where_check_filtering(c, &p->where, s->allow_filtering));
+    TRY(where_check_filtering(c, &p->where, options.allow_filtering));
     TRY(plan_limit(c, s->per_partition_limit, "[per_partition_limit]", &p->per_partition_limit));
     TRY(plan_limit(c, s->limit, "[limit]", &p->limit));
     mark_wanted(c, p, selected);

@@ -31,7 +31,7 @@ struct select_run {
     size_t system_count, system_room, system_index;
     /* limits; -1 = none */
     int64_t limit_left, partition_limit, partition_left, page_left;
-    bool begins; /* no row of the partition has been taken into a group */
+    bool begins;                          /* no row of the partition has been taken into a group */
     struct buf partition, partition_next; /* key of the partition that is read */
     struct buf position;                  /* behind the last row that was given out */
     struct buf rows;
@@ -46,6 +46,8 @@ struct select_run {
     /* sorting */
     struct select_held *held;
     size_t held_count, held_room;
+    double ann_worst; /* of those that are held, when there are enough of them */
+    bool ann_full;
     struct io_post post;
 };
 
@@ -74,5 +76,17 @@ void select_group_deinit(struct select_run *s);
 /* Is the row in s->values the first of another group than the one that is open? */
 enum err select_group_changes(struct select_run *s, bool begins, bool *ret_changes) MUST_USE;
 enum err select_give(struct select_run *s, const struct str *items) MUST_USE;
+
+void select_sort_held(struct select_run *s);
+
+/* ---- ANN OF (select_ann.c) ---- */
+/* The limits are known. */
+enum err ann_begin(struct select_run *s) MUST_USE;
+/* How near the row in s->values is, and whether it may be among the nearest. */
+enum err ann_score(struct select_run *s, bool *ret_wanted, struct str *ret_score) MUST_USE;
+/* Cuts off what is not among the nearest. */
+void ann_prune(struct select_run *s);
+/* The nearer one first. */
+int ann_compare(const struct select_run *s, struct str a, struct str b);
 
 #endif

@@ -122,17 +122,12 @@ static void forget_oldest(struct cql_traces *traces)
         trace_free(trace);
 }
 
-void cql_traces_clear(struct cql_traces *traces)
-{
-    while (traces->oldest)
-        forget_oldest(traces);
-}
-
 void cql_traces_free(struct cql_traces *traces)
 {
     if (!traces)
         return;
-    cql_traces_clear(traces);
+    while (traces->oldest)
+        forget_oldest(traces);
     mem_free(traces);
 }
 

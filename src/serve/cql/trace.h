@@ -28,6 +28,5 @@ void cql_trace_end(struct cql_trace *trace);
 /* system_traces.sessions and .events. */
 void cql_traces_fill_sessions(const struct cql_traces *traces, struct cql_virtual_rows *rows);
 void cql_traces_fill_events(const struct cql_traces *traces, struct cql_virtual_rows *rows);
-void cql_traces_clear(struct cql_traces *traces);
 
 #endif

@@ -14,6 +14,7 @@
  * gives. 2. where->clustering is in the order of the columns, without a gap, and a range is last.
  */
 #include "serve/cql/exec_private.h"
+#include "serve/cql/index.h"
 
 static const char *operator_text(enum cql_operator op)
 {
@@ -480,8 +481,9 @@ static enum err check_behind_slice(struct compile *c, const struct where *where)
         const struct where_relation *r = where->clustering[i];
         if (slice && r->columns[0] > slice->columns[0])
             return cql_fail(c->error, c->arena, CQL_INVALID,
-                            "Clustering column \"%.*s\" cannot be restricted (preceding column "
+                            "%s column \"%.*s\" cannot be restricted (preceding column "
                             "\"%.*s\" is restricted by a non-EQ relation)",
+                            r < slice ? "PRIMARY KEY" : "Clustering", /* which was written first */
                             STR_ARG(first_column(c, r)->name),
                             STR_ARG(first_column(c, slice)->name));
         if (is_slice(r->op))
@@ -514,8 +516,8 @@ static bool split_clustering(struct compile *c, struct where *where,
         where->clustering[kept++] = r;
         /* Over columns of both directions a slice tells too much: see add_range(). */
         for (size_t j = 1; j < r->column_count && is_slice(r->op); j++)
-            r->filters = r->filters || c->table->columns[r->columns[j]].descending !=
-                                           first_column(c, r)->descending;
+            if (c->table->columns[r->columns[j]].descending != first_column(c, r)->descending)
+                r->filters = r->mixed = true;
         if (is_slice(r->op))
             slice = r;
         else
@@ -581,7 +583,8 @@ static bool index_serves(const struct cql_table *table, const struct cql_index *
                          const struct where_relation *r)
 {
     if (r->token || r->multi || !index->built || !index->entries || r->column_count != 1 ||
-        !str_equal(table->columns[r->columns[0]].name, index->column))
+        !str_equal(table->columns[r->columns[0]].name, index->column) ||
+        index_is_of_vectors(&table->columns[r->columns[0]], index))
         return false;
     bool map = table->columns[r->columns[0]].type->kind == CQL_MAP;
     struct str target = index->target;
@@ -648,13 +651,37 @@ static enum err judge_rest(struct compile *c, const struct where_options *option
     return err;
 }
 
+/* (c) = ('x') is c = 'x'. */
+static void unwrap(struct compile *c, const struct cql_relation *from, struct cql_relation *to)
+{
+    *to = *from;
+    if (!from->multi || from->column_count != 1 || from->in_marker || from->op == CQL_NE ||
+        from->op > CQL_IN)
+        return;
+    const struct cql_table_column *column = cql_column_find(c->table, from->columns[0]);
+    if (!column || column->kind != CQL_CLUSTERING)
+        return;
+    for (size_t i = 0; i < from->value_count; i++)
+        if (from->values[i]->kind != TERM_TUPLE || from->values[i]->count != 1)
+            return;
+    to->multi = false;
+    to->values = arena_array(c->arena, from->value_count + 1, sizeof *to->values);
+    for (size_t i = 0; i < from->value_count; i++)
+        to->values[i] = from->values[i]->items[0];
+}
+
 enum err where_compile(struct compile *c, const struct cql_relation *relations, size_t count,
                        const struct where_options *options, struct where *where)
 {
     *where = (struct where){.count = count};
     where->relations = arena_zero(c->arena, (count + 1) * sizeof *where->relations);
     for (size_t i = 0; i < count; i++) {
+        struct cql_relation unwrapped;
         const struct cql_relation *r = &relations[i];
+        if (options->statement == WHERE_SELECT) {
+            unwrap(c, r, &unwrapped);
+            r = &unwrapped;
+        }
         if ((r->op == CQL_CONTAINS || r->op == CQL_CONTAINS_KEY) &&
             (options->statement == WHERE_UPDATE || options->statement == WHERE_DELETE))
             return cql_fail(c->error, c->arena, CQL_INVALID, "Cannot use %s with %s",
@@ -689,7 +716,8 @@ enum err where_check_filtering(struct compile *c, const struct where *where, boo
     if (allow_filtering || (!where->key_range && !where->index) || !c->table->table)
         return OK;
     for (size_t i = 0; i < where->count; i++)
-        if (where->relations[i].filters && &where->relations[i] != where->indexed)
+        if (where->relations[i].filters && &where->relations[i] != where->indexed &&
+            (!where->relations[i].mixed || where->key_range))
             return cql_fail(c->error, c->arena, CQL_INVALID, needs_filtering);
     return OK;
 }

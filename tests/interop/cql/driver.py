@@ -263,6 +263,55 @@ def unset_and_names():
     tap.equal(tuple(run('SELECT v, w FROM u')[0]), (1, None), 'unset leaves, null deletes')
 
 
+def tracing():
+    run('CREATE TABLE tr (k int PRIMARY KEY, v text)')
+    done = session.execute_async("INSERT INTO tr (k, v) VALUES (1, 'x')", trace=True)
+    done.result()
+    trace = done.get_query_trace(max_wait=20)
+    tap.equal((trace.request_type, trace.coordinator), ('Execute CQL3 query', HOST), 'a statement is traced')
+    tap.equal(trace.parameters['query'], "INSERT INTO tr (k, v) VALUES (1, 'x')", 'its text is told')
+    tap.ok(len(trace.events) > 1 and trace.duration.total_seconds() >= 0, 'and what was done for it', trace.events)
+    select = session.prepare('SELECT v FROM tr WHERE k = ?')
+    done = session.execute_async(select, (1,), trace=True)
+    tap.equal(done.result().one().v, 'x', 'a prepared statement with a trace')
+    trace = done.get_query_trace(max_wait=20)
+    tap.equal((trace.request_type, trace.parameters['bound_var_0_k']), ('Execute CQL3 prepared query', '1'), 'and its value')
+
+
+def heavy_batches():
+    run('CREATE TABLE hb (k int PRIMARY KEY, v text)')
+
+    def batch(kind, count, size):
+        done = BatchStatement(kind)
+        for k in range(count):
+            done.add(SimpleStatement("INSERT INTO hb (k, v) VALUES (%s, %s)"), (k, 'x' * size))
+        future = session.execute_async(done)
+        future.result()
+        return future.warnings or []
+    tap.equal(batch(BatchType.LOGGED, 2, 100), [], 'a light batch')
+    if VERSION >= 4:
+        got = ''.join(batch(BatchType.LOGGED, 2, 3000))
+        tap.ok('is of size 6140, exceeding specified threshold of 5120 by 1020' in got, 'a heavy batch is warned of', got)
+        got = ''.join(batch(BatchType.UNLOGGED, 11, 1))
+        tap.ok('Unlogged batch covering 11 partitions' in got, 'one over many partitions too', got)
+    try:
+        batch(BatchType.LOGGED, 2, 30000)
+        tap.ok(False, 'a batch that is too large')
+    except InvalidRequest as e:
+        tap.ok('Batch too large' in str(e), 'a batch that is too large is refused', e)
+    tap.equal(batch(BatchType.LOGGED, 1, 60000), [], 'of one partition it may be large')
+
+
+def columns_again():
+    run('CREATE TABLE ca (k int PRIMARY KEY, v text)')
+    run("INSERT INTO ca (k, v) VALUES (1, 'old') USING TIMESTAMP 1000")
+    run("INSERT INTO ca (k, v) VALUES (2, 'new') USING TIMESTAMP 3000")
+    run('ALTER TABLE ca DROP v USING TIMESTAMP 2000')
+    run('ALTER TABLE ca ADD v text')
+    tap.equal(sorted((r.k, r.v) for r in run('SELECT k, v FROM ca')), [(1, None), (2, 'new')],
+              'a column that comes again has what is newer than its drop')
+
+
 def finish():
     session.execute(f'DROP KEYSPACE {KEYSPACE}')
     tap.ok(KEYSPACE not in cluster.metadata.keyspaces, 'a dropped keyspace is gone')
@@ -270,4 +319,5 @@ def finish():
 
 
 tap.run(setup, the_tutorial, every_type, clustering, paging, collections, user_types, counters, light_transactions, batches,
-        times_to_live, timestamps, schema_changes, functions, unset_and_names, finish)
+        times_to_live, timestamps, schema_changes, functions, unset_and_names,
+        tracing, heavy_batches, columns_again, finish)
