@@ -37,8 +37,11 @@ struct points {
     struct io_post post;
     bool posted;
     bool running; /* answers come in here again */
-    size_t count, given;
-    struct cql_run *runs[POINTS_MAX];
+    size_t count;
+    struct cql_run **gathered; /* one of lists; what is read and answered is the other */
+    struct cql_run *lists[2][POINTS_MAX];
+    struct cql_run **given;
+    size_t given_count;
     enum err errs[POINTS_MAX];
     /* shared with the helper */
     size_t next; /* atomic: the first run that nobody took */
@@ -57,9 +60,9 @@ static void read_some(struct points *points, struct table_reader *reader)
 {
     for (;;) {
         size_t at = __atomic_fetch_add(&points->next, 1, __ATOMIC_RELAXED);
-        if (at >= points->given)
+        if (at >= points->given_count)
             return;
-        points->errs[at] = points->read(points->runs[at], reader);
+        points->errs[at] = points->read(points->given[at], reader);
     }
 }
 
@@ -115,28 +118,25 @@ static void read_shared(struct points *points)
 
 static void do_all(struct points *points)
 {
-    if (points->running)
+    if (points->running || !points->count)
         return;
     points->running = true;
-    while (points->count) {
-        points->given = points->count;
-        __atomic_store_n(&points->next, 0, __ATOMIC_RELAXED);
-        if (points->given >= POINTS_SHARED && has_help(points))
-            read_shared(points);
+    points->given = points->gathered;
+    points->given_count = points->count;
+    points->gathered = points->lists[points->gathered == points->lists[0]];
+    points->count = 0;
+    __atomic_store_n(&points->next, 0, __ATOMIC_RELAXED);
+    if (points->given_count >= POINTS_SHARED && has_help(points))
+        read_shared(points);
+    else
+        read_some(points, points->executor->reader);
+    for (size_t i = 0; i < points->given_count; i++) {
+        struct cql_run *run = points->given[i];
+        points->executor->under_way--;
+        if (points->errs[i] == OK)
+            run->done(run);
         else
-            read_some(points, points->executor->reader);
-        /* What answers begin anew goes behind what is being answered. */
-        size_t given = points->given;
-        for (size_t i = 0; i < given; i++) {
-            struct cql_run *run = points->runs[i];
-            points->executor->under_way--;
-            if (points->errs[i] == OK)
-                run->done(run);
-            else
-                run_fail(run, points->errs[i]);
-        }
-        points->count -= given;
-        memmove(points->runs, points->runs + given, points->count * sizeof *points->runs);
+            run_fail(run, points->errs[i]);
     }
     points->running = false;
 }
@@ -151,7 +151,9 @@ static void end_turn(struct io_post *post)
 
 void points_add(struct points *points, struct cql_run *run)
 {
-    /* Full, while its answers are sent: this one is done at once. */
+    if (points->count == POINTS_MAX)
+        do_all(points);
+    /* Full again, of what answers began: this one is done at once. */
     if (points->count == POINTS_MAX) {
         enum err err = points->read(run, points->executor->reader);
         if (err == OK)
@@ -160,11 +162,9 @@ void points_add(struct points *points, struct cql_run *run)
             run_fail(run, err);
         return;
     }
-    points->runs[points->count++] = run;
+    points->gathered[points->count++] = run;
     points->executor->under_way++;
-    if (points->count == POINTS_MAX)
-        do_all(points);
-    if (points->posted || !points->count)
+    if (points->posted)
         return;
     points->posted = true;
     points->executor->under_way++;
@@ -179,6 +179,7 @@ struct points *points_new(struct cql_executor *executor, points_read *read)
     struct points *points = mem_zero(sizeof *points);
     points->executor = executor;
     points->read = read;
+    points->gathered = points->lists[0];
     points->reader = table_reader_new();
     io_mutex_init(&points->lock);
     io_condition_init(&points->wake);
