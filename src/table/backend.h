@@ -55,6 +55,7 @@ struct backend {
 struct backend_options {
     struct io *io;
     const char *dir;
+    const struct table_disk *disk; /* NULL = the real one */
     bool read_only;
     size_t cache_bytes;
     size_t row_cache_bytes;

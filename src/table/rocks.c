@@ -204,6 +204,25 @@ static const char *merge_name(void *state)
 
 /* ---- opening ---- */
 
+struct table_disk {
+    rocksdb_env_t *env;
+};
+
+struct table_disk *table_disk_new(void)
+{
+    struct table_disk *disk = mem_zero(sizeof *disk);
+    disk->env = rocksdb_create_mem_env();
+    return disk;
+}
+
+void table_disk_free(struct table_disk *disk)
+{
+    if (!disk)
+        return;
+    rocksdb_env_destroy(disk->env);
+    mem_free(disk);
+}
+
 static void set_layout(rocksdb_options_t *options, const struct backend_options *settings)
 {
     rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
@@ -238,6 +257,8 @@ static rocksdb_options_t *make_options(const struct backend_options *settings)
 {
     rocksdb_options_t *options = rocksdb_options_create();
     rocksdb_options_set_create_if_missing(options, !settings->read_only);
+    if (settings->disk)
+        rocksdb_options_set_env(options, settings->disk->env);
     rocksdb_options_set_merge_operator(
         options, rocksdb_mergeoperator_create(NULL, nothing, full_merge, partial_merge, merge_free,
                                               merge_name));
@@ -261,7 +282,8 @@ static rocksdb_options_t *make_options(const struct backend_options *settings)
     rocksdb_options_set_stats_persist_period_sec(options, 0);
     rocksdb_options_set_skip_stats_update_on_db_open(options, 1);
     rocksdb_options_set_skip_checking_sst_file_sizes_on_db_open(options, 1);
-    rocksdb_options_set_recycle_log_file_num(options, 2);
+    /* Files in memory cannot be used again. */
+    rocksdb_options_set_recycle_log_file_num(options, settings->disk ? 0 : 2);
     rocksdb_options_set_wal_recovery_mode(options, rocksdb_point_in_time_recovery);
     rocksdb_options_set_max_manifest_file_size(options, 1 << 20);
     rocksdb_options_set_manifest_preallocation_size(options, 64 << 10);
@@ -427,7 +449,7 @@ static enum err rocks_sync(struct backend *backend)
     char *text = NULL;
     enum err err = rocks->db && !has_failed(rocks) ? OK : ERR_IO;
     if (!err) {
-        rocksdb_flush_wal(rocks->db, 1, &text);
+        rocksdb_flush_wal(rocks->db, !rocks->settings.disk, &text);
         err = err_of_text(text);
         if (err)
             fail(rocks, err);
@@ -683,7 +705,7 @@ static const struct backend_ops rocks_ops = {
 enum err rocks_open(const struct backend_options *options, struct diag *diag,
                     struct backend **ret_backend)
 {
-    if (!options->read_only)
+    if (!options->read_only && !options->disk)
         TRY(io_path_make_directory(options->io, options->dir));
     struct rocks *rocks = mem_zero(sizeof *rocks);
     rocks->base.ops = &rocks_ops;

@@ -392,6 +392,7 @@ static enum err open_backend(struct table_store *store, const char *dir,
     struct backend_options settings = {
         .io = store->io,
         .dir = dir,
+        .disk = options->disk,
         .read_only = options->read_only,
         .cache_bytes = options->cache_bytes ? options->cache_bytes : CACHE_DEFAULT,
         .row_cache_bytes = options->row_cache_bytes ? options->row_cache_bytes : ROW_CACHE_DEFAULT,

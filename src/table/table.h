@@ -16,7 +16,9 @@
 struct table_store;
 struct table;
 
+struct table_disk;
 struct table_store_options {
+    struct table_disk *disk;        /* where RocksDB keeps its files; NULL = the real one */
     bool memory;                    /* the twin without a disk, for simulated runs */
     bool read_only;                 /* for inspect and commands on a stopped project */
     size_t cache_bytes;             /* block cache; 0 = 32 MiB */
@@ -25,6 +27,11 @@ struct table_store_options {
     int64_t (*now_us)(void *owner); /* wall clock for TTL; NULL = io's */
     void *now_owner;
 };
+
+/* Files in memory that outlive a store, for simulated runs over RocksDB. Freed behind the last
+ * store on it; NULL is fine. */
+struct table_disk *table_disk_new(void);
+void table_disk_free(struct table_disk *disk);
 
 enum err table_store_open(struct io *io, const char *dir, const struct table_store_options *options,
                           struct diag *diag, struct table_store **ret_store) MUST_USE;
