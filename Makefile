@@ -7,6 +7,8 @@ JOBS    := $(shell nproc)
 SHARED  := $(wildcard ../shared)
 export MILLRACE_SHARED := $(if $(SHARED),$(abspath $(SHARED)),)
 
+SIM = tests/sim/$(if $(filter log,$(1)),log,serve/$(1))/sim-$(1)
+
 .DEFAULT_GOAL := all
 .PHONY: help all release demo check test test-engines engines bench fuzz sim golden oracle tidy format tsan \
         docs install setup setup-test clean
@@ -40,7 +42,7 @@ check: all ## tidy, unit, golden, model, fault, sim and short fuzz tests: under 
 	@tests/run.py --build $(BUILD) --suites unit,golden,model,fault,sim,fuzz
 
 test: setup-test all release ## everything that needs only Debian's packages and small PyPI ones
-	@ninja -C $(RELEASE) -j $(JOBS) --quiet tests/sim/log/sim-log
+	@ninja -C $(RELEASE) -j $(JOBS) --quiet $(foreach part,log kafka cql,$(call SIM,$(part)))
 	@tools/tidy/tidy.py
 	@tests/run.py --build $(BUILD) --release $(RELEASE) --suites unit,golden,model,fault,sim,fuzz,interop,crash
 
@@ -58,9 +60,9 @@ fuzz: setup-test ## make fuzz T=json [S=120]: libFuzzer on one target, or on all
 	@CC=clang meson setup $(FUZZ) --reconfigure -Dfuzzers=true -Db_sanitize=address,undefined -Db_lundef=false >/dev/null 2>&1 || CC=clang meson setup $(FUZZ) -Dfuzzers=true -Db_sanitize=address,undefined -Db_lundef=false >/dev/null
 	@tests/fuzz/fuzz.py --build $(FUZZ) --seconds $(or $(S),120) $(if $(T),--target $(T),)
 
-sim: release ## make sim SEED=n replays one run of the log on the simulated disk; N=n runs that many
-	@ninja -C $(RELEASE) --quiet tests/sim/log/sim-log
-	@$(RELEASE)/tests/sim/log/sim-log $(if $(SEED),--seed $(SEED),--seeds 1 $(or $(N),10000))
+sim: release ## make sim PART=log|kafka|cql SEED=n replays one simulated run; N=n runs that many
+	@ninja -C $(RELEASE) --quiet $(call SIM,$(or $(PART),log))
+	@$(RELEASE)/$(call SIM,$(or $(PART),log)) $(if $(SEED),--seed $(SEED),--seeds 1 $(or $(N),10000))
 
 golden: all ## rewrite the expected outputs of the golden tests; review the diff
 	@GOLDEN_REWRITE=1 tests/run.py --build $(BUILD) --suites golden

@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 
-enum { MS = 1000 * 1000, SLOW_DISK_MS = 60 };
+enum { MS = 1000 * 1000, SLOW_DISK_MS = 60, TURNS_MAX = 2 * 1000 * 1000 };
 
 int64_t now_ms(const struct world *w)
 {
@@ -142,6 +142,8 @@ static bool is_well(struct world *w)
 
 bool world_turn(struct world *w, int64_t until_ns)
 {
+    if (++w->turns == TURNS_MAX)
+        seed_fail(w->run, "it does not come to an end");
     bool did = false, lazy = chance(w, 40);
     if (node_is_up(w)) {
         did = !lazy && disk_turn(w);

@@ -62,6 +62,7 @@ struct world {
     struct arena answers;
     void *answer;
     bool asked;
+    int turns;
     struct actor *actors;
     struct twin *twin;
 
