@@ -22,6 +22,7 @@ enum kafka_config_type {
 };
 enum kafka_config_source {
     KAFKA_SOURCE_TOPIC = 1,
+    KAFKA_SOURCE_DYNAMIC_DEFAULT = 3,
     KAFKA_SOURCE_STATIC_BROKER = 4,
     KAFKA_SOURCE_DEFAULT = 5,
 };

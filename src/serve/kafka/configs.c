@@ -69,7 +69,7 @@ static void describe_key(struct kafka_call *call, const struct kafka_topic_key *
     if (!request->include_synonyms)
         return;
     row->synonyms = KAFKA_NEW(&call->arena, kafka_describe_configs_response_synonym, 2);
-    if (source == KAFKA_SOURCE_TOPIC)
+    if (source != KAFKA_SOURCE_DEFAULT)
         synonym_add(row, key->name, row->value, source);
     if (key->synonym)
         synonym_add(row, key->synonym, kafka_topic_fallback(key, &defaults, &call->arena),

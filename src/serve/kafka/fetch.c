@@ -88,21 +88,13 @@ static bool check_epochs(struct kafka_fetch_out *fetch, struct fetch_part *part,
     return false;
 }
 
-/* Clients before version 10 need not know zstd. Kafka looks at the topic's own setting only: single
- * batches of producers go out as they came, and libraries of that age that know it read them. */
-static bool is_zstd(struct log_partition *partition)
-{
-    return log_topic_config(log_partition_topic(partition)).compression == CODEC_ZSTD;
-}
-
 /* A run of the file, if it is worth it. */
 static bool read_file(struct kafka_fetch_out *fetch, struct fetch_part *part,
                       struct fetch_result *result, size_t limit)
 {
     struct log_slice slice;
     struct log_read read;
-    if (limit < FILE_BYTES_MIN || result->bytes ||
-        (fetch->call->version < 10 && is_zstd(part->partition)))
+    if (limit < FILE_BYTES_MIN || result->bytes)
         return false;
     if (log_slice_open(part->partition, part->offset, limit, fetch->set->stable, &slice, &read) !=
         OK)
@@ -137,10 +129,6 @@ static enum err read_memory(struct kafka_fetch_out *fetch, struct fetch_part *pa
         result->full = true;
         return OK;
     }
-    if (bytes && fetch->call->version < 10 && is_zstd(part->partition)) {
-        buf_truncate(out, at);
-        return ERR_UNSUPPORTED;
-    }
     result->read = read;
     result->read_done = true;
     if (bytes) {
@@ -157,8 +145,6 @@ static enum err read_memory(struct kafka_fetch_out *fetch, struct fetch_part *pa
 
 static int16_t read_code(const struct kafka_fetch_out *fetch, enum err err)
 {
-    if (err == ERR_UNSUPPORTED)
-        return KAFKA_UNSUPPORTED_COMPRESSION_TYPE;
     if (err == ERR_CLOSED && fetch->set->by_id)
         return KAFKA_UNKNOWN_TOPIC_ID;
     if (err == ERR_LIMIT) /* no memory for a batch of that size now */

@@ -167,7 +167,7 @@ static int16_t check_times(const struct produce_check *check, const struct log_t
             return KAFKA_NONE;
     }
     if (walk_records(&walk, batch, config->log_append_time ? bad_type : bad_time, &times) != OK)
-        return KAFKA_CORRUPT_MESSAGE;
+        return KAFKA_INVALID_RECORD;
     if (!bad && walk.count == 0)
         return KAFKA_NONE;
     give(&walk, STR("One or more records have been rejected due to invalid timestamp"),
@@ -213,6 +213,23 @@ static int16_t check_sizes(const struct log_topic_config *config, size_t bytes)
 
 static int16_t check_header(const struct produce_check *check,
                             const struct log_topic_config *config)
+/* Records that are not compressed are counted by their lengths: one that cannot be read would stop
+ * every consumer there. What is in them, and in compressed batches, is the producer's affair. */
+static bool is_countable(const struct record_batch *batch)
+{
+    struct reader r =
+        reader_of(batch->bytes + RECORD_BATCH_HEADER, batch->bytes_count - RECORD_BATCH_HEADER);
+    if (record_batch_codec(batch) != CODEC_NONE)
+        return true;
+    for (int32_t i = 0; i < batch->count && r.err == OK; i++) {
+        int64_t bytes = reader_varint(&r, 32);
+        if (bytes < 0)
+            return false;
+        (void)reader_take(&r, (size_t)bytes);
+    }
+    return r.err == OK && r.left == 0;
+}
+
 {
     const struct record_batch *batch = &check->batch;
     unsigned codec = (unsigned)batch->attributes & BATCH_CODEC_MASK;
@@ -226,7 +243,8 @@ static int16_t check_header(const struct produce_check *check,
         return reject(check->result, "Record batch has an inconsistent count of records");
     if (batch->producer_id >= 0 && (batch->base_sequence < 0 || batch->producer_epoch < 0))
         return reject(check->result, "Invalid sequence number in record batch with producerId");
-    return check_sizes(config, batch->bytes_count);
+    int16_t code = check_sizes(config, batch->bytes_count);
+    return code == KAFKA_NONE && !is_countable(batch) ? KAFKA_INVALID_RECORD : code;
 }
 
 /* ---- the form that the topic wants ---- */
@@ -257,11 +275,13 @@ static enum err store_as(struct kafka_call *call, const struct record_batch *bat
     struct record_iterator it;
     struct record record;
     TRY(record_batch_parse(batch->bytes, batch->bytes_count, true, &checked));
-    TRY(record_iterator_init(&it, batch, RECORDS_BYTES_MAX));
+    enum err err = record_iterator_init(&it, batch, RECORDS_BYTES_MAX);
+    if (err != OK)
+        return err == ERR_LIMIT ? err : ERR_INVALID;
     struct str records = str_from(it.reader.ptr, it.reader.left);
     while (record_iterator_next(&it, &record))
         ;
-    enum err err = it.reader.err;
+    err = it.reader.err == OK ? OK : ERR_INVALID;
     if (err == OK)
         err = build(call, batch, attributes, records, ret_batch);
     record_iterator_deinit(&it);
@@ -283,6 +303,8 @@ static int16_t check_form(struct produce_check *check, const struct log_topic_co
         return KAFKA_MESSAGE_TOO_LARGE;
     return err == OK ? check_sizes(config, check->records.bytes) : KAFKA_CORRUPT_MESSAGE;
 }
+    if (err == ERR_INVALID)
+        return KAFKA_INVALID_RECORD;
 
 int16_t kafka_produce_check(struct produce_check *check)
 {

@@ -445,6 +445,9 @@ struct str kafka_topic_value(const struct kafka_topic_key *key,
     const struct log_topic_setting *given = kafka_setting(settings, str_of(key->name));
     struct str fallback = kafka_topic_fallback(key, defaults, arena);
     *ret_source = given ? KAFKA_SOURCE_TOPIC : KAFKA_SOURCE_DEFAULT;
+    /* Kafka since 4.1 sets this one for the whole cluster by itself, and tests look at that. */
+    if (!given && str_equal(str_of(key->name), STR("min.insync.replicas")))
+        *ret_source = KAFKA_SOURCE_DYNAMIC_DEFAULT;
     if (!key->get)
         return given ? given->value : fallback;
     struct log_topic_config other = *config;

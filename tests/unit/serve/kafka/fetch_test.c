@@ -287,6 +287,7 @@ static void test_fetch_limits(void **state)
     client_free(client);
 }
 
+/* As Kafka 4 does: whoever asks in an old version may know zstd all the same. */
 static void test_zstd_for_old(void **state)
 {
     rig_topic(&rig, "t", 1);
@@ -300,9 +301,9 @@ static void test_zstd_for_old(void **state)
     struct log_topic_config config = log_topic_config(topic);
     config.compression = CODEC_ZSTD;
     assert_ok(log_topic_configure(topic, &config));
-    assert_int_equal(client_fetch(client, 9, make_fetch(&rig, "t", 0, 0))->error_code,
-                     KAFKA_UNSUPPORTED_COMPRESSION_TYPE);
-    assert_int_equal(client_fetch(client, 10, make_fetch(&rig, "t", 0, 0))->error_code, 0);
+    struct kafka_fetch_response_partition *r = client_fetch(client, 9, make_fetch(&rig, "t", 0, 0));
+    assert_int_equal(r->error_code, 0);
+    assert_true(r->records.bytes > 0);
     client_free(client);
 }
 

@@ -231,9 +231,30 @@ static void test_codec_refusals(void **state)
     put_be32(ptr + 17, crc32c(0, ptr + 21, batch.bytes - 21)); /* the sum agrees, the records not */
     memset(ptr + 65, 7, 8);
     put_be32(ptr + 17, crc32c(0, ptr + 21, batch.bytes - 21));
-    assert_int_equal(send("t", 9, str_from(ptr, batch.bytes))->error_code, KAFKA_CORRUPT_MESSAGE);
+    assert_int_equal(send("t", 9, str_from(ptr, batch.bytes))->error_code, KAFKA_INVALID_RECORD);
     assert_int_equal(send("t", 9, batch)->error_code, 0);
     assert_int_equal(stored("t", 0).attributes, CODEC_NONE);
+}
+
+/* Records that are not as many as the header says, or not as long as they say themselves. */
+static void test_uncountable(void **state)
+{
+    static const struct {
+        size_t at;
+        int change;
+    } lies[] = {{60, 1}, {60, -1}, {61, 2}, {61, -2}, {61, 1}};
+    int64_t times[] = {now_ms(), now_ms()};
+    create("t", NULL, NULL);
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+        struct str batch = batch_at(CODEC_NONE, times, 2);
+        char *ptr = (char *)arena_str(&rig.arena, batch).ptr;
+        ptr[lies[i].at] = (char)(ptr[lies[i].at] + lies[i].change);
+        put_be32(ptr + 23, get_be32(ptr + 57) - 1);
+        put_be32(ptr + 17, crc32c(0, ptr + 21, batch.bytes - 21));
+        assert_int_equal(send("t", 9, str_from(ptr, batch.bytes))->error_code,
+                         KAFKA_INVALID_RECORD);
+    }
+    assert_int_equal(send("t", 9, batch_at(CODEC_NONE, times, 2))->base_offset, 0);
 }
 
 /* A batch that is sent again is known again, whatever became of it. */
@@ -263,6 +284,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_claimed_append_time, up, down),
         cmocka_unit_test_setup_teardown(test_codecs, up, down),
         cmocka_unit_test_setup_teardown(test_codec_refusals, up, down),
+        cmocka_unit_test_setup_teardown(test_uncountable, up, down),
         cmocka_unit_test_setup_teardown(test_codec_and_producers, up, down),
     };
     return RUN_TESTS(tests);
