@@ -80,6 +80,50 @@ def too_large():
     tap.equal(errors[0].code(), KafkaError.MSG_SIZE_TOO_LARGE, 'a record over max.message.bytes is refused by name')
 
 
+def refused(topic, value, **more):
+    """The code of the report."""
+    p, codes = producer(), []
+    p.produce(topic, value, on_delivery=lambda error, _: codes.append(error and error.code()), **more)
+    p.flush(30)
+    return codes
+
+
+def timestamps():
+    now = int(time.time() * 1000)
+    topic = name('times')
+    made(topic, 1, {'message.timestamp.before.max.ms': '60000', 'message.timestamp.after.max.ms': '5000'})
+    wrong = KafkaError.INVALID_TIMESTAMP
+    tap.equal([refused(topic, 'x', timestamp=now + d) for d in (-120000, 60000, 0)], [[wrong], [wrong], [None]],
+              'timestamps too old and too new are refused')
+    topic = name('appended')
+    made(topic, 1, {'message.timestamp.type': 'LogAppendTime'})
+    p = producer()
+    p.produce(topic, 'x', timestamp=1000)
+    p.flush(30)
+    c = consumer(name('times'))
+    c.subscribe([topic])
+    kind, at = read(c, 1)[0].timestamp()
+    c.close()
+    tap.ok(kind == 2 and abs(at - now) < 600000, 'LogAppendTime takes the place of the producer\'s time', f'{kind} {at}')
+
+
+def stored_codecs():
+    """What the topic wants, whatever was sent; each record is there."""
+    values = [f'{i} {"x" * 200}'.encode() for i in range(300)]
+    for want in ('uncompressed', 'gzip', 'snappy', 'lz4', 'zstd'):
+        topic = name(f'as-{want}')
+        made(topic, 1, {'compression.type': want})
+        for sent in ('none', 'zstd'):
+            p = producer(compression_type=sent, enable_idempotence=True, linger_ms=20)
+            for value in values:
+                p.produce(topic, value)
+            p.flush(30)
+        c = consumer(name('codecs'))
+        c.subscribe([topic])
+        tap.equal([m.value() for m in read(c, 600)], values * 2, f'compression.type={want}')
+        c.close()
+
+
 def rebalance(strategy):
     topic, group = name('re' + strategy[:4]), name('g' + strategy[:4])
     made(topic, 6)
@@ -269,7 +313,17 @@ def administration():
     admin.delete_consumer_groups([group])[group].result(30)
     listed = admin.list_consumer_groups().result(30)
     tap.ok(group not in [g.group_id for g in listed.valid], 'and deleted')
+    t = producer(transactional_id=name('tx'))
+    t.init_transactions(30)
+    t.begin_transaction()
+    c = consumer(group)
+    t.send_offsets_to_transaction([TopicPartition(topic, 0, 9)], c.consumer_group_metadata(), 30)
+    admin.delete_consumer_groups([group])[group].result(30)
+    t.commit_transaction(30)
+    tap.equal([tp.offset for tp in c.committed([TopicPartition(topic, 0)], 30)], [-1001],
+              'a deleted group has no offsets of a transaction that was open')
+    c.close()
 
 
-tap.run(compressions, delivery_reports, too_large, rebalances, static_members, transactions, fencing,
+tap.run(compressions, delivery_reports, too_large, timestamps, stored_codecs, rebalances, static_members, transactions, fencing,
         consume_process_produce, administration)
