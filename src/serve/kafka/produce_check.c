@@ -211,8 +211,6 @@ static int16_t check_sizes(const struct log_topic_config *config, size_t bytes)
     return KAFKA_NONE;
 }
 
-static int16_t check_header(const struct produce_check *check,
-                            const struct log_topic_config *config)
 /* Records that are not compressed are counted by their lengths: one that cannot be read would stop
  * every consumer there. What is in them, and in compressed batches, is the producer's affair. */
 static bool is_countable(const struct record_batch *batch)
@@ -230,6 +228,8 @@ static bool is_countable(const struct record_batch *batch)
     return r.err == OK && r.left == 0;
 }
 
+static int16_t check_header(const struct produce_check *check,
+                            const struct log_topic_config *config)
 {
     const struct record_batch *batch = &check->batch;
     unsigned codec = (unsigned)batch->attributes & BATCH_CODEC_MASK;
