@@ -305,7 +305,8 @@ static enum err describe_cluster(struct describe *d)
         CLEAN(buf_deinit) struct buf map = {0};
         CLEAN(buf_deinit) struct buf owners = {0};
         struct str token = STR("-9223372036854775808");
-        struct str address = d->catalog->node.address;
+        const char *named = arena_printf(d->arena, "/%.*s:7000", STR_ARG(d->catalog->node.address));
+        struct str address = str_of(named);
         buf_be32(&owners, 1);
         buf_be32(&owners, (uint32_t)address.bytes);
         buf_str_append(&owners, address);

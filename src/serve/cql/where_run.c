@@ -31,6 +31,9 @@ static enum err bad_value(struct expr_run *run, const struct where_relation *r, 
     enum err err;
     if (r->token && !expr_is_unset(value))
         err = cql_fail(run->error, run->arena, CQL_INVALID, "Invalid null token value");
+    else if (expr_is_unset(value) && r->key)
+        err = cql_fail(run->error, run->arena, CQL_INVALID,
+                       "Unsupported unset map value for column %.*s", STR_ARG(buf_str(&names)));
     else if (expr_is_unset(value))
         err = cql_fail(run->error, run->arena, CQL_INVALID, "Invalid unset value for %s %s%.*s%s",
                        r->multi ? "tuple" : "column", r->multi ? "(" : "", STR_ARG(buf_str(&names)),
@@ -429,7 +432,6 @@ enum err where_filters(struct expr_run *run, const struct where *where, bool all
             continue;
         struct where_filter *f = &filters[count++];
         *f = (struct where_filter){.relation = r};
-        TRY(relation_values(run, r, &f->values, &f->count));
         if (r->key) {
             TRY(expr_eval(run, r->key, &f->key));
             if (!f->key.ptr || expr_is_unset(f->key))
@@ -437,6 +439,7 @@ enum err where_filters(struct expr_run *run, const struct where *where, bool all
                                 f->key.ptr ? "Unsupported unset" : "Unsupported null",
                                 STR_ARG(column_of(run, r, 0)->name));
         }
+        TRY(relation_values(run, r, &f->values, &f->count));
     }
     *ret_filters = filters;
     *ret_count = count;

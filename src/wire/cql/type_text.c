@@ -165,8 +165,16 @@ static enum err parse_one(struct type_parser *p, bool frozen, const struct cql_t
 
 static enum err refuse(struct type_parser *p, const char *what, size_t from)
 {
+    size_t to = p->at;
+    struct str around = STR("frozen<");
+    /* It is named with the frozen<> that is around it. */
+    if (from >= around.bytes && str_equal(str_slice(p->text, from - around.bytes, from), around) &&
+        take(p, '>')) {
+        from -= around.bytes;
+        to = p->at;
+    }
     return diag_set(p->diag, ERR_INVALID, 1, (uint32_t)from + 1, "%s: %.*s", what,
-                    STR_ARG(str_trim(str_slice(p->text, from, p->at))));
+                    STR_ARG(str_trim(str_slice(p->text, from, to))));
 }
 
 /* The rules for what a collection holds. */

@@ -312,6 +312,12 @@ def columns_again():
               'a column that comes again has what is newer than its drop')
 
 
+def described():
+    told = session.execute('DESCRIBE CLUSTER').one()
+    owners = {owner for of_range in told.range_ownership.values() for owner in of_range}
+    tap.ok(len(owners) == 1 and owners.pop().startswith(f'/{HOST}:'), 'whose the ranges are', told.range_ownership)
+
+
 def finish():
     session.execute(f'DROP KEYSPACE {KEYSPACE}')
     tap.ok(KEYSPACE not in cluster.metadata.keyspaces, 'a dropped keyspace is gone')
@@ -320,4 +326,4 @@ def finish():
 
 tap.run(setup, the_tutorial, every_type, clustering, paging, collections, user_types, counters, light_transactions, batches,
         times_to_live, timestamps, schema_changes, functions, unset_and_names,
-        tracing, heavy_batches, columns_again, finish)
+        tracing, heavy_batches, columns_again, described, finish)
