@@ -301,10 +301,10 @@ static int16_t check_form(struct produce_check *check, const struct log_topic_co
     enum err err = store_as(check->call, batch, (int16_t)attributes, &check->records);
     if (err == ERR_LIMIT)
         return KAFKA_MESSAGE_TOO_LARGE;
-    return err == OK ? check_sizes(config, check->records.bytes) : KAFKA_CORRUPT_MESSAGE;
-}
     if (err == ERR_INVALID)
         return KAFKA_INVALID_RECORD;
+    return err == OK ? check_sizes(config, check->records.bytes) : KAFKA_CORRUPT_MESSAGE;
+}
 
 int16_t kafka_produce_check(struct produce_check *check)
 {
