@@ -135,6 +135,7 @@ static bool is_over(const struct twin_write *a, const struct twin_write *b)
 struct options {
     const struct twin_write *sure; /* the newest of those that count for sure; NULL = none */
     bool may_live, must_live;
+    bool may_change; /* some newer one may count */
 };
 
 static struct options options_of(const struct world *w, const struct cell *cell,
@@ -155,6 +156,7 @@ static struct options options_of(const struct world *w, const struct cell *cell,
         if (!covers(write, cell) || counts(w, write, read) != MAYBE || !is_over(write, o.sure))
             continue;
         life = life_of(w, write, read);
+        o.may_change = true;
         o.may_live = o.may_live || life != DEAD;
         o.must_live = o.must_live && life == LIVE;
     }
@@ -403,7 +405,7 @@ void twin_check_index(struct world *w, const struct twin_read *read, int value,
             continue;
         struct cell cell = {write->p, write->c1, write->c2, COLUMN_A, -1};
         struct options o = options_of(w, &cell, read);
-        if (o.must_live && o.sure == write)
+        if (o.must_live && o.sure == write && !o.may_change)
             fail_at(w, &cell, "is not found by the index", value);
     }
     reached(w, MARK_INDEX_READ);

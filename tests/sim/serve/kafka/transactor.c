@@ -71,7 +71,8 @@ static void abandon(struct transactor *t)
 static bool is_fencing(int16_t code)
 {
     return code == KAFKA_INVALID_PRODUCER_EPOCH || code == KAFKA_PRODUCER_FENCED ||
-           code == KAFKA_INVALID_TXN_STATE || code == KAFKA_INVALID_PRODUCER_ID_MAPPING;
+           code == KAFKA_INVALID_TXN_STATE || code == KAFKA_INVALID_PRODUCER_ID_MAPPING ||
+           code == KAFKA_TRANSACTION_ABORTABLE;
 }
 
 /* May another's request for the id, or a lost one of its own, have come after its own? */
