@@ -569,6 +569,12 @@ static enum err judge_clustering(struct compile *c, const struct where_options *
                         "PRIMARY KEY column \"%.*s\" cannot be restricted as preceding column "
                         "\"%.*s\" is not restricted",
                         STR_ARG(have->name), STR_ARG(wanted->name));
+    for (size_t i = 0; i < where->count; i++) {
+        const struct where_relation *r = &where->relations[i];
+        if (r->filters && !r->mixed && !r->token && r->column_count > 1 && is_slice(r->op))
+            return cql_fail(c->error, c->arena, CQL_INVALID,
+                            "Multi-column slice restrictions cannot be used for filtering.");
+    }
     if (where->key_range) {
         for (size_t i = 0; i < where->clustering_count; i++)
             where->clustering[i]->filters = true;
