@@ -118,7 +118,9 @@ struct io_loop {
     void *carrier; /* of the implementation */
     int64_t now_ns;
     bool in_turn;
-    size_t ran; /* callbacks of this turn */
+    size_t ran;      /* callbacks of this turn */
+    size_t fired;    /* of them timers */
+    int64_t rest_ns; /* before the next wait; 0 = none */
 
     struct io_timer_entry *timers; /* heap from index 1 */
     size_t timer_count;
@@ -152,6 +154,8 @@ struct io_net_ops {
     void (*loop_deinit)(struct io_loop *loop);
     /* Waits at most wait_ns (< 0 = for ever), sets loop->now_ns, calls what is ready. */
     void (*wait)(struct io_loop *loop, int64_t wait_ns);
+    /* Sleeps until then or until a wake; not on streams. May be NULL: no rest is taken. */
+    void (*rest)(struct io_loop *loop, int64_t rest_ns);
     /* From any thread: ends the wait. */
     void (*wake)(struct io_loop *loop);
     enum err (*watch_set)(struct io_loop *loop, struct io_watch *watch, unsigned events);

@@ -3,6 +3,7 @@
 #define IO_KERNEL_H
 
 #include "io/core.h"
+#include "io/thread.h"
 
 #include <sys/epoll.h>
 
@@ -14,6 +15,7 @@ struct kernel_loop {
     int epoll_fd;
     struct io_handle wake;
     int wake_fd;
+    struct io_bell bell; /* rung by each wake, for the rest */
     struct io_handle signals;
     int signal_fd; /* the reading end, -1 = signals are not watched */
     struct io_loop *loop;

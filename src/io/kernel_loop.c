@@ -143,6 +143,15 @@ static void loop_wait(struct io_loop *loop, int64_t wait_ns)
     kernel->event_count = 0;
 }
 
+static void loop_rest(struct io_loop *loop, int64_t rest_ns)
+{
+    struct kernel_loop *kernel = kernel_of(loop);
+    /* An old ring goes; whoever posts after we looked rings again. */
+    io_bell_hush(&kernel->bell);
+    if (!atomic_load(&loop->posts) && !atomic_load(&loop->stop) && !atomic_load(&loop->woken))
+        io_bell_wait(&kernel->bell, rest_ns);
+}
+
 static void loop_wake(struct io_loop *loop)
 {
     uint64_t one = 1;
@@ -150,6 +159,7 @@ static void loop_wake(struct io_loop *loop)
     do
         n = write(kernel_of(loop)->wake_fd, &one, sizeof one);
     while (n < 0 && errno == EINTR);
+    io_bell_ring(&kernel_of(loop)->bell);
 }
 
 static enum err watch_set(struct io_loop *loop, struct io_watch *watch, unsigned events)
@@ -228,6 +238,7 @@ const struct io_net_ops io_kernel_net = {
     .loop_init = loop_init,
     .loop_deinit = loop_deinit,
     .wait = loop_wait,
+    .rest = loop_rest,
     .wake = loop_wake,
     .watch_set = watch_set,
     .signals_watch = signals_watch,

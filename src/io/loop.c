@@ -111,14 +111,24 @@ static int64_t wait_bound_ns(struct io_loop *loop, int64_t wait_max_ns)
     return bound_ns > 0 ? bound_ns : 0;
 }
 
+static int64_t rest(struct io_loop *loop, int64_t bound_ns, int64_t wait_max_ns)
+{
+    int64_t rest_ns = loop->rest_ns;
+    loop->rest_ns = 0;
+    if (!rest_ns || !loop->net->rest || bound_ns == 0 || wait_max_ns >= 0)
+        return bound_ns;
+    loop->net->rest(loop, bound_ns < 0 || rest_ns < bound_ns ? rest_ns : bound_ns);
+    return wait_bound_ns(loop, wait_max_ns);
+}
+
 size_t io_loop_turn(struct io_loop *loop, int64_t wait_max_ns)
 {
     check(!loop->in_turn);
     struct io_loop *outer = running;
     running = loop;
-    int64_t bound_ns = wait_bound_ns(loop, wait_max_ns);
+    int64_t bound_ns = rest(loop, wait_bound_ns(loop, wait_max_ns), wait_max_ns);
     loop->in_turn = true;
-    loop->ran = 0;
+    loop->ran = loop->fired = 0;
     loop->net->wait(loop, bound_ns);
     io_timers_fire(loop);
     run_posts(loop);
@@ -132,6 +142,16 @@ size_t io_loop_turn(struct io_loop *loop, int64_t wait_max_ns)
     loop->in_turn = false;
     running = outer;
     return loop->ran;
+}
+
+size_t io_loop_news(const struct io_loop *loop)
+{
+    return loop->ran - loop->fired;
+}
+
+void io_loop_rest(struct io_loop *loop, int64_t rest_ns)
+{
+    loop->rest_ns = rest_ns;
 }
 
 void io_loop_run(struct io_loop *loop)

@@ -53,6 +53,14 @@ void io_loop_turn_end(struct io_loop *loop, struct io_turn_end *hook);
 /* Not from inside another hook. */
 void io_loop_turn_end_stop(struct io_loop *loop, struct io_turn_end *hook);
 
+/* For such a hook: how often this turn brought something from outside, which is all that ran but
+ * timers. */
+size_t io_loop_news(const struct io_loop *loop);
+/* For a hook that knows that nothing is in a hurry: io_loop_run() sleeps so long before it looks
+ * again, so that what trickles in is taken in one turn. A post or a timer that is due ends it;
+ * streams wait. Once; does nothing in the simulator. */
+void io_loop_rest(struct io_loop *loop, int64_t rest_ns);
+
 /* ---- descriptors of libraries that bring their own sockets (libcurl, librdkafka); kernel only --
  */
 enum { IO_READABLE = 1, IO_WRITABLE = 2, IO_ERROR = 4 };

@@ -73,6 +73,11 @@ void io_bell_ring(struct io_bell *bell)
         syscall(SYS_futex, &bell->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
+void io_bell_hush(struct io_bell *bell)
+{
+    atomic_exchange(&bell->state, QUIET);
+}
+
 bool io_bell_wait(struct io_bell *bell, int64_t timeout_ns)
 {
     struct timespec until = {0}, *bound = NULL;

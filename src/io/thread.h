@@ -39,6 +39,8 @@ struct io_bell {
     atomic_uint state;
 };
 void io_bell_ring(struct io_bell *bell);
+/* Forgets a ring that nobody waited for. */
+void io_bell_hush(struct io_bell *bell);
 /* timeout_ns < 0 = for ever. False when the time ran out. */
 bool io_bell_wait(struct io_bell *bell, int64_t timeout_ns);
 

@@ -94,6 +94,7 @@ void io_timers_fire(struct io_loop *loop)
         struct io_timer *timer = loop->timers[1].timer;
         io_timer_stop(loop, timer);
         loop->ran++;
+        loop->fired++;
         timer->fire(timer);
     }
 }

@@ -58,6 +58,8 @@ void kafka_call_pin(struct kafka_call *call);
 void kafka_call_unpin(struct kafka_call *call);
 /* Requests behind this one are not begun meanwhile, also those that otherwise may overlap. */
 void kafka_call_hold(struct kafka_call *call, bool hold);
+/* The request is of those that say only that somebody is there. */
+void kafka_call_calm(struct kafka_call *call);
 /* Ends the connection now: an error that acks=0 cannot be told otherwise. */
 void kafka_call_abort(struct kafka_call *call, enum err why);
 /* How much more memory calls may take: a handler asks before it fills big answers. */

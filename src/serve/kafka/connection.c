@@ -98,6 +98,11 @@ static void connection_closed(void *owner, struct io_stream *stream, enum err wh
     kafka_connection_unref(connection);
 }
 
+void kafka_call_calm(struct kafka_call *call)
+{
+    call->broker->net->calm++;
+}
+
 void kafka_call_abort(struct kafka_call *call, enum err why)
 {
     if (call->connection->stream)
@@ -195,6 +200,8 @@ static void begin(struct kafka_connection *connection, struct kafka_call *call)
     connection->running++;
     call->begun = true;
     connection->broker->net->requests++;
+    if (call->handler->handle == kafka_handle_heartbeat)
+        kafka_call_calm(call);
     if (kafka_call_begin(call, &why) == OK)
         return;
     close_for(connection, why);
@@ -318,11 +325,14 @@ static size_t connection_data(void *owner, struct io_stream *stream, const uint8
                               size_t bytes)
 {
     struct kafka_connection *connection = owner;
+    struct kafka_net *net = connection->broker->net;
+    uint64_t requests = net->requests, calm = net->calm;
     size_t at = 0;
     while (at < bytes && kafka_connection_may_read(connection))
         at += take(connection, data + at, bytes - at);
-    connection->broker->net->bytes_in += at;
+    net->bytes_in += at;
     kafka_connection_pump(connection);
+    net->calm_news += net->requests > requests && net->requests - requests == net->calm - calm;
     return connection->no_more ? bytes : at;
 }
 

@@ -108,6 +108,8 @@ struct fetch_waits *fetch_waits_new(struct io_loop *loop);
 void fetch_waits_free(struct fetch_waits *waits);
 /* fetch_finish() after wait_ms, rounded up to a grid on which many polls meet. */
 void fetch_wait_start(struct kafka_fetch_out *fetch, int32_t wait_ms);
+/* At the end of a turn: lets the loop rest when only polls move. */
+void fetch_wait_rest(struct fetch_waits *waits, struct kafka_net *net);
 /* Fine when it does not wait. */
 void fetch_wait_stop(struct kafka_fetch_out *fetch);
 

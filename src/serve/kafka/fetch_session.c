@@ -380,7 +380,9 @@ int16_t fetch_session_of(struct kafka_call *call, struct fetch_set **ret_set, bo
 
 static void turn_ended(struct io_turn_end *hook)
 {
-    fetch_run_woken(hook->owner);
+    struct kafka_fetch_sessions *all = hook->owner;
+    fetch_run_woken(all);
+    fetch_wait_rest(all->waits, all->broker->net);
 }
 
 void kafka_fetch_sessions_new(struct kafka_broker *broker)

@@ -10,6 +10,11 @@
  * turn, and their clients come back together. Never early; late by less than 1/16 of the wait and
  * 17 ms. What has news is not touched by this: it leaves at once.
  *
+ * The clients that were answered come back one by one, each waking us. So while a hundred polls
+ * wait and nothing but polls and heartbeats has come for CALM_NS, the loop rests for REST_NS after
+ * a turn that moved polls, and takes what has come by then at once. The first other request after
+ * such a silence may be that much later.
+ *
  * A poll that waits longer than the wheel is round stays in its slot while the wheel passes it.
  *
  * Invariants: 1. A waiting call is in the list of slot due_tick % SLOTS, whose bit is set; a bit
@@ -26,6 +31,9 @@ enum {
     WORD_BITS = 64,
     GRID_TICKS_MAX = 16,
     WAIT_SHARE = 16,
+    REST_POLLS_MIN = 100,
+    REST_NS = 700 * 1000,
+    CALM_NS = 20 * 1000 * 1000,
 };
 
 struct fetch_waits {
@@ -37,6 +45,8 @@ struct fetch_waits {
     int64_t armed_tick;          /* INT64_MAX = not armed */
     struct io_timer timer;
     uint32_t count;
+    bool answered;   /* in this turn */
+    int64_t busy_ns; /* the last turn that brought something else than polls */
 };
 
 static void link_into(struct kafka_fetch_out **head, struct kafka_fetch_out *fetch)
@@ -104,6 +114,7 @@ static void fire(struct io_timer *timer)
         slot_take(waits, (size_t)tick % SLOTS, now);
     waits->seen_tick = now;
     waits->armed_tick = INT64_MAX;
+    waits->answered |= waits->due != NULL;
     /* An answer may end others, and lets the requests behind it begin. */
     while (waits->due)
         fetch_finish(waits->due);
@@ -120,6 +131,7 @@ void fetch_wait_start(struct kafka_fetch_out *fetch, int32_t wait_ms)
         grid *= 2;
     int64_t due = (now_ns + wait_ns + (1 << TICK_SHIFT) - 1) >> TICK_SHIFT;
     fetch->due_tick = (due + grid - 1) & -grid;
+    kafka_call_calm(fetch->call);
     /* Nothing was due while nobody waited. */
     if (waits->count++ == 0)
         waits->seen_tick = (now_ns >> TICK_SHIFT);
@@ -135,6 +147,19 @@ void fetch_wait_stop(struct kafka_fetch_out *fetch)
         return;
     unlink_wait(fetch);
     fetch->call->broker->sessions->waits->count--;
+}
+
+void fetch_wait_rest(struct fetch_waits *waits, struct kafka_net *net)
+{
+    size_t calm = net->calm_news, news = io_loop_news(waits->loop);
+    int64_t now_ns = io_loop_now_ns(waits->loop);
+    bool moved = calm > 0 || waits->answered;
+    net->calm_news = 0;
+    waits->answered = false;
+    if (news > calm)
+        waits->busy_ns = now_ns;
+    if (moved && waits->count >= REST_POLLS_MIN && now_ns - waits->busy_ns >= CALM_NS)
+        io_loop_rest(waits->loop, REST_NS);
 }
 
 uint32_t kafka_fetches_waiting(const struct kafka_broker *broker)

@@ -66,6 +66,8 @@ struct kafka_net {
     size_t call_count;
     uint64_t requests, bytes_in, bytes_out;
     uint64_t refused; /* connections over the maximum */
+    uint64_t calm;    /* of the requests: polls that wait, heartbeats */
+    size_t calm_news; /* this turn brought nothing else so often: fetch_wait.c */
 };
 
 /* ---- call.c: calls and what they cost ---- */

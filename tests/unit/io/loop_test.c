@@ -294,6 +294,66 @@ static void test_watch(void **state)
     }
 }
 
+/* ---- rest: far longer than the test may take, so that whatever must end it has to ---- */
+
+enum { REST_POSTS = 200 };
+
+struct rester {
+    struct io *io;
+    struct io_post posts[REST_POSTS];
+    int ran;
+};
+
+static void rest_hook(struct io_turn_end *hook)
+{
+    io_loop_rest(loop, 3600 * 1000 * (int64_t)MS);
+}
+
+static void rest_timer(struct io_timer *timer)
+{
+    note('t');
+}
+
+static void rest_post(struct io_post *post)
+{
+    struct rester *rester = post->owner;
+    assert_true(io_loop_news(loop) > 0);
+    rester->ran++;
+}
+
+static void post_slowly(void *arg)
+{
+    struct rester *rester = arg;
+    for (int i = 0; i < REST_POSTS; i++) {
+        rester->posts[i] = (struct io_post){.run = rest_post, .owner = rester};
+        io_loop_post(loop, &rester->posts[i]);
+        if (i % 4 == 0)
+            io_sleep_ns(rester->io, MS / 10);
+    }
+    io_sleep_ns(rester->io, 2 * MS);
+    io_loop_stop(loop);
+}
+
+static void test_rest(void **state)
+{
+    trace[0] = 0;
+    struct rester rester = {.io = *state};
+    struct io_turn_end hook = {.run = rest_hook};
+    struct io_timer timer = {.fire = rest_timer};
+    struct io_thread *thread = NULL;
+    io_loop_turn_end(loop, &hook);
+    io_timer_start(loop, &timer, MS);
+    assert_ok(io_thread_start(*state, "poster", post_slowly, &rester, &thread));
+    io_loop_run(loop);
+    io_thread_join(thread);
+    assert_int_equal(REST_POSTS, rester.ran);
+    assert_string_equal("t", trace);
+    /* A turn by hand does not rest. */
+    io_loop_turn(loop, 0);
+    assert_int_equal(0, io_loop_news(loop));
+    io_loop_turn_end_stop(loop, &hook);
+}
+
 static void test_not_in_simulator(void **state)
 {
     struct io_watch watch = {.ready = watch_ready, .fd = 0};
@@ -327,6 +387,7 @@ int main(void)
         KERNEL(test_stop_from_thread),
         KERNEL(test_signal),
         KERNEL(test_watch),
+        KERNEL(test_rest),
         KERNEL(test_idle_costs_nothing),
         cmocka_unit_test_setup_teardown(test_not_in_simulator, sim_setup, teardown),
     };
