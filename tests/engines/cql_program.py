@@ -250,7 +250,7 @@ class Generator:
     def token(self, table):
         names = ', '.join(one.name for one in table.of('key'))
         if self.chance(0.5):
-            right = self.pick(['0', '-9223372036854775808', '9223372036854775807', '-1000000000000000000', '1.5'])
+            right = self.pick(['0', '-9223372036854775807', '9223372036854775807', '-1000000000000000000', '1.5'])
         else:
             right = 'token(' + ', '.join(self.term(one.type, 0) for one in table.of('key')) + ')'
         return f'token({names}) {self.pick(["<", ">", "<=", ">=", "="])} {right}'
@@ -404,7 +404,7 @@ class Generator:
         if how < 0.88:
             return self.pick(['toJson({})', 'typeAsBlob({})', 'blobAsInt({})', 'intAsBlob({})', 'abs({})', 'toTimestamp({})', 'toDate({})', 'toUnixTimestamp({})',
                               'map_keys({})', 'map_values({})', 'collection_count({})', 'collection_max({})', 'nosuch({})', 'round({})', 'length({})', 'octet_length({})',
-                              'exp({})', 'text_as_blob({})', 'collection_sum({})', 'min_timeuuid({})']).format(self.selector(table, depth + 1))
+                              'exp({})', 'text_as_blob({})', 'collection_sum({})']).format(self.selector(table, depth + 1) if self.chance(0.3) else one.name)
         if how < 0.92:
             return f'{one.name} {self.pick("+-*/%")} {self.pick(["1", "2", "0", one.name, "1.5"])}'
         return self.pick(['count({})', 'min({})', 'max({})', 'sum({})', 'avg({})']).format(one.name)

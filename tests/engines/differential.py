@@ -60,6 +60,21 @@ def start_engine(name, *words):
     return port
 
 
+def unlike(one, other, at=''):
+    """Lines that say where two answers differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for name in sorted(set(one) | set(other)):
+            if name not in one or name not in other:
+                yield f'{at}.{name}: {one.get(name, "nothing")!r} / {other.get(name, "nothing")!r}'
+            else:
+                yield from unlike(one[name], other[name], f'{at}.{name}')
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for i, (a, b) in enumerate(zip(one, other)):
+            yield from unlike(a, b, f'{at}[{i}]')
+    elif one != other:
+        yield f'{at}: {one!r} / {other!r}'
+
+
 def rss(process):
     with open(f'/proc/{process.pid}/status') as file:
         return next(int(line.split()[1]) >> 10 for line in file if line.startswith('VmRSS'))

@@ -7,10 +7,13 @@ producers, members, topics) stands in it as a Ref and is put in for each. Answer
 a broker may tell of a change before all of it is to be seen. Joins and syncs may wait for other members:
 they stay pending on a connection of their own, and have to end on all brokers or on none.
 """
+import os
 import random
 import re
 import time
 
+import millrace
+from differential import unlike
 from kafka_wire import Connection, batch, batches
 
 PATIENCE = 3.0  # seconds that brokers have to agree
@@ -19,14 +22,17 @@ AGAIN = {14, 15, 16, 51}  # the coordinator loads, moves; a transaction is just 
 READS = {'Fetch', 'ListOffsets', 'Metadata', 'OffsetFetch', 'DescribeGroups', 'ListGroups', 'DescribeConfigs', 'FindCoordinator',
          'OffsetForLeaderEpoch', 'DescribeProducers', 'DescribeTransactions', 'ListTransactions', 'DescribeTopicPartitions',
          'DescribeCluster'}
-DROPPED = {'ThrottleTimeMs', 'ErrorMessage', 'BatchIndexErrorMessage', 'Documentation'}
+DROPPED = {*os.environ.get('DIFF_DROP', '').split(','), 'ThrottleTimeMs', 'ErrorMessage', 'BatchIndexErrorMessage', 'Documentation'}
 TIMES = {'LogAppendTimeMs', 'TransactionStartTimeMs', 'LastTimestamp', 'Timestamp'}
 NODES = {'Host', 'Port', 'ClusterId', 'ControllerId', 'NodeEndpoints'}
 
 
+KEYS = ('Name', 'Topic', 'TopicId', 'PartitionIndex', 'Partition', 'Index', 'GroupId', 'MemberId', 'ProducerId')  # lists of these have no order
+
+
 class Ref:
     """Something that each broker has chosen for itself."""
-    DEFAULTS = {'pid': 987654, 'member': 'nobody', 'topic': b'\x01' * 16, 'session': 77, 'generation': -1, 'epoch': 0, 'end': 0}
+    DEFAULTS = {'pid': 987654, 'member': 'nobody', 'topic': b'\x01' * 16, 'session': 77, 'protocol': 'range', 'generation': -1, 'epoch': 0}
 
     def __init__(self, kind, name, add=0):
         self.kind, self.name, self.add = kind, name, add
@@ -77,7 +83,7 @@ class Target:
 
     def learn(self, kind, name, value):
         self.known[(kind, name)] = value
-        if kind not in ('generation', 'epoch', 'end'):
+        if kind not in ('generation', 'epoch', 'protocol'):
             self.names.setdefault((kind, value), f'<{kind} {name}>')
 
     def close(self):
@@ -99,6 +105,12 @@ class Target:
             return self.name_of('member', value)
         if name == 'TopicId':
             return self.name_of('topic', value)
+        if name == 'ConfigSource' and value in (3, 4):  # where a default comes from, and what it would be
+            return 5
+        if name == 'Synonyms':
+            return [one for one in value if one['Source'] == 1]
+        if name == 'CoordinatorEpoch' and value >= 0:  # how often its coordinator has been moved
+            return '-'
         if name in NODES:
             return '-'
         if name in TIMES and abs(value / 1000 - time.time()) < 36000:
@@ -117,15 +129,28 @@ class Target:
             out['base_time'] = '<append>'
         return out
 
+    def merged(self, topics):
+        out = {}
+        for one in topics:
+            name = one.get('Topic', one.get('TopicId'))
+            out.setdefault(name, {**one, 'Partitions': []})['Partitions'].extend(one['Partitions'])
+        for one in out.values():
+            one['Partitions'].sort(key=lambda part: part['PartitionIndex'])
+        return list(out.values())
+
     def normal(self, value, keys):
         if isinstance(value, dict):
             return {name: self.field(name, item, keys) for name, item in value.items() if name not in DROPPED}
         if isinstance(value, list):
             out = [self.normal(item, keys) for item in value]
+            if out and isinstance(out[0], int) and not isinstance(out[0], bool):
+                return sorted(out)
             if out and isinstance(out[0], dict):
+                if 'AbortedTransactions' in repr(out[0].get('Partitions')):  # of one topic, in one piece or more
+                    out = self.merged(out)
                 if 'ConfigSource' in out[0]:
                     out = [item for item in out if item['Name'] in keys]
-                out.sort(key=repr)
+                out.sort(key=lambda item: (repr([item[name] for name in KEYS if name in item]), repr(item)))
             return out
         return value
 
@@ -166,7 +191,8 @@ class Runner:
 
     def different(self, api, version, body, answers):
         lines = [f'seed {self.seed}, step {self.steps}: {api} v{version} {body!r}']
-        lines += [f'  {target.name}: {answer!r}' for target, answer in zip(self.targets, answers)]
+        lines += [f'  {target.name}: {millrace.short(answer)}' for target, answer in zip(self.targets, answers)]
+        lines += [f'  differs: {line}' for line in unlike(answers[0], answers[1])]
         raise Different(re.sub(re.escape(self.prefix), '', '\n'.join(lines)))
 
     def compare(self, api, version, body, answers):
