@@ -192,14 +192,16 @@ static int16_t check_layout(struct str batch, RESULT *result, struct record_batc
     if (batch.ptr[16] != RECORD_BATCH_MAGIC)
         return reject(result, "Produce requests are only allowed to contain record batches with "
                               "magic version 2");
-    if (length < RECORD_BATCH_HEADER - 12 || (uint64_t)length + 12 > batch.bytes)
+    if (length < RECORD_BATCH_HEADER - 12)
         return KAFKA_CORRUPT_MESSAGE;
+    if ((uint64_t)length + 12 > batch.bytes)
+        return reject(result, "Produce requests must have at least one record batch");
     if ((uint64_t)length + 12 < batch.bytes)
         return reject(result, "Produce requests are only allowed to contain exactly one record "
                               "batch");
     return record_batch_parse(batch.ptr, batch.bytes, false, ret_batch) == OK
                ? KAFKA_NONE
-               : KAFKA_CORRUPT_MESSAGE;
+               : reject(result, "Record batch has an inconsistent count of records");
 }
 
 static int16_t check_sizes(const struct log_topic_config *config, size_t bytes)

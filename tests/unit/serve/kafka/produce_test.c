@@ -74,7 +74,7 @@ static void test_produce_refusals(void **state)
     assert_int_equal(produce_code(client, 9, STR("")), KAFKA_INVALID_RECORD);
     assert_int_equal(produce_code(client, 9, STR_NONE), KAFKA_INVALID_RECORD);
     assert_int_equal(produce_code(client, 9, str_slice(two, 0, two.bytes - 1)),
-                     KAFKA_CORRUPT_MESSAGE);
+                     KAFKA_INVALID_RECORD);
     assert_int_equal(produce_code(client, 9, changed(16, 1, 1)), KAFKA_INVALID_RECORD);
     assert_int_equal(produce_code(client, 9, changed(16, 1, 0)), KAFKA_INVALID_RECORD);
     assert_int_equal(produce_code(client, 9, changed(17, 4, 77)), KAFKA_CORRUPT_MESSAGE);
