@@ -289,6 +289,17 @@ static void setting_remove(struct kafka_settings *settings, struct str name)
         }
 }
 
+static bool is_list(struct kafka_call *call, struct changes *changes, const struct change *change)
+{
+    const struct kafka_topic_key *key = kafka_topic_key(change->name);
+    if (key && key->type == KAFKA_CONFIG_LIST)
+        return true;
+    return fail(changes, KAFKA_INVALID_CONFIG,
+                kafka_text(call, "Can't %s key %.*s because its type is not LIST.",
+                           change->op == OP_APPEND ? "APPEND to" : "SUBTRACT from",
+                           STR_ARG(change->name)));
+}
+
 static bool apply_one(struct kafka_call *call, struct log_topic *topic, struct changes *changes,
                       const struct change *change, struct kafka_settings *settings)
 {
@@ -304,11 +315,8 @@ static bool apply_one(struct kafka_call *call, struct log_topic *topic, struct c
         return true;
     case OP_APPEND:
     case OP_SUBTRACT:
-        if (!key || key->type != KAFKA_CONFIG_LIST)
-            return fail(changes, KAFKA_INVALID_CONFIG,
-                        kafka_text(call, "Can't %s key %.*s because its type is not LIST.",
-                                   change->op == OP_APPEND ? "APPEND to" : "SUBTRACT from",
-                                   STR_ARG(change->name)));
+        if (!is_list(call, changes, change))
+            return false;
         kafka_topic_defaults(call->broker, &defaults);
         setting_put(
             settings, change->name,
@@ -351,6 +359,25 @@ static void store(struct log_topic *topic, struct changes *changes,
         fail(changes, kafka_code(err), str_of(err_text(err)));
 }
 
+/* No such topic; values that none may have are told first. */
+static void change_nothing(struct kafka_call *call, struct changes *changes)
+{
+    struct kafka_settings new = {0};
+    new.items = arena_array(&call->arena, changes->count + 1, sizeof *new.items);
+    for (size_t i = 0; i < changes->count; i++) {
+        if (changes->items[i].op == OP_SET)
+            setting_put(&new, changes->items[i].name, changes->items[i].value);
+        else if (changes->items[i].op != OP_DELETE && !is_list(call, changes, &changes->items[i]))
+            return;
+    }
+    const char *problem = kafka_topic_settings_problem(new.items, new.count, &call->arena);
+    if (problem)
+        fail(changes, KAFKA_INVALID_CONFIG, str_of(problem));
+    else
+        fail(changes, KAFKA_UNKNOWN_TOPIC_OR_PARTITION,
+             kafka_text(call, "The topic '%.*s' does not exist.", STR_ARG(changes->resource_name)));
+}
+
 static void change_topic(struct kafka_call *call, struct changes *changes)
 {
     struct str name = changes->resource_name;
@@ -360,13 +387,12 @@ static void change_topic(struct kafka_call *call, struct changes *changes)
         fail(changes, KAFKA_INVALID_REQUEST, STR("Default topic resources are not allowed."));
         return;
     }
-    if (!topic) {
-        fail(changes, KAFKA_UNKNOWN_TOPIC_OR_PARTITION,
-             kafka_text(call, "The topic '%.*s' does not exist.", STR_ARG(name)));
-        return;
-    }
     if (!check_changes(call, changes))
         return;
+    if (!topic) {
+        change_nothing(call, changes);
+        return;
+    }
     old.count = log_topic_settings(topic, &call->arena, &old.items);
     size_t room = old.count + changes->count + 1;
     new.items = arena_array(&call->arena, room, sizeof *new.items);

@@ -45,12 +45,14 @@ static bool is_told(const struct kafka_fetch_out *fetch, const struct fetch_resu
                                  part->told_start != result->read.log_start);
 }
 
+/* Kafka's answer has null for a partition that could not be read, and none for one that is not
+ * there. */
 static void tell_aborted(struct kafka_fetch_out *fetch, const struct fetch_result *result,
                          struct kafka_fetch_response_partition *to)
 {
     struct arena *arena = &fetch->call->arena;
     struct log_aborted *list = NULL;
-    if (!fetch->set->stable) {
+    if (result->code ? result->part->partition != NULL : !fetch->set->stable) {
         to->aborted_transactions_count = -1;
         return;
     }
@@ -66,22 +68,34 @@ static void tell_aborted(struct kafka_fetch_out *fetch, const struct fetch_resul
     }
 }
 
+/* No bytes were left for it; that it asks for what there is not is told all the same. */
+static int16_t unread_code(const struct fetch_part *part)
+{
+    int32_t epoch = log_partition_epoch(part->partition);
+    if (part->leader_epoch >= 0 && part->leader_epoch != epoch)
+        return part->leader_epoch < epoch ? KAFKA_FENCED_LEADER_EPOCH : KAFKA_UNKNOWN_LEADER_EPOCH;
+    return part->offset < log_partition_start(part->partition) ||
+                   part->offset > log_partition_end(part->partition)
+               ? KAFKA_OFFSET_OUT_OF_RANGE
+               : KAFKA_NONE;
+}
+
 static void tell(struct kafka_fetch_out *fetch, struct fetch_result *result,
                  struct kafka_fetch_response_partition *to)
 {
     struct fetch_part *part = result->part;
     if (!result->code && !part->partition)
         result->code = fetch_missing_code(part);
+    else if (!result->code && !result->read_done && !result->diverging)
+        result->code = unread_code(part);
     to->partition_index = part->index;
     to->error_code = result->code;
     tell_aborted(fetch, result, to);
     to->high_watermark = -1;
-    if (part->partition &&
-        (result->code == KAFKA_FENCED_LEADER_EPOCH || result->code == KAFKA_UNKNOWN_LEADER_EPOCH)) {
+    if (part->partition && result->code == KAFKA_FENCED_LEADER_EPOCH &&
+        fetch->call->version >= 16) {
         to->current_leader.leader_id = fetch->call->broker->options.node_id;
         to->current_leader.leader_epoch = log_partition_epoch(part->partition);
-        if (fetch->call->version < 12)
-            to->current_leader = (struct kafka_fetch_response_current_leader){-1, -1};
     }
     if (result->code)
         return;

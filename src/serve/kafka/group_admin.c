@@ -41,7 +41,8 @@ static void describe(struct kafka_call *call, const struct group *group,
     out->members_count = (int32_t)count;
 }
 
-enum { OPERATIONS_ALL = 1 << 3 | 1 << 6 | 1 << 8 }; /* read, delete, describe */
+/* Read, delete, describe, describe and alter configs. */
+enum { OPERATIONS_ALL = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11 };
 
 void kafka_handle_describe_groups(struct kafka_call *call)
 {

@@ -354,9 +354,14 @@ void kafka_handle_sync_group(struct kafka_call *call)
     const struct kafka_sync_group_request *request = call->request;
     struct kafka_sync_group_response *response = call->response;
     struct kafka_group *group = kafka_group_find(call->broker, request->group_id);
-    if (!group) {
-        response->error_code =
-            request->group_id.bytes == 0 ? KAFKA_INVALID_GROUP_ID : KAFKA_UNKNOWN_MEMBER_ID;
+    bool unnamed =
+        call->version >= 5 && (!request->protocol_type.ptr || !request->protocol_name.ptr);
+    if (!group || unnamed) {
+        response->error_code = KAFKA_UNKNOWN_MEMBER_ID;
+        if (unnamed)
+            response->error_code = KAFKA_INCONSISTENT_GROUP_PROTOCOL;
+        else if (request->group_id.bytes == 0)
+            response->error_code = KAFKA_INVALID_GROUP_ID;
         response->assignment = STR("");
         kafka_answer(call);
         return;

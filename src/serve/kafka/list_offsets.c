@@ -67,6 +67,8 @@ static int16_t look_up(struct kafka_call *call, struct str topic,
     const struct kafka_list_offsets_request *request = call->request;
     bool stable = request->isolation_level == 1;
     int16_t code = KAFKA_NONE;
+    if (call->version < version_of_time(from->timestamp))
+        return KAFKA_UNSUPPORTED_VERSION;
     struct log_partition *partition =
         kafka_partition(call->broker, topic, from->partition_index, &code);
     if (!partition)
@@ -74,8 +76,6 @@ static int16_t look_up(struct kafka_call *call, struct str topic,
     code = check_epoch(partition, from->current_leader_epoch);
     if (code != KAFKA_NONE)
         return code;
-    if (call->version < version_of_time(from->timestamp))
-        return KAFKA_UNSUPPORTED_VERSION;
     enum err err = OK;
     switch (from->timestamp) {
     case TIME_LATEST:

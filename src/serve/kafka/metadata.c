@@ -97,6 +97,8 @@ static bool metadata_topic(struct kafka_call *call,
     }
     ret_topic->error_code = missing_code(call, asked->name);
     ret_topic->name = asked->name;
+    if (request->include_topic_authorized_operations && call->version >= 8)
+        ret_topic->topic_authorized_operations = KAFKA_TOPIC_OPERATIONS;
     return false;
 }
 

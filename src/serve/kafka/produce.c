@@ -77,19 +77,37 @@ static int16_t check_transaction(struct kafka_call *call, const struct record_ba
         return KAFKA_NONE;
     if (!request->transactional_id.ptr)
         return KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
-    return kafka_transaction_check(call->broker, request->transactional_id, batch->producer_id,
-                                   batch->producer_epoch, topic, index);
+    int16_t code = kafka_transaction_check(call->broker, request->transactional_id,
+                                           batch->producer_id, batch->producer_epoch, topic, index);
+    /* Later clients know a code that says what to do. */
+    return code == KAFKA_INVALID_TXN_STATE && call->version > 10 ? KAFKA_TRANSACTION_ABORTABLE
+                                                                 : code;
+}
+
+/* What a partition itself refuses tells where it starts, but for these, as in Kafka. */
+static bool tells_start(int16_t code)
+{
+    return code != KAFKA_UNKNOWN_TOPIC_OR_PARTITION && code != KAFKA_MESSAGE_TOO_LARGE &&
+           code != KAFKA_RECORD_LIST_TOO_LARGE && code != KAFKA_CORRUPT_MESSAGE &&
+           code != KAFKA_STORAGE_ERROR;
 }
 
 static int16_t check_part(struct produce_part *part, struct log_topic *topic, struct str *records)
 {
     struct produce_check check = {
         .call = part->produce->call, .topic = topic, .records = *records, .result = part->result};
-    int16_t code = kafka_produce_check(&check);
-    *records = check.records;
-    return code == KAFKA_NONE ? check_transaction(check.call, &check.batch, log_topic_name(topic),
-                                                  part->result->index)
-                              : code;
+    int16_t code = kafka_produce_layout(&check);
+    if (code == KAFKA_NONE)
+        code =
+            check_transaction(check.call, &check.batch, log_topic_name(topic), part->result->index);
+    if (code == KAFKA_NONE) {
+        code = kafka_produce_check(&check);
+        *records = check.records;
+        if (code != KAFKA_NONE && tells_start(code))
+            part->result->log_start_offset =
+                log_partition_start(log_topic_partition(topic, part->result->index));
+    }
+    return code;
 }
 
 /* ---- the answer ---- */
@@ -130,6 +148,8 @@ static void part_refused(struct produce_part *part, int16_t code)
         return;
     result->error_code = code;
     result->base_offset = -1;
+    if (part->partition && tells_start(code))
+        result->log_start_offset = log_partition_start(part->partition);
     if (code == KAFKA_INVALID_RECORD && part->partition && !result->error_message.ptr &&
         log_topic_config(log_partition_topic(part->partition)).compact)
         kafka_produce_name_keyless(part->produce->call,
@@ -285,7 +305,13 @@ static void part_init(struct produce_part *part, struct produce *produce, struct
     result->base_offset = -1;
     if (topic) {
         partition = from->index >= 0 ? log_topic_partition(topic, from->index) : NULL;
-        code = partition ? check_part(part, topic, &records) : KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+        int16_t acks = ((const struct kafka_produce_request *)produce->call->request)->acks;
+        if (!partition)
+            code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+        else if (acks < -1 || acks > 1)
+            code = KAFKA_INVALID_REQUIRED_ACKS;
+        else
+            code = check_part(part, topic, &records);
     }
     if (code != KAFKA_NONE) {
         part_refused(part, code);
@@ -308,12 +334,9 @@ static bool is_coordinators(struct str topic)
 static struct log_topic *topic_of(struct kafka_call *call,
                                   const struct kafka_produce_request_topic *from, int16_t *ret_code)
 {
-    const struct kafka_produce_request *request = call->request;
     const uint8_t *id = call->version >= 13 ? from->topic_id : NULL;
     if (call->version < call->handler->served_from)
         *ret_code = KAFKA_UNSUPPORTED_VERSION;
-    else if (request->acks < -1 || request->acks > 1)
-        *ret_code = KAFKA_INVALID_REQUIRED_ACKS;
     else if (!id && is_coordinators(from->name))
         *ret_code = KAFKA_INVALID_TOPIC_EXCEPTION;
     else {

@@ -189,6 +189,8 @@ static int16_t check_layout(struct str batch, RESULT *result, struct record_batc
     if (batch.bytes < 17)
         return reject(result, "Produce requests must have at least one record batch");
     int64_t length = (int32_t)get_be32(batch.ptr + 8);
+    if ((uint8_t)batch.ptr[16] > RECORD_BATCH_MAGIC)
+        return KAFKA_CORRUPT_MESSAGE;
     if (batch.ptr[16] != RECORD_BATCH_MAGIC)
         return reject(result, "Produce requests are only allowed to contain record batches with "
                               "magic version 2");
@@ -308,12 +310,15 @@ static int16_t check_form(struct produce_check *check, const struct log_topic_co
     return err == OK ? check_sizes(config, check->records.bytes) : KAFKA_CORRUPT_MESSAGE;
 }
 
+int16_t kafka_produce_layout(struct produce_check *check)
+{
+    return check_layout(check->records, check->result, &check->batch);
+}
+
 int16_t kafka_produce_check(struct produce_check *check)
 {
     struct log_topic_config config = log_topic_config(check->topic);
-    int16_t code = check_layout(check->records, check->result, &check->batch);
-    if (code == KAFKA_NONE)
-        code = check_header(check, &config);
+    int16_t code = check_header(check, &config);
     if (code == KAFKA_NONE)
         code = check_times(check, &config);
     return code == KAFKA_NONE ? check_form(check, &config) : code;

@@ -218,9 +218,9 @@ static struct refusal create_topic(struct kafka_call *call,
                            ? check_name(call, topic->name)
                            : refuse(KAFKA_INVALID_REQUEST, kafka_answer_too_long);
     if (r.code == KAFKA_NONE)
-        r = check_counts(call, topic);
-    if (r.code == KAFKA_NONE)
         r = read_settings(call, topic, &settings);
+    if (r.code == KAFKA_NONE)
+        r = check_counts(call, topic);
     if (r.code != KAFKA_NONE)
         return r;
     kafka_topic_defaults(call->broker, &defaults);
@@ -279,7 +279,8 @@ void kafka_handle_create_topics(struct kafka_call *call)
 
 /* ---- DeleteTopics ---- */
 
-static struct refusal delete_topic(struct kafka_call *call, struct str name, const uint8_t *id)
+static struct refusal delete_topic(struct kafka_call *call, struct str name, const uint8_t *id,
+                                   uint8_t *ret_id)
 {
     struct log *log = call->broker->log;
     struct log_topic *topic = name.ptr ? log_topic_find(log, name) : log_topic_find_id(log, id);
@@ -289,6 +290,7 @@ static struct refusal delete_topic(struct kafka_call *call, struct str name, con
     if (kafka_topic_is_ours(log_topic_name(topic)))
         return refuse(KAFKA_INVALID_TOPIC_EXCEPTION,
                       "The server keeps the state of its coordinators in this topic.");
+    memcpy(ret_id, log_topic_id(topic), 16);
     enum err err = log_topic_delete(log, log_topic_name(topic));
     if (err == ERR_NOT_FOUND)
         return refuse(missing, kafka_error_text(missing));
@@ -368,7 +370,7 @@ static void delete_topics(struct kafka_call *call)
         memcpy(answer->topic_id, list[i].topic_id, sizeof answer->topic_id);
         if (r.code == KAFKA_NONE)
             r = again ? refuse(KAFKA_INVALID_REQUEST, "Duplicate topic name.")
-                      : delete_topic(call, list[i].name, list[i].topic_id);
+                      : delete_topic(call, list[i].name, list[i].topic_id, answer->topic_id);
         answer->error_code = r.code;
         answer->error_message = str_of(r.text);
     }

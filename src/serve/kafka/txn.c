@@ -149,7 +149,9 @@ static int16_t bump(struct txn *txn, const struct txn_init_request *request, str
     }
     if (now->epoch_last < 0 || request->epoch != now->epoch_last)
         return KAFKA_PRODUCER_FENCED;
-    *ret_same = true;
+    next->epoch = now->epoch;
+    next->epoch_last = now->epoch_last;
+    *ret_same = now->state == TXN_EMPTY;
     return KAFKA_NONE;
 }
 
@@ -168,6 +170,9 @@ int16_t txn_begin(struct txn *txn, const struct txn_init_request *request, int64
         if (request->producer_id >= 0 && request->epoch != txn->data.epoch)
             return KAFKA_PRODUCER_FENCED;
         plan_end(txn, (int16_t)(txn->data.epoch + 1), false, now_ms);
+        /* The same producer asks again once the transaction has ended, with the epoch it knows. */
+        if (request->producer_id >= 0)
+            txn->plan.epoch_last = request->epoch;
         *ret_op = TXN_END;
         return KAFKA_NONE;
     }
