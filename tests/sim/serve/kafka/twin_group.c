@@ -133,15 +133,24 @@ static void set_text(char *text, size_t room, struct str s)
     snprintf(text, room, "%.*s", (int)s.bytes, s.ptr ? s.ptr : "");
 }
 
+/* That of this life of the machine, or a durable one of an earlier: some sync of it was answered.
+ * One that the leader has sent its assignments for, and was not answered, may be durable or not. */
 static struct twin_generation *generation_find(struct world *w, int group, int32_t number, int life)
 {
     struct twin *twin = w->twin;
+    struct twin_generation *maybe = NULL;
     for (int i = twin->generation_count - 1; i >= 0; i--) {
         struct twin_generation *g = &twin->generations[i];
-        if (g->group == group && g->number == number && !g->vague && (g->life == life || g->synced))
+        if (g->group != group || g->number != number || g->vague)
+            continue;
+        if (g->life == life || g->synced)
             return g;
+        if (g->nonce && !maybe)
+            maybe = g;
     }
-    return NULL;
+    if (maybe)
+        maybe->unsure = true;
+    return maybe;
 }
 
 static struct twin_generation *generation_new(struct world *w, int group,
