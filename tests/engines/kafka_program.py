@@ -102,7 +102,7 @@ class Target:
         if name == 'SessionId':
             return self.name_of('session', value)
         if name in ('MemberId', 'Leader'):
-            return self.name_of('member', value)
+            return re.sub(r'-[0-9a-f-]{36}$', '-<uuid>', self.name_of('member', value))
         if name == 'TopicId':
             return self.name_of('topic', value)
         if name == 'ConfigSource' and value in (3, 4):  # where a default comes from, and what it would be

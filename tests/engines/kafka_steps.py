@@ -34,6 +34,7 @@ class Program(Runner):
         self.start = int(time.time()) * 1000 - 5 * DAY  # well within the default retention
         self.topics = {}  # label: partitions, -1 when it is gone
         self.producers = {}  # label: {'id', 'sequences', 'last', 'added'}
+        self.open = set()  # ids with a transaction that may be open
         self.members = {}  # label: {'group', 'instance'}
         self.session_epoch, self.session_version = 0, 7
 
@@ -198,6 +199,8 @@ class Program(Runner):
         one = self.partition(label)
         wrong = self.pick(['crc', 'magic', 'last', 'control', 'length', 'count', 'old']) \
             if self.chance(0.08) else None
+        if not 0 <= one < self.topics.get(label, -1):
+            wrong = None  # which of two mistakes is told depends on which
         codec = 'none' if self.chance(0.6) else self.pick(CODECS)
         body = self.produce_body(label, one, Batch(self.records(), codec=codec, wrong=wrong))
         if self.chance(0.03):
@@ -286,10 +289,10 @@ class Program(Runner):
         if self.chance(0.05):
             body['TransactionalId'] = ''
         again = [name for name, one in self.producers.items() if one['id'] == transactional]
-        again = again[-1:] if any(self.producers[name]['added'] for name in again) else again
+        again = again[-1:] if transactional in self.open else again
         if again and self.chance(0.4):
             old = self.pick(again)
-            open_ = any(one['added'] for one in self.producers.values() if one['id'] == transactional)
+            open_ = transactional in self.open
             # Kafka lets a wrong epoch end an open transaction; a second answer then depends on the moment.
             add = 0 if open_ or self.chance(0.5) else self.pick([1, -1])
             body.update(ProducerId=Ref('pid', old), ProducerEpoch=Ref('epoch', old, add))
@@ -351,6 +354,7 @@ class Program(Runner):
             return
         places = self.places(3, 0.03)
         one = self.transaction(label)
+        self.open.add(self.producers[label]['id'])
         answer = self.call('AddPartitionsToTxn', {
             'V3AndBelowTransactionalId': one['TransactionalId'], 'V3AndBelowProducerId': one['ProducerId'],
             'V3AndBelowProducerEpoch': one['ProducerEpoch'],
@@ -366,6 +370,7 @@ class Program(Runner):
         if label is None:
             return
         group = self.group()
+        self.open.add(self.producers[label]['id'])
         self.call('AddOffsetsToTxn', {**self.transaction(label), 'GroupId': group}, self.version('AddOffsetsToTxn', 0, 3))
         if self.chance(0.9):
             self.transaction_commit(label, group)
@@ -384,6 +389,7 @@ class Program(Runner):
         self.call('TxnOffsetCommit', body, self.version('TxnOffsetCommit', 0, 3))
 
     def ended(self, transactional):
+        self.open.discard(transactional)
         for one in self.producers.values():
             if one['id'] == transactional:
                 one['added'] = set()

@@ -52,7 +52,8 @@ static void tell_aborted(struct kafka_fetch_out *fetch, const struct fetch_resul
 {
     struct arena *arena = &fetch->call->arena;
     struct log_aborted *list = NULL;
-    if (result->code ? result->part->partition != NULL : !fetch->set->stable) {
+    bool unread = result->code != KAFKA_NONE || !result->read_done;
+    if (unread ? result->part->partition != NULL : !fetch->set->stable) {
         to->aborted_transactions_count = -1;
         return;
     }
