@@ -208,13 +208,15 @@ static enum err answer(struct modify_request *request, bool applied)
     uint32_t *columns = arena_array(run->arena, table->column_count + 1, sizeof *columns);
     const struct str **rows = arena_array(run->arena, request->count + 1, sizeof *rows);
     size_t row_count = 0, column_count = 0;
-    bool statics = false;
+    bool statics = false, regulars = false;
     if (!applied)
         TRY(answer_rows(request, rows, &row_count));
     if (row_count)
         column_count = answer_columns(request, columns);
-    for (size_t i = 0; i < request->count; i++)
+    for (size_t i = 0; i < request->count; i++) {
         statics = statics || asks_statics(&request->items[i]);
+        regulars = regulars || asks_row(&request->items[i]);
+    }
     struct cql_column *specs = arena_array(run->arena, column_count + 1, sizeof *specs);
     specs[0] = (struct cql_column){table->keyspace, table->name, STR("[applied]"),
                                    cql_simple(CQL_BOOLEAN)};
@@ -228,10 +230,11 @@ static enum err answer(struct modify_request *request, bool applied)
     buf_be32(&run->out, row_count ? (uint32_t)row_count : 1);
     for (size_t i = 0; i < row_count || i == 0; i++) {
         cql_bytes_append(&run->out, value_of_bool(applied));
-        for (size_t j = 0; j < column_count; j++)
-            cql_bytes_append(&run->out, table->columns[columns[j]].kind == CQL_STATIC && !statics
-                                            ? STR_NONE
-                                            : rows[i][columns[j]]);
+        for (size_t j = 0; j < column_count; j++) {
+            enum cql_column_kind kind = table->columns[columns[j]].kind;
+            bool unread = (kind == CQL_STATIC && !statics) || (kind == CQL_REGULAR && !regulars);
+            cql_bytes_append(&run->out, unread ? STR_NONE : rows[i][columns[j]]);
+        }
     }
     return OK;
 }

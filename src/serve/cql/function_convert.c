@@ -127,8 +127,14 @@ static enum err call_cast(struct expr_run *run, const struct expr *x, const stru
         *ret = is_text(from) ? args[0] : plain_text(run->arena, from, args[0]);
         return OK;
     }
+    struct str value = args[0];
+    if ((from->kind == CQL_FLOAT || from->kind == CQL_DOUBLE) && to->kind == CQL_VARINT) {
+        /* By way of a bigint, as Cassandra does: 1e100 is the greatest of those. */
+        TRY(number_convert(run->arena, from, value, cql_simple(CQL_BIGINT), &value));
+        from = cql_simple(CQL_BIGINT);
+    }
     if (is_number(from))
-        return number_convert(run->arena, from, args[0], to, ret);
+        return number_convert(run->arena, from, value, to, ret);
     int64_t ms = from->kind == CQL_TIMEUUID ? cql_timeuuid_unix_ms((const uint8_t *)args[0].ptr)
                  : from->kind == CQL_DATE
                      ? ((int64_t)get_be32(args[0].ptr) - 0x80000000LL) * 86400000

@@ -243,11 +243,14 @@ enum err cql_map_literal(struct cql_parser *p, struct cql_term **ret_term)
 
 /* ---- parentheses ---- */
 
-static bool starts_value(enum cql_token_kind kind, bool select)
+static bool starts_value(struct cql_parser *p, bool select)
 {
+    enum cql_token_kind kind = cql_kind(p, 0), next = cql_kind(p, 1);
+    /* Outside of SELECT a name is the beginning of a call, or of what follows: = ('a') GROUP BY. */
+    bool named = select ? kind != CQL_K_AS : next == CQL_M_OPEN || next == CQL_M_DOT;
     return cql_is_constant(kind) || cql_is_marker(kind) || kind == CQL_K_NULL ||
            kind == CQL_M_OPEN || kind == CQL_M_SQUARE_OPEN || kind == CQL_M_CURLY_OPEN ||
-           kind == CQL_K_TOKEN || (cql_is_name(kind) && !(select && kind == CQL_K_AS));
+           kind == CQL_K_TOKEN || (cql_is_name(kind) && named);
 }
 
 /* (type) value. *ret_term stays NULL when it is something else. */
@@ -261,7 +264,7 @@ static enum err try_typed(struct cql_parser *p, bool select, struct cql_term **r
     p->quiet--;
     if (err == ERR_LIMIT)
         return err;
-    if (err != OK || !cql_take(p, CQL_M_CLOSE) || !starts_value(cql_kind(p, 0), select)) {
+    if (err != OK || !cql_take(p, CQL_M_CLOSE) || !starts_value(p, select)) {
         rewind_to(p, start);
         return OK;
     }

@@ -456,12 +456,23 @@ static enum err check_sorted_paging(struct select_run *s)
     return OK;
 }
 
+static bool restricts_key(const struct select_plan *p)
+{
+    for (size_t i = 0; i < p->where.count; i++) {
+        const struct where_relation *r = &p->where.relations[i];
+        for (size_t j = 0; j < r->column_count; j++)
+            if (p->table->columns[r->columns[j]].kind == CQL_PARTITION_KEY)
+                return true;
+    }
+    return false;
+}
+
 static void warn(struct select_run *s)
 {
     struct str keyspace = s->plan->table->keyspace;
     if (!groups(s->plan) || str_starts(keyspace, STR("system_v")))
         return;
-    if (s->plan->where.key_range)
+    if (s->plan->where.key_range && !restricts_key(s->plan))
         s->run->warnings[0] = STR("Aggregation query used without partition key");
     else if (s->plan->where.key_in)
         s->run->warnings[0] =
