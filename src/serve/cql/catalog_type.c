@@ -50,7 +50,11 @@ static const struct cql_type *find_type(void *owner, struct str name)
 static enum err check_keyspaces(struct str keyspace, struct str text, struct arena *arena,
                                 struct cql_error *error)
 {
-    for (size_t at = 0; (at = str_find(text, STR("."), at)) != SIZE_MAX; at++) {
+    bool inside = false; /* of a quoted name, where a dot is a letter */
+    for (size_t at = 0; at < text.bytes; at++) {
+        inside ^= text.ptr[at] == '"';
+        if (inside || text.ptr[at] != '.')
+            continue;
         size_t from = at, to = at;
         bool quoted = at && text.ptr[at - 1] == '"';
         if (text.bytes && text.ptr[0] == '\'')
