@@ -54,7 +54,7 @@ struct compile {
     bool selecting;           /* columns and aggregates may occur */
     struct expr **aggregates; /* found so far, slots */
     size_t aggregate_count;
-    unsigned depth; /* of aggregates around */
+    unsigned depth;                    /* of aggregates around */
     struct operation_memo *operations; /* operation.c's; NULL = none yet */
 };
 /* As a value for the receiver (its name, type and table are those of markers and of errors). */
@@ -139,7 +139,7 @@ void fold_free(struct aggregate *aggregate);
 void fold_reset(struct aggregate *aggregate);
 enum err fold_add(struct aggregate *aggregate, struct expr_run *run) MUST_USE;
 enum err fold_result(struct aggregate *aggregate, struct expr_run *run,
-                          struct str *ret_value) MUST_USE;
+                     struct str *ret_value) MUST_USE;
 
 /* ---- JSON ---- */
 /* Bytes of a type out of a JSON text; ret ptr NULL for null. */
