@@ -106,6 +106,8 @@ static void joined(struct request *request, void *answer)
         snprintf(m->id, sizeof m->id, "%.*s", STR_ARG(response->member_id));
         m->id_order = w->order;
     }
+    if (code == KAFKA_NONE && request->life != w->life)
+        return; /* which life of the machine it is from is not known: it joins again */
     if (code == KAFKA_NONE) {
         m->generation_before = m->generation;
         m->generation = response->generation_id;

@@ -283,6 +283,8 @@ void twin_check_generation(struct world *w, int group, int32_t generation, struc
                            uint64_t sent, int life, const char *what)
 {
     const struct twin_member *known = member_find(w, member);
+    if (life != w->life)
+        return; /* it may be from before the end of the machine, or from behind it */
     if (known && known->gone < sent && known->life == life)
         seed_fail(w->run, "group %d: %s of %.*s was accepted after it had gone", group, what,
                   STR_ARG(member));
