@@ -34,7 +34,6 @@ struct commits {
     bool threaded; /* the thread was started, or cannot be */
     bool stopping;
     struct buf ops; /* gathered, not written */
-    struct buf scratch;
 };
 
 struct commits *commits_new(struct table_store *store)
@@ -61,7 +60,6 @@ static void write_gathered(struct group *group, bool sync)
     struct commits *commits = group->commits;
     if (ops_count(buf_str(&commits->ops)) && !group->err) {
         struct backend *backend = commits->store->backend;
-        ops_sort(&commits->ops, &commits->scratch);
         group->err = backend->ops->commit(backend, buf_str(&commits->ops), sync);
         group->unsynced = !sync;
     }
@@ -102,8 +100,6 @@ static void run_group(struct commits *commits, struct table_job *first)
         job->err = group.err;
     if (commits->ops.room > GROUP_BYTES_MAX / 8)
         buf_deinit(&commits->ops);
-    if (commits->scratch.room > GROUP_BYTES_MAX / 8)
-        buf_deinit(&commits->scratch);
 }
 
 /* Cuts a group off the queue. Called with the lock. */
@@ -265,7 +261,6 @@ void commits_free(struct commits *commits)
     io_thread_join(commits->thread);
     commit_waiting(commits);
     buf_deinit(&commits->ops);
-    buf_deinit(&commits->scratch);
     io_condition_deinit(&commits->wake);
     io_mutex_deinit(&commits->lock);
     mem_free(commits);

@@ -23,9 +23,6 @@ uint32_t ops_count(struct str ops);
 /* Copies all operations of another list behind these. */
 void ops_append(struct buf *ops, struct str more);
 
-/* By key, those on one key in their order; left as they are where some is on a range of keys. */
-void ops_sort(struct buf *ops, struct buf *scratch);
-
 /* A place to go back to. */
 struct ops_mark {
     size_t bytes;
