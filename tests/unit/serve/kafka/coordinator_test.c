@@ -88,6 +88,10 @@ static void sync_alone(const char *group, const char *member, const char *instan
     sync->assignments[0].member_id = str_of(member);
     sync->assignments[0].assignment = STR("plan");
     sync->assignments_count = 1;
+    if (version >= 5) {
+        sync->protocol_type = STR("consumer");
+        sync->protocol_name = STR("range");
+    }
     struct kafka_sync_group_response *r = client_call(c, KAFKA_KEY_SYNC_GROUP, version, sync);
     assert_int_equal(r->error_code, 0);
     assert_str("plan", r->assignment);
