@@ -105,6 +105,7 @@ struct cql_change {
     const char *change; /* "CREATED", "UPDATED", "DROPPED"; NULL = nothing was changed */
     const char *target; /* "KEYSPACE", "TABLE", "TYPE" */
     struct str keyspace, name;
+    struct str index; /* of that table, made and not built yet; ptr NULL = none */
 };
 /* What changed since the last call other than by statements: tables that a pipeline made, changed
  * or dropped, and keyspaces that came or went with them. In the arena. */
@@ -115,11 +116,16 @@ size_t cql_catalog_take_changes(struct cql_catalog *catalog, struct arena *arena
 enum err cql_catalog_apply(struct cql_catalog *catalog, struct str session_keyspace,
                            const struct cql_statement *statement, struct arena *arena,
                            struct cql_error *error, struct cql_change *ret_change) MUST_USE;
-/* Asked for by that role; the other one is the superuser's. */
+/* Asked for by that role; the other one is the superuser's, and builds the index that it makes:
+ * nothing may be written meanwhile. With this one cql_catalog_build_index() is called when all that
+ * was planned before the change is committed: it knew nothing of the index, and what comes later
+ * adds its entries itself. The next start builds it when that did not happen. */
 enum err cql_catalog_apply_as(struct cql_catalog *catalog, struct str user,
                               struct str session_keyspace, const struct cql_statement *statement,
                               struct arena *arena, struct cql_error *error,
                               struct cql_change *ret_change) MUST_USE;
+enum err cql_catalog_build_index(struct cql_catalog *catalog, const struct cql_change *change,
+                                 struct arena *arena, struct cql_error *error) MUST_USE;
 /* May the role log in with the password? ERR_DENIED with Cassandra's words. Not for the role of the
  * configuration, whose password is not kept here; takes a while: any thread but the loop's. */
 enum err cql_catalog_login(struct cql_catalog *catalog, struct str user, struct str password,

@@ -459,6 +459,7 @@ enum err cql_catalog_apply(struct cql_catalog *catalog, struct str session_keysp
                            const struct cql_statement *statement, struct arena *arena,
                            struct cql_error *error, struct cql_change *ret_change)
 {
-    return cql_catalog_apply_as(catalog, catalog_superuser(catalog), session_keyspace, statement,
-                                arena, error, ret_change);
+    TRY(cql_catalog_apply_as(catalog, catalog_superuser(catalog), session_keyspace, statement,
+                             arena, error, ret_change));
+    return cql_catalog_build_index(catalog, ret_change, arena, error);
 }

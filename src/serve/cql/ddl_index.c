@@ -283,6 +283,18 @@ enum err catalog_build_indexes(struct cql_catalog *catalog)
     return err;
 }
 
+enum err cql_catalog_build_index(struct cql_catalog *catalog, const struct cql_change *change,
+                                 struct arena *arena, struct cql_error *error)
+{
+    struct ddl ddl = {.catalog = catalog, .arena = arena, .error = error};
+    if (!change->index.ptr)
+        return OK;
+    catalog_lock(catalog);
+    enum err err = build(catalog, change->keyspace, change->name, change->index, arena);
+    catalog_unlock(catalog);
+    return ddl_store(&ddl, err);
+}
+
 static enum err make(struct create_index *c)
 {
     struct ddl *ddl = c->ddl;
@@ -305,8 +317,8 @@ static enum err make(struct create_index *c)
                record.index_count * sizeof(*record.indexes));
     record.indexes[record.index_count++] = c->index;
     TRY(ddl_put_table(ddl, &record));
-    TRY(ddl_store(ddl, build(catalog, c->keyspace, table, c->index.name, ddl->arena)));
     ddl_changed(ddl, "UPDATED", "TABLE", c->keyspace, table);
+    ddl->change->index = c->index.name;
     return OK;
 }
 

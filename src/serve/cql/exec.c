@@ -47,6 +47,7 @@ enum err cql_executor_new(struct io_loop *loop, struct cql_catalog *catalog, boo
     executor->sync = sync;
     executor->reader = table_reader_new();
     executor->writer = table_reader_new();
+    executor->nothing = table_batch_new(executor->store);
     executor->points = points_new(executor, select_point);
     io_random(executor->io, executor->node, sizeof executor->node);
     executor->node[0] = (uint8_t)((executor->node[0] & 0x3F) | 0x80);
@@ -78,6 +79,7 @@ void cql_executor_free(struct cql_executor *executor)
     points_free(executor->points);
     table_reader_free(executor->reader);
     table_reader_free(executor->writer);
+    table_batch_free(executor->nothing);
     mem_free(executor);
 }
 
@@ -234,6 +236,16 @@ void turn_join(struct cql_executor *executor, struct cql_run *run)
     executor->under_way++;
     if (turn->count >= TURN_RUNS_MAX || table_batch_bytes(turn->batch) > TURN_BYTES_MAX)
         turn_flush(executor);
+}
+
+void cql_behind_writes(struct cql_executor *executor, struct table_job *job)
+{
+    turn_flush(executor);
+    job->run = NULL;
+    job->batch = executor->nothing;
+    job->loop = executor->loop;
+    job->sync = false;
+    table_submit(executor->store, job);
 }
 
 /* ---- binding ---- */

@@ -62,8 +62,11 @@ struct cql_run {
     struct cql_error error;
     struct buf out;
     struct str warnings[RUN_WARNINGS_MAX]; /* ptr NULL = none; the first ones */
-    void *private;          /* the executor's own */
+    void *private;                         /* the executor's own */
 };
 void cql_run(struct cql_run *run);
+/* Calls done in the loop when all that was run before is committed, or has failed. The job is the
+ * caller's again then; done and owner are set by it. */
+void cql_behind_writes(struct cql_executor *executor, struct table_job *job);
 
 #endif

@@ -15,6 +15,7 @@ struct cql_executor {
     bool sync;
     struct table_reader *reader; /* of the loop's thread */
     struct table_reader *writer; /* of the commit thread */
+    struct table_batch *nothing; /* empty: of jobs that wait for those before them */
     struct write_turn *turn;     /* gathers now; NULL = none */
     struct write_turn *spare;
     struct points *points;

@@ -80,7 +80,8 @@ struct cql_call {
     struct cql_prepared_entry *prepared; /* EXECUTE: a reference */
     struct cql_trace *trace;             /* NULL = not asked for */
     bool metadata_changed;
-    struct io_job job; /* owner: the server */
+    struct io_job job;       /* owner: the server */
+    struct table_job behind; /* an index is built behind the writes before it */
     struct cql_change change;
     enum err job_err;
 };

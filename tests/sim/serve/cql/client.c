@@ -47,6 +47,22 @@ void statement_bigint(struct statement *s, int64_t number)
         statement_add(s, "%lld", (long long)number);
 }
 
+void statement_trace(const struct actor *actor, const char *about, const struct statement *s)
+{
+    char values[500] = "";
+    size_t at = 0;
+    if (!actor->w->run->trace)
+        return;
+    for (int i = 0; i < s->count && at < sizeof values; i++) {
+        int64_t number = 0;
+        for (size_t k = 0; k < s->values[i].bytes.bytes; k++)
+            number = number << 8 | s->room[i][k];
+        at += (size_t)snprintf(values + at, sizeof values - at, "%s %lld", i ? "," : " with",
+                               (long long)number);
+    }
+    actor_trace(actor, "%s%s%s", about, s->text, values);
+}
+
 /* ---- answers ------------------------------------------------------------------------------- */
 
 const struct str *answer_cell(const struct answer *answer, uint32_t row, const char *name)

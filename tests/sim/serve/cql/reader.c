@@ -133,7 +133,7 @@ static void step(struct actor *actor)
     request->answered = answered;
     request->owner = o;
     o->asking = true;
-    actor_trace(actor, "%s", o->statement.text);
+    statement_trace(actor, "", &o->statement);
     request_send(request);
 }
 

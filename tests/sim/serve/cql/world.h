@@ -114,6 +114,8 @@ void statement_add(struct statement *s, const char *format, ...)
 /* A literal or a marker. */
 void statement_int(struct statement *s, int value);
 void statement_bigint(struct statement *s, int64_t value);
+/* actor_trace() of it and its values. */
+void statement_trace(const struct actor *actor, const char *about, const struct statement *s);
 
 /* An answer, taken apart; the arena is the answer's. */
 struct answer {

@@ -8,6 +8,8 @@
 
 #include "base/mem.h"
 
+#include <stdio.h>
+
 enum { BATCH_MAX = 4, TIMES = 1000000, TTL_MAX = 30, RECENT = 5000 };
 
 struct writer {
@@ -319,9 +321,10 @@ static void step(struct actor *actor)
     request->answered = answered;
     request->owner = o;
     o->asking = true;
+    char about[60];
+    snprintf(about, sizeof about, "request %d at %lld: ", o->request, (long long)o->timestamp);
     for (int i = 0; i < o->count; i++)
-        actor_trace(actor, "request %d at %lld: %s", o->request, (long long)o->timestamp,
-                    o->statements[i].text);
+        statement_trace(actor, about, &o->statements[i]);
     request_send(request);
 }
 
