@@ -335,6 +335,15 @@ void txn_adopt(struct txn *txn, struct str topic, int32_t partition, int64_t now
         partition_add(txn, topic, partition);
 }
 
+void txn_adopt_epoch(struct txn *txn, int16_t known)
+{
+    check(!txn->pending);
+    if (known <= txn->data.epoch)
+        return;
+    txn->data.epoch = known < INT16_MAX - 1 ? (int16_t)(known + 1) : known;
+    txn->data.epoch_last = -1;
+}
+
 void txn_restore(struct txn *txn, const struct txn_data *data,
                  const struct txn_partition *partitions, size_t count)
 {

@@ -93,6 +93,9 @@ void txn_failed(struct txn *txn);
 void txn_forget_partition(struct txn *txn, size_t index);
 /* A partition that turns out to hold a part of an open transaction of this producer and epoch. */
 void txn_adopt(struct txn *txn, struct str topic, int32_t partition, int64_t now_ms);
+/* A partition knows that epoch of it: when it is newer than its own, whose record was lost then, it
+ * takes one that nobody was given. Who has the lost one is fenced. */
+void txn_adopt_epoch(struct txn *txn, int16_t known);
 /* The whole as it was in a record. partitions are copied. */
 void txn_restore(struct txn *txn, const struct txn_data *data,
                  const struct txn_partition *partitions, size_t count);

@@ -321,11 +321,44 @@ static void adopt(struct kafka_transactions *all, struct log_partition *partitio
     kafka_write_send(write);
 }
 
-/* What the partitions know of producers: open transactions, and ids that were given out. The record
- * of those may have been lost with the power where its durability is not sync, and the batches of
- * another producer with the same id would be taken for repetitions. */
+/* The newest epoch that partitions know of a transactional id's producer. */
+struct known_epoch {
+    struct kafka_txn *txn;
+    int16_t epoch;
+};
+
+static struct str id_key(const int64_t *producer_id)
+{
+    return str_from((const char *)producer_id, sizeof *producer_id);
+}
+
+static void known_of_all(struct kafka_transactions *all, struct arena *arena, struct map *ret_known)
+{
+    size_t at = 0;
+    for (struct map_entry *e; (e = map_next(&all->map, &at));) {
+        struct known_epoch *known = arena_zero(arena, sizeof *known);
+        *known = (struct known_epoch){e->value, -1};
+        map_set(ret_known, id_key(&known->txn->txn.data.producer_id), known);
+    }
+}
+
+static void note_epoch(struct map *known, const struct log_producer *producer)
+{
+    struct known_epoch *one = map_get(known, id_key(&producer->producer_id));
+    if (one && producer->epoch > one->epoch)
+        one->epoch = producer->epoch;
+}
+
+/* What the partitions know of producers: open transactions, ids and epochs that were given out. The
+ * records of those may have been lost with the power where the durability is not sync, and the
+ * batches of another producer with the same id and epoch would be taken for repetitions, or for
+ * going on in the wrong place. */
 static void adopt_all(struct kafka_transactions *all)
 {
+    struct arena kept;
+    struct map known_epochs = {0};
+    arena_init(&kept, SIZE_MAX / 2);
+    known_of_all(all, &kept, &known_epochs);
     struct log_topic **topics;
     struct arena arena;
     size_t count = log_topics(all->broker->log, &topics);
@@ -339,11 +372,19 @@ static void adopt_all(struct kafka_transactions *all)
             for (size_t k = 0; k < known; k++) {
                 if (producers[k].producer_id >= all->id_limit)
                     all->id_limit = producers[k].producer_id + 1;
+                note_epoch(&known_epochs, &producers[k]);
                 if (producers[k].txn_first_offset >= 0)
                     adopt(all, partition, &producers[k]);
             }
         }
     }
+    size_t at = 0;
+    for (struct map_entry *e; (e = map_next(&known_epochs, &at));) {
+        const struct known_epoch *known = e->value;
+        txn_adopt_epoch(&known->txn->txn, known->epoch);
+    }
+    map_deinit(&known_epochs);
+    arena_deinit(&kept);
     arena_deinit(&arena);
     mem_free(topics);
 }
