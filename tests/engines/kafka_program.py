@@ -172,6 +172,10 @@ class Different(Exception):
     pass
 
 
+class Ended(Exception):
+    """A named difference behind which the brokers hold other things: the program goes no further."""
+
+
 class Runner:
     """Steps on all targets. What they are is the program's; see kafka_steps.py."""
 

@@ -38,6 +38,7 @@ struct walk {
     int32_t partition;
     RECORD_ERROR *errors;
     int32_t count;
+    int32_t keyless; /* of them */
 };
 
 static void name_record(struct walk *walk, int32_t index, struct str why)
@@ -48,7 +49,7 @@ static void name_record(struct walk *walk, int32_t index, struct str why)
 
 /* why says what is wrong with a record, or nothing. ERR_CORRUPT: the batch cannot be read. */
 static enum err walk_records(struct walk *walk, const struct record_batch *batch,
-                             struct str (*why)(const struct walk *walk, const struct record *record,
+                             struct str (*why)(struct walk *walk, const struct record *record,
                                                const void *rule),
                              const void *rule)
 {
@@ -84,11 +85,12 @@ static void give(const struct walk *walk, struct str text, RESULT *result)
     result->error_message = text;
 }
 
-static struct str no_key(const struct walk *walk, const struct record *record, const void *rule)
+static struct str no_key(struct walk *walk, const struct record *record, const void *rule)
 {
     (void)rule;
     if (record->key.ptr)
         return STR_NONE;
+    walk->keyless++;
     struct buf text = {0};
     buf_printf(&text,
                "Compacted topic cannot accept message without key in topic partition %.*s-%" PRId32,
@@ -96,30 +98,35 @@ static struct str no_key(const struct walk *walk, const struct record *record, c
     return text_of(walk->call, &text);
 }
 
+static void give_keyless(const struct walk *walk, RESULT *result)
+{
+    struct buf text = {0};
+    buf_printf(&text,
+               "One or more records have been rejected due to %" PRId32
+               " record errors in total, and only showing the first three errors at most: [",
+               walk->count);
+    for (int32_t i = 0; i < walk->count && i < SHOWN; i++)
+        buf_printf(&text, "%sRecordError(batchIndex=%" PRId32 ", message='%.*s')", i ? ", " : "",
+                   walk->errors[i].batch_index, STR_ARG(walk->errors[i].batch_index_error_message));
+    buf_text(&text, "]");
+    give(walk, text_of(walk->call, &text), result);
+}
+
 void kafka_produce_name_keyless(struct kafka_call *call, struct str topic, struct str records,
                                 RESULT *result)
 {
     struct walk walk = {.call = call, .topic = topic, .partition = result->index};
     struct record_batch batch;
-    struct buf text = {0};
-    if (record_batch_parse(records.ptr, records.bytes, false, &batch) != OK ||
-        walk_records(&walk, &batch, no_key, NULL) != OK)
-        return;
-    buf_printf(&text,
-               "One or more records have been rejected due to %" PRId32
-               " record errors in total, and only showing the first three errors at most: [",
-               walk.count);
-    for (int32_t i = 0; i < walk.count && i < SHOWN; i++)
-        buf_printf(&text, "%sRecordError(batchIndex=%" PRId32 ", message='%.*s')", i ? ", " : "",
-                   walk.errors[i].batch_index, STR_ARG(walk.errors[i].batch_index_error_message));
-    buf_text(&text, "]");
-    give(&walk, text_of(call, &text), result);
+    if (record_batch_parse(records.ptr, records.bytes, false, &batch) == OK &&
+        walk_records(&walk, &batch, no_key, NULL) == OK)
+        give_keyless(&walk, result);
 }
 
 /* ---- timestamps ---- */
 
 struct times {
     int64_t now_ms, before_ms, after_ms;
+    bool keys; /* a record without a key is told first */
 };
 
 static bool out_of_range(int64_t timestamp_ms, const struct times *times)
@@ -131,9 +138,11 @@ static bool out_of_range(int64_t timestamp_ms, const struct times *times)
     return (uint64_t)times->now_ms - (uint64_t)timestamp_ms > (uint64_t)times->before_ms;
 }
 
-static struct str bad_time(const struct walk *walk, const struct record *record, const void *rule)
+static struct str bad_time(struct walk *walk, const struct record *record, const void *rule)
 {
     const struct times *times = rule;
+    if (times->keys && !record->key.ptr)
+        return no_key(walk, record, NULL);
     if (!out_of_range(record->timestamp_ms, times))
         return STR_NONE;
     struct buf text = {0};
@@ -145,7 +154,7 @@ static struct str bad_time(const struct walk *walk, const struct record *record,
     return text_of(walk->call, &text);
 }
 
-static struct str bad_type(const struct walk *walk, const struct record *record, const void *rule)
+static struct str bad_type(struct walk *walk, const struct record *record, const void *rule)
 {
     (void)walk, (void)record, (void)rule;
     return STR("Invalid timestamp type in message. Producer should not set timestamp type to "
@@ -155,9 +164,11 @@ static struct str bad_type(const struct walk *walk, const struct record *record,
 static int16_t check_times(const struct produce_check *check, const struct log_topic_config *config)
 {
     const struct record_batch *batch = &check->batch;
-    struct walk walk = {.call = check->call};
+    struct walk walk = {.call = check->call,
+                        .topic = log_topic_name(check->topic),
+                        .partition = check->result->index};
     struct times times = {kafka_now_ms(check->call->broker), config->time_before_max_ms,
-                          config->time_after_max_ms};
+                          config->time_after_max_ms, config->compact};
     bool bad = config->log_append_time && batch->attributes & BATCH_LOG_APPEND_TIME;
     if (config->log_append_time && !bad)
         return KAFKA_NONE;
@@ -170,6 +181,10 @@ static int16_t check_times(const struct produce_check *check, const struct log_t
         return KAFKA_INVALID_RECORD;
     if (!bad && walk.count == 0)
         return KAFKA_NONE;
+    if (walk.count > 0 && walk.count == walk.keyless) {
+        give_keyless(&walk, check->result);
+        return KAFKA_INVALID_RECORD;
+    }
     give(&walk, STR("One or more records have been rejected due to invalid timestamp"),
          check->result);
     return KAFKA_INVALID_TIMESTAMP;
