@@ -298,8 +298,8 @@ static enum fit fit_into(const enum cql_kind *kinds, enum cql_kind kind)
 static enum fit literal_fit(struct compile *c, const struct cql_term *t,
                             const struct cql_type *type)
 {
-    static const enum cql_kind string[] = {CQL_ASCII, CQL_TEXT, CQL_INET,     CQL_DATE,
-                                           CQL_TIME,  0,        CQL_TIMESTAMP};
+    static const enum cql_kind string[] = {CQL_ASCII, CQL_TEXT,      CQL_INET, CQL_DATE,
+                                           CQL_TIME,  CQL_TIMESTAMP, 0};
     static const enum cql_kind integer[] = {
         CQL_BIGINT, CQL_COUNTER, CQL_DATE,     CQL_DECIMAL, CQL_DOUBLE,    CQL_DURATION, CQL_FLOAT,
         CQL_INT,    CQL_TIME,    CQL_SMALLINT, CQL_TINYINT, CQL_TIMESTAMP, CQL_VARINT,   0};
@@ -307,8 +307,9 @@ static enum fit literal_fit(struct compile *c, const struct cql_term *t,
     static const enum cql_kind uuid[] = {CQL_UUID, CQL_TIMEUUID, 0};
     if (cql_type_is_collection(type) || type->kind == CQL_UDT || type->kind == CQL_VECTOR)
         return FIT_NONE;
+    /* Its text is read, as that of what has a class of its own. */
     if (type->kind == CQL_TUPLE)
-        return t->kind == TERM_STRING ? FIT_WEAK : FIT_NONE;
+        return t->kind == TERM_HEX ? FIT_NONE : FIT_WEAK;
     if (type->kind == CQL_CUSTOM)
         return FIT_WEAK;
     const struct cql_type *usual = t->kind == TERM_STRING ? NULL : term_type_usual(c, t);
@@ -316,7 +317,7 @@ static enum fit literal_fit(struct compile *c, const struct cql_term *t,
         return FIT_EXACT;
     switch (t->kind) {
     case TERM_STRING:
-        return type->kind == CQL_TIMESTAMP ? FIT_WEAK : fit_into(string, type->kind);
+        return fit_into(string, type->kind);
     case TERM_INTEGER:
         return fit_into(integer, type->kind);
     case TERM_FLOAT:
