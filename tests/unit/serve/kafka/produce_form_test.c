@@ -131,6 +131,30 @@ static void test_times_behind(void **state)
     }
 }
 
+/* Of a record that has both mistakes the key is told, and the time counts when any is left. */
+static void test_times_and_keys(void **state)
+{
+    create("t", "cleanup.policy", "compact");
+    for (int keyed_late = 0; keyed_late < 2; keyed_late++) {
+        struct record_batch_builder builder = {0};
+        int64_t late = now_ms() + 9 * 3600 * 1000;
+        record_batch_builder_init(&builder, CODEC_NONE, 1 << 20);
+        record_batch_builder_add(&builder, now_ms(), STR("k"), STR("v"), NULL, 0);
+        record_batch_builder_add(&builder, late, STR_NONE, STR("v"), NULL, 0);
+        record_batch_builder_add(&builder, now_ms(), STR_NONE, STR("v"), NULL, 0);
+        if (keyed_late)
+            record_batch_builder_add(&builder, late, STR("k"), STR("v"), NULL, 0);
+        PRODUCED *r = send("t", 9, rig_batch_of(&rig, &builder));
+        assert_int_equal(r->error_code,
+                         keyed_late ? KAFKA_INVALID_TIMESTAMP : KAFKA_INVALID_RECORD);
+        assert_int_equal(r->record_errors_count, 2 + keyed_late);
+        assert_int_equal(r->record_errors[0].batch_index, 1);
+        assert_str("Compacted topic cannot accept message without key in topic partition t-0",
+                   r->record_errors[0].batch_index_error_message);
+        assert_int_equal(r->record_errors[1].batch_index, 2);
+    }
+}
+
 /* ---- LogAppendTime ---- */
 
 static struct str claims_append_time(struct str batch)
@@ -280,6 +304,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_times_by_default, up, down),
         cmocka_unit_test_setup_teardown(test_times_ahead, up, down),
         cmocka_unit_test_setup_teardown(test_times_behind, up, down),
+        cmocka_unit_test_setup_teardown(test_times_and_keys, up, down),
         cmocka_unit_test_setup_teardown(test_append_time, up, down),
         cmocka_unit_test_setup_teardown(test_claimed_append_time, up, down),
         cmocka_unit_test_setup_teardown(test_codecs, up, down),

@@ -101,6 +101,34 @@ static void a_life(void **state)
     txn_deinit(&txn);
 }
 
+/* What partitions know of lost epochs is not given out again, and fences who has it. */
+static void lost_epochs(void **state)
+{
+    static const struct row rows[] = {
+        {INIT, -1, -1, KAFKA_NONE, TXN_WRITE, TXN_EMPTY},
+        {WRITTEN, 0, 0, KAFKA_NONE, TXN_NOTHING, TXN_EMPTY},
+    };
+    struct txn txn;
+    txn_init(&txn, STR("t"), 0);
+    RUN(&txn, rows);
+    txn_adopt_epoch(&txn, 0); /* its own */
+    assert_int_equal(txn.data.epoch, 0);
+    txn_adopt_epoch(&txn, 4);
+    assert_int_equal(txn.data.epoch, 5);
+    static const struct row later[] = {
+        {ADD, 77, 4, KAFKA_PRODUCER_FENCED, TXN_NOTHING, TXN_EMPTY},
+        {INIT, -1, -1, KAFKA_NONE, TXN_WRITE, TXN_EMPTY},
+        {WRITTEN, 0, 0, KAFKA_NONE, TXN_NOTHING, TXN_EMPTY},
+        {ADD, 77, 6, KAFKA_NONE, TXN_WRITE, TXN_ONGOING},
+        {WRITTEN, 0, 0, KAFKA_NONE, TXN_NOTHING, TXN_ONGOING},
+    };
+    RUN(&txn, later);
+    /* No epoch is left behind the last ones: the next producer has another id. */
+    txn_adopt_epoch(&txn, INT16_MAX - 1);
+    assert_int_equal(txn.data.epoch, INT16_MAX - 1);
+    txn_deinit(&txn);
+}
+
 static void fencing(void **state)
 {
     static const struct row rows[] = {
@@ -380,6 +408,7 @@ int main(void)
         cmocka_unit_test(continuing),
         cmocka_unit_test(epochs_end),
         cmocka_unit_test(prepared_ones_are_resumed),
+        cmocka_unit_test(lost_epochs),
         cmocka_unit_test(who_may_write),
         cmocka_unit_test(record_round_trip),
         cmocka_unit_test(records_of_kafka),
