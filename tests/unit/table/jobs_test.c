@@ -48,8 +48,9 @@ static void close_test(struct test *test, bool simulated)
 {
     for (int i = 0; i < JOBS; i++)
         table_batch_free(test->jobs[i].job.batch);
-    io_loop_free(test->loop);
+    /* Its thread may still be in the post that told the last job. */
     table_store_close(test->store);
+    io_loop_free(test->loop);
     for (int i = 0; i < 100 && !simulated; i++) {
         char dir[64];
         snprintf(dir, sizeof dir, "/tmp/millrace-table-jobs-%d-%d", (int)getpid(), i);
