@@ -222,6 +222,8 @@ def end_at_signal(number, frame):
 
 for one in (signal.SIGTERM, signal.SIGHUP):
     signal.signal(one, end_at_signal)
+# A shell that starts us in the background has us ignore Ctrl-C, and what we start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Result:
