@@ -70,7 +70,8 @@ void io_file_write_out(struct io_file *file, uint64_t offset, uint64_t bytes);
 /* False: a read of these bytes would wait for the disk, by samples of what the system caches. Does
  * not wait; where nothing can be told, true. */
 bool io_file_is_ready(struct io_file *file, uint64_t offset, uint64_t bytes);
-/* Brings these bytes into the system's cache and waits for it: a hint, for another thread. */
+/* Brings these bytes into the system's cache and waits for it, and asks for some behind them: a
+ * hint, for another thread. */
 void io_file_warm(struct io_file *file, uint64_t offset, uint64_t bytes);
 /* Reserves space with zeros (the size grows): ERR_DISK_FULL now rather than later. write_zeros
  * also writes the zeros, which makes later synced writes 3-5 times cheaper on some disks. */

@@ -24,7 +24,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { PIECES_AT_ONCE = 64, SAMPLE_BYTES = 128 << 10 };
+enum { PIECES_AT_ONCE = 64, SAMPLE_BYTES = 128 << 10, AHEAD_BYTES = 8 << 20 };
 
 struct kernel_file {
     struct io_file base;
@@ -201,9 +201,11 @@ static bool file_is_ready(struct io_file *file, uint64_t offset, uint64_t bytes)
     }
 }
 
+/* Who reads here goes on reading: what follows is asked for too, and not waited for. */
 static void file_warm(struct io_file *file, uint64_t offset, uint64_t bytes)
 {
-    (void)posix_fadvise(of(file)->fd, (off_t)offset, (off_t)bytes, POSIX_FADV_WILLNEED);
+    (void)posix_fadvise(of(file)->fd, (off_t)offset, (off_t)(bytes + AHEAD_BYTES),
+                        POSIX_FADV_WILLNEED);
     for (uint64_t at = offset;; at += SAMPLE_BYTES) {
         char byte;
         uint64_t last = offset + bytes - 1;
