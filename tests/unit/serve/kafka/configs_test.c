@@ -166,9 +166,10 @@ static CHANGED *change(int8_t type, const char *name, const char *key, int op, c
 
 static void expect(CHANGED *r, int16_t code, const char *text)
 {
-    if (r->error_code != code || !str_equal(r->error_message, str_of(text)))
-        fail_msg("%d '%.*s', not %d '%s'", r->error_code, STR_ARG(r->error_message), code,
-                 text ? text : "");
+    struct str want = text ? str_of(text) : STR("");
+    if (r->error_code != code || !str_equal(r->error_message, want))
+        fail_msg("%d '%.*s', not %d '%.*s'", r->error_code, STR_ARG(r->error_message), code,
+                 STR_ARG(want));
 }
 
 static void test_set_and_delete(void **state)
