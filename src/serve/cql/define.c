@@ -97,38 +97,6 @@ static void change_run(struct io_job *job)
                              call->plan->statement, &call->arena, &call->error, &call->change);
 }
 
-static void build_run(struct io_job *job)
-{
-    struct cql_call *call = call_of(job);
-    struct cql_server *server = job->owner;
-    call->job_err =
-        cql_catalog_build_index(server->catalog, &call->change, &call->arena, &call->error);
-}
-
-static void change_answer(struct io_job *job);
-
-static void build_index(struct table_job *behind)
-{
-    struct cql_call *call = behind->owner;
-    struct cql_server *server = call->job.owner;
-    call->job.run = build_run;
-    call->job.done = change_answer;
-    io_worker_do(server->worker, &call->job);
-}
-
-static void change_done(struct io_job *job)
-{
-    struct cql_call *call = call_of(job);
-    struct cql_server *server = job->owner;
-    if (call->job_err != OK || !call->change.index.ptr) {
-        change_answer(job);
-        return;
-    }
-    /* Statements that were planned without the index are committed before it is built. */
-    call->behind = (struct table_job){.done = build_index, .owner = call};
-    cql_behind_writes(server->executor, &call->behind);
-}
-
 static void change_answer(struct io_job *job)
 {
     struct cql_call *call = call_of(job);
@@ -151,6 +119,36 @@ static void change_answer(struct io_job *job)
         buf_be32(out, CQL_RESULT_VOID);
     }
     cql_answer(call, CQL_RESULT, buf_str(out));
+}
+
+static void build_run(struct io_job *job)
+{
+    struct cql_call *call = call_of(job);
+    struct cql_server *server = job->owner;
+    call->job_err =
+        cql_catalog_build_index(server->catalog, &call->change, &call->arena, &call->error);
+}
+
+static void build_index(struct table_job *behind)
+{
+    struct cql_call *call = behind->owner;
+    struct cql_server *server = call->job.owner;
+    call->job.run = build_run;
+    call->job.done = change_answer;
+    io_worker_do(server->worker, &call->job);
+}
+
+static void change_done(struct io_job *job)
+{
+    struct cql_call *call = call_of(job);
+    struct cql_server *server = job->owner;
+    if (call->job_err != OK || !call->change.index.ptr) {
+        change_answer(job);
+        return;
+    }
+    /* Statements that were planned without the index are committed before it is built. */
+    call->behind = (struct table_job){.done = build_index, .owner = call};
+    cql_behind_writes(server->executor, &call->behind);
 }
 
 static void change(struct cql_call *call)

@@ -17,9 +17,7 @@
  * done, never before. 3. a turn's batch is sent before a job that was started behind it.
  */
 #include "serve/cql/exec_private.h"
-
 #include "serve/cql/points.h"
-
 #include "serve/cql/trace.h"
 
 #include "base/check.h"
