@@ -14,7 +14,9 @@ import uuid
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..')
 sys.path.insert(0, os.path.join(ROOT, 'tools', 'kafka'))
+sys.path.insert(0, os.path.join(ROOT, 'tests', 'lib'))
 import messages
+from crc32c import crc32c
 
 APIS = {api[1]: api for api in messages.parse(os.path.join(ROOT, 'src', 'wire', 'kafka', 'messages.txt'))}
 FIXED = {'int8': '>b', 'int16': '>h', 'uint16': '>H', 'int32': '>i', 'int64': '>q', 'float64': '>d', 'bool': '>?'}
@@ -246,25 +248,6 @@ class Connection:
 
 
 # ---- record batches ----
-
-def crc_table():
-    table = []
-    for byte in range(256):
-        for _ in range(8):
-            byte = byte >> 1 ^ (0x82f63b78 if byte & 1 else 0)
-        table.append(byte)
-    return table
-
-
-CRC = crc_table()
-
-
-def crc32c(data):
-    crc = 0xffffffff
-    for byte in data:
-        crc = crc >> 8 ^ CRC[(crc ^ byte) & 255]
-    return crc ^ 0xffffffff
-
 
 def compress(codec, data):
     if codec == 'gzip':

@@ -16,6 +16,8 @@
  * client costs a small part of what a server does. Latency is from the write of a request to the
  * read of its answer.
  */
+#include "load.h"
+
 #include "base/buf.h"
 #include "base/endian.h"
 #include "base/mem.h"
@@ -58,21 +60,6 @@ static struct {
     size_t insert_id_at, insert_at_at, select_id_at;
     uint32_t *latencies_us;
 } load;
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
-
-static void must(bool fine, const char *what)
-{
-    if (fine)
-        return;
-    perror(what);
-    exit(1);
-}
 
 static uint64_t mix(uint64_t z)
 {

@@ -14,6 +14,8 @@
  * client's work for a request is a few hundred bytes of digits, so that it does not set the pace.
  * Latency is from the write of a request to the end of its answer.
  */
+#include "load.h"
+
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -63,21 +65,6 @@ static struct {
     int epoll;
     const char *path;
 } load;
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
-
-static void must(bool fine, const char *what)
-{
-    if (fine)
-        return;
-    perror(what);
-    exit(1);
-}
 
 static void no_delay(int fd)
 {

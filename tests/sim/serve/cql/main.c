@@ -47,6 +47,9 @@ const char *const seed_marks[] = {
     [MARKS] = NULL,
 };
 
+const struct actor_pace actor_pace = {
+    .first_ms = 50, .short_percent = 80, .usual_percent = 98, .long_ms = 8000, .cut_percent = 2};
+
 static void make_actors(struct world *w)
 {
     int writers = 1 + pick(w, 3), readers = 1 + pick(w, 2);

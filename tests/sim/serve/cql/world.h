@@ -7,7 +7,7 @@
  * that is late and breaks. The server goes and comes back while clients live on; so does, where it
  * is RocksDB, the store.
  */
-#include "../seeds.h"
+#include "../actor.h"
 
 #include "io/sim.h"
 #include "serve/cql/cql.h"
@@ -72,22 +72,6 @@ struct world {
     bool faults;
 };
 
-static inline int pick(struct world *w, int below)
-{
-    return (int)prng_below(&w->prng, (uint64_t)below);
-}
-static inline bool chance(struct world *w, int percent)
-{
-    return pick(w, 100) < percent;
-}
-static inline void reached(struct world *w, enum mark mark)
-{
-    w->run->reached[mark] = true;
-}
-static inline bool failed(const struct world *w)
-{
-    return w->run->failure[0] != 0;
-}
 int64_t now_ms(const struct world *w);
 int64_t wall_s(const struct world *w);
 
@@ -171,24 +155,6 @@ struct request *request_new(struct conn *conn, int statements);
 void request_send(struct request *request);
 
 /* ---- actors ---- */
-struct actor {
-    struct world *w;
-    struct actor *next;
-    struct conn *conn;
-    struct io_timer timer;
-    const char *kind;
-    int number;
-    void (*step)(struct actor *actor);
-    void (*free)(struct actor *actor);
-};
-void actor_add(struct world *w, struct actor *actor, const char *kind, int number);
-void actor_wait(struct actor *actor, int64_t delay_ms);
-void actor_pause(struct actor *actor);
-void actor_trace(const struct actor *actor, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-void actor_fail(const struct actor *actor, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
 void writer_add(struct world *w, int number);
 void reader_add(struct world *w, int number);
 void counter_add(struct world *w, int number);

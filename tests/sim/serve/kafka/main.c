@@ -46,6 +46,9 @@ const char *const seed_marks[] = {
     [MARKS] = NULL,
 };
 
+const struct actor_pace actor_pace = {
+    .first_ms = 100, .short_percent = 60, .usual_percent = 95, .long_ms = 2500};
+
 static void make_topics(struct world *w)
 {
     struct kafka_create_topics_request *request = MESSAGE(w, kafka_create_topics_request);

@@ -7,7 +7,7 @@
  * clients on another machine (client.c), and between them a network that is late and breaks. The
  * machine has a loop of its own, so that it can die while clients live on.
  */
-#include "../seeds.h"
+#include "../actor.h"
 
 #include "io/sim.h"
 #include "log/log.h"
@@ -47,7 +47,6 @@ enum mark {
 enum { TOPICS_MAX = 6, PARTS_OF_TOPIC_MAX = 2, GROUPS = 2, TXN_IDS = 2, TRANSACTORS_MAX = 4 };
 
 struct twin;
-struct actor;
 
 struct world {
     struct seed_run *run;
@@ -81,22 +80,6 @@ struct world {
     struct log_topic_config topics;
 };
 
-static inline int pick(struct world *w, int below)
-{
-    return (int)prng_below(&w->prng, (uint64_t)below);
-}
-static inline bool chance(struct world *w, int percent)
-{
-    return pick(w, 100) < percent;
-}
-static inline void reached(struct world *w, enum mark mark)
-{
-    w->run->reached[mark] = true;
-}
-static inline bool failed(const struct world *w)
-{
-    return w->run->failure[0] != 0;
-}
 int64_t now_ms(const struct world *w); /* virtual, monotonic */
 
 /* ---- node.c ---- */
@@ -156,26 +139,6 @@ void *ask(struct world *w, int16_t key, int16_t version, const void *message);
 struct str text_of(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- actors ---- */
-struct actor {
-    struct world *w;
-    struct actor *next;
-    struct conn *conn;
-    struct io_timer timer;
-    const char *kind;
-    int number;
-    void (*step)(struct actor *actor);  /* its time has come */
-    void (*reset)(struct actor *actor); /* the log lost acknowledged records: begin anew */
-    void (*free)(struct actor *actor);
-};
-void actor_add(struct world *w, struct actor *actor, const char *kind, int number);
-/* step() is called after that long; again, if it is waiting. */
-void actor_wait(struct actor *actor, int64_t delay_ms);
-/* A while as people and programs take it: mostly short. */
-void actor_pause(struct actor *actor);
-void actor_trace(const struct actor *actor, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-void actor_fail(const struct actor *actor, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
 /* Codes that mean: not now, or the disk is not well; whether it was done is not known. */
 bool code_is_passing(int16_t code);
 

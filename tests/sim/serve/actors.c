@@ -1,11 +1,35 @@
 /* SPDX-License-Identifier: MIT */
-/* What all actors share: their clock and their words. */
+/* What all actors share: their clock, their chances and their words. */
 #include "world.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
 enum { MS = 1000 * 1000, DRAIN_MS = 200 };
+
+/* ---- of the run ---- */
+
+int pick(struct world *w, int below)
+{
+    return (int)prng_below(&w->prng, (uint64_t)below);
+}
+
+bool chance(struct world *w, int percent)
+{
+    return pick(w, 100) < percent;
+}
+
+void reached(struct world *w, int mark)
+{
+    w->run->reached[mark] = true;
+}
+
+bool failed(const struct world *w)
+{
+    return w->run->failure[0] != 0;
+}
+
+/* ---- their time ---- */
 
 static void fire(struct io_timer *timer)
 {
@@ -27,7 +51,7 @@ void actor_add(struct world *w, struct actor *actor, const char *kind, int numbe
     actor->timer = (struct io_timer){.fire = fire, .owner = actor};
     actor->next = w->actors;
     w->actors = actor;
-    actor_wait(actor, pick(w, 50));
+    actor_wait(actor, pick(w, actor_pace.first_ms));
 }
 
 void actor_wait(struct actor *actor, int64_t delay_ms)
@@ -39,14 +63,18 @@ void actor_pause(struct actor *actor)
 {
     struct world *w = actor->w;
     int kind = pick(w, 100);
-    if (chance(w, 2))
+    if (actor_pace.cut_percent && chance(w, actor_pace.cut_percent))
         conn_cut(actor->conn);
-    actor_wait(actor, kind < 80 ? pick(w, 20) : kind < 98 ? pick(w, 300) : pick(w, 8000));
+    actor_wait(actor, pick(w, kind < actor_pace.short_percent   ? 20
+                              : kind < actor_pace.usual_percent ? 300
+                                                                : actor_pace.long_ms));
 }
+
+/* ---- their words ---- */
 
 void actor_trace(const struct actor *actor, const char *format, ...)
 {
-    char text[900];
+    char text[1000];
     va_list args;
     if (!actor->w->run->trace)
         return;
