@@ -7,10 +7,10 @@
  *            | vector '<' type ',' number '>' | 'class name' | [name '.'] name
  *
  * Names fold to lower case unless quoted; an unquoted native name is the native type, everything
- * else is a user type. Printing gives the form of system_schema.columns: frozen<> around every
- * frozen collection, also inside of others, and around tuples. What CQL forbids inside collections
- * (unfrozen collections, counters, durations as keys) is refused here with Cassandra's words.
- * Nesting is bounded, as the recursion is.
+ * else is a user type, so that a user type of such a name is printed in quotes. Printing gives the
+ * form of system_schema.columns: frozen<> around every frozen collection, also inside of others,
+ * and around tuples. What CQL forbids inside collections (unfrozen collections, counters, durations
+ * as keys) is refused here with Cassandra's words. Nesting is bounded, as the recursion is.
  */
 #include "wire/cql/private.h"
 
@@ -26,17 +26,8 @@ struct type_parser {
 
 /* ---- print ---- */
 
-void cql_name_print(struct str name, struct buf *out)
+static void quoted_print(struct str name, struct buf *out)
 {
-    bool plain = name.bytes > 0 && name.ptr[0] >= 'a' && name.ptr[0] <= 'z';
-    for (size_t i = 0; i < name.bytes; i++) {
-        char c = name.ptr[i];
-        plain &= (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-    }
-    if (plain) {
-        buf_str_append(out, name);
-        return;
-    }
     buf_char(out, '"');
     for (size_t i = 0; i < name.bytes; i++) {
         if (name.ptr[i] == '"')
@@ -44,6 +35,41 @@ void cql_name_print(struct str name, struct buf *out)
         buf_char(out, name.ptr[i]);
     }
     buf_char(out, '"');
+}
+
+void cql_name_print(struct str name, struct buf *out)
+{
+    bool plain = name.bytes > 0 && name.ptr[0] >= 'a' && name.ptr[0] <= 'z';
+    for (size_t i = 0; i < name.bytes; i++) {
+        char c = name.ptr[i];
+        plain &= (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+    }
+    if (plain)
+        buf_str_append(out, name);
+    else
+        quoted_print(name, out);
+}
+
+static const struct cql_type *native_type(struct str name)
+{
+    if (str_equal(name, STR("varchar")))
+        return cql_simple(CQL_TEXT);
+    for (size_t i = 0; i < cql_simple_name_count; i++)
+        if (str_equal(name, str_of(cql_simple_names[i].name)))
+            return cql_simple(cql_simple_names[i].kind);
+    return NULL;
+}
+
+static void user_print(struct str name, struct buf *out)
+{
+    static const char *const outer[] = {"frozen", "list", "set", "map", "tuple", "vector"};
+    bool taken = native_type(name) != NULL;
+    for (size_t i = 0; i < sizeof outer / sizeof outer[0]; i++)
+        taken |= str_equal(name, str_of(outer[i]));
+    if (taken)
+        quoted_print(name, out);
+    else
+        cql_name_print(name, out);
 }
 
 static const char *outer_name(enum cql_kind kind)
@@ -79,7 +105,7 @@ void cql_type_print(const struct cql_type *type, struct buf *out)
     if (frozen)
         buf_text(out, "frozen<");
     if (type->kind == CQL_UDT) {
-        cql_name_print(type->name, out);
+        user_print(type->name, out);
     } else {
         buf_text(out, outer_name(type->kind));
         for (uint32_t i = 0; i < type->count; i++) {
@@ -333,13 +359,9 @@ static enum err parse_named(struct type_parser *p, bool frozen, const struct cql
             return parse_tuple(p, from, ret_type);
         if (str_equal(name, STR("vector")))
             return parse_vector(p, from, ret_type);
-        if (str_equal(name, STR("varchar")))
-            name = STR("text");
-        for (size_t i = 0; i < cql_simple_name_count; i++)
-            if (str_equal(name, str_of(cql_simple_names[i].name))) {
-                *ret_type = cql_simple(cql_simple_names[i].kind);
-                return OK;
-            }
+        *ret_type = native_type(name);
+        if (*ret_type)
+            return OK;
     }
     return parse_user(p, name, frozen, ret_type);
 }

@@ -9,7 +9,8 @@ static const struct cql_type *address(void *owner, struct str name)
     struct arena *arena = owner;
     static const struct str names[] = {{"street", 6}, {"Zip", 3}};
     const struct cql_type *items[] = {cql_simple(CQL_TEXT), cql_simple(CQL_INT)};
-    if (str_equal(name, STR("address")) || str_equal(name, STR("My Type")))
+    if (str_equal(name, STR("address")) || str_equal(name, STR("My Type")) ||
+        str_equal(name, STR("int")))
         return cql_udt(arena, STR("ks"), name, names, items, 2, false);
     return NULL;
 }
@@ -38,6 +39,9 @@ static const struct text_case cases[] = {
      P "UserType(ks,61646472657373,737472656574:" P "UTF8Type,5a6970:" P "Int32Type)"},
     {"\"My Type\"", "\"My Type\"",
      P "UserType(ks,4d792054797065,737472656574:" P "UTF8Type,5a6970:" P "Int32Type)"},
+    {"tuple<int, \"int\">", "frozen<tuple<int, frozen<\"int\">>>",
+     P "TupleType(" P "Int32Type," P "UserType(ks,696e74,737472656574:" P "UTF8Type,5a6970:" P
+       "Int32Type))"},
     {"'org.apache.cassandra.db.marshal.LongType'", "bigint", P "LongType"},
     {"duration", "duration", P "DurationType"},
     {"counter", "counter", P "CounterColumnType"},
@@ -80,7 +84,7 @@ static const struct refused_case refused[] = {
     {"vector<float>", ERR_SYNTAX, NULL},
     {"vector<float, 0>", ERR_INVALID, "vectors may only have dimensions from 1 to 8192; given 0"},
     {"\"int", ERR_SYNTAX, NULL},
-    {"\"int\"", ERR_NOT_FOUND, "Unknown type int"},
+    {"\"text\"", ERR_NOT_FOUND, "Unknown type text"},
     {"nosuch", ERR_NOT_FOUND, "Unknown type nosuch"},
     {"other.address", ERR_INVALID,
      "Statement on keyspace ks cannot refer to a user type in keyspace other; user types can only "
