@@ -86,44 +86,6 @@ static struct str folded(struct arena *arena, struct str name)
 
 /* ---- candidates ---- */
 
-static const struct cql_type *pattern_type(struct compile *c, uint16_t pattern,
-                                           const struct cql_type *have)
-{
-    if (pattern < PATTERN_ANY)
-        return cql_simple((enum cql_kind)pattern);
-    if (!have)
-        return NULL;
-    bool list_or_set = have->kind == CQL_LIST || have->kind == CQL_SET;
-    bool fits = false;
-    switch (pattern) {
-    case PATTERN_ANY:
-        fits = true;
-        break;
-    case PATTERN_NUMBER:
-        fits = is_number(have);
-        break;
-    case PATTERN_MAP:
-        fits = have->kind == CQL_MAP;
-        break;
-    case PATTERN_COLLECTION:
-        fits = cql_type_is_collection(have);
-        break;
-    case PATTERN_LIST_OR_SET:
-        fits = list_or_set;
-        break;
-    case PATTERN_NUMBERS:
-        fits = list_or_set && is_number(have->items[0]);
-        break;
-    case PATTERN_FLOATS:
-        fits = have->kind == CQL_VECTOR && have->items[0]->kind == CQL_FLOAT;
-        break;
-    default:
-        break;
-    }
-    (void)c;
-    return fits ? have : NULL;
-}
-
 static const struct cql_type *result_type(struct compile *c, const struct candidate *candidate)
 {
     const struct cql_type *first = candidate->args[0];
@@ -154,12 +116,12 @@ static void add_candidates(struct compile *c, const struct cql_function *table, 
         *candidate = (struct candidate){.function = f, .typed = true};
         for (unsigned i = 0; i < f->arg_count; i++) {
             const struct cql_type *have = f->args[i] >= PATTERN_ANY && i < term->count
-                                              ? term_type_usual(c, term->items[i])
+                                              ? compatible_type(c, term->items[i])
                                               : NULL;
             /* Of two numbers or vectors the second is like the first. */
             if (i && f->args[i] >= PATTERN_ANY && !have)
                 have = candidate->args[0];
-            candidate->args[i] = pattern_type(c, f->args[i], have);
+            candidate->args[i] = pattern_type(f->args[i], have);
             candidate->typed = candidate->typed && candidate->args[i];
         }
         candidate->result = result_type(c, candidate);
@@ -225,27 +187,23 @@ static struct str signatures(struct compile *c, struct str name, const struct ca
     return text;
 }
 
-static const char *pattern_text(uint16_t pattern)
-{
-    static const char *const texts[] = {
-        "any",   "numeric", "map", "collection", "numeric_set_or_list", "numeric_set_or_list",
-        "vector"};
-    return pattern >= PATTERN_ANY && pattern <= PATTERN_FLOATS ? texts[pattern - PATTERN_ANY]
-                                                               : "any";
-}
-
 /* A function of numbers has a signature for each kind of them in Cassandra's eyes. */
-static enum err no_such_number(struct compile *c, struct str name)
+static enum err no_such_number(struct compile *c, struct str name, const struct cql_term *arg)
 {
     static const char *const kinds[] = {"counter", "double", "smallint", "varint", "tinyint",
                                         "decimal", "int",    "float",    "bigint"};
+    bool any = arg && compatible_type(c, arg) == NULL;
+    if (any)
+        TRY(check_names(c, arg));
     struct buf out = {0};
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        buf_printf(&out, "%ssystem.%.*s : (%s) -> %s", i ? ", " : "", STR_ARG(name), kinds[i],
-                   kinds[i]);
+    for (size_t i = any && arg->kind == TERM_NULL; i < sizeof kinds / sizeof kinds[0]; i++)
+        buf_printf(&out, "%ssystem.%.*s : (%s) -> %s", out.bytes ? ", " : "", STR_ARG(name),
+                   kinds[i], kinds[i]);
     enum err err = cql_fail(c->error, c->arena, CQL_INVALID,
-                            "Invalid call to function %.*s, none of its type signatures match "
-                            "(known type signatures: %.*s)",
+                            any ? "Ambiguous call to function %.*s (can be matched by following "
+                                  "signatures: %.*s): use type casts to disambiguate"
+                                : "Invalid call to function %.*s, none of its type signatures "
+                                  "match (known type signatures: %.*s)",
                             STR_ARG(name), STR_ARG(buf_str(&out)));
     buf_deinit(&out);
     return err;
@@ -253,38 +211,26 @@ static enum err no_such_number(struct compile *c, struct str name)
 
 /* One signature: what is wrong with the call can be told exactly. */
 static enum err check_only(struct compile *c, const struct cql_term *term, struct str name,
-                           const struct candidate *only)
+                           const struct cql_type *receiver, struct candidate *only)
 {
     unsigned wanted = only->function->arg_count;
-    if (term->count != wanted)
+    bool of_numbers = only->function->args[0] == PATTERN_NUMBER;
+    if (has_pattern(only->function))
+        TRY(infer_args(c, only->function, term, name, receiver, only->args));
+    if (term->count != wanted && !of_numbers)
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "Invalid number of arguments in call to function system.%.*s: %u required "
                         "but %zu provided",
                         STR_ARG(name), wanted, term->count);
-    for (size_t i = 0; i < term->count; i++) {
-        if (!only->args[i] && term_type_usual(c, term->items[i]) == NULL)
-            return cql_fail(
-                c->error, c->arena, CQL_INVALID,
-                "Cannot infer type of argument %.*s in call to function system.%.*s(%s): "
-                "use type casts to disambiguate",
-                STR_ARG(term_text(c->arena, term->items[i])), STR_ARG(name),
-                pattern_text(only->function->args[i]));
-        if (!only->args[i] && only->function->args[i] == PATTERN_NUMBER)
-            return no_such_number(c, name);
-        if (!only->args[i])
-            return cql_fail(c->error, c->arena, CQL_INVALID,
-                            "Function system.%.*s requires a %s argument, but found argument %.*s "
-                            "of type %s",
-                            STR_ARG(name), pattern_text(only->function->args[i]),
-                            STR_ARG(term_text(c->arena, term->items[i])),
-                            term_type_text(c->arena, term_type_usual(c, term->items[i])));
+    if (of_numbers && (term->count != wanted || !only->args[0]))
+        return no_such_number(c, name, term->count == wanted ? term->items[0] : NULL);
+    for (size_t i = 0; i < term->count; i++)
         if (term_fit(c, term->items[i], only->args[i]) == FIT_NONE)
             return cql_fail(c->error, c->arena, CQL_INVALID,
                             "Type error: %.*s cannot be passed as argument %zu of function "
                             "system.%.*s of type %s",
                             STR_ARG(term_text(c->arena, term->items[i])), i, STR_ARG(name),
                             term_type_text(c->arena, only->args[i]));
-    }
     return OK;
 }
 
@@ -294,7 +240,7 @@ static enum err choose(struct compile *c, const struct cql_term *term, struct st
 {
     if (count == 1) {
         *ret = &list[0];
-        return check_only(c, term, name, &list[0]);
+        return check_only(c, term, name, wanted, &list[0]);
     }
     size_t weak = 0;
     struct candidate fitting[CANDIDATES_MAX];

@@ -25,6 +25,19 @@ enum function_pattern {
 extern const struct cql_function functions_time[], functions_math[], functions_collection[],
     functions_convert[], functions_aggregate[];
 
+/* The arguments of a function that stands alone under its name and has a pattern for the first of
+ * them: their types, or what is wrong. wanted: of what the result is for, NULL = any. */
+bool has_pattern(const struct cql_function *function);
+enum err infer_args(struct compile *c, const struct cql_function *function,
+                    const struct cql_term *call, struct str name, const struct cql_type *wanted,
+                    const struct cql_type **ret_args) MUST_USE;
+/* The type itself when it fits the pattern, or the pattern's only one; NULL. */
+const struct cql_type *pattern_type(uint16_t pattern, const struct cql_type *have);
+/* What a term is taken for where any type would do; NULL = cannot be said. */
+const struct cql_type *compatible_type(struct compile *c, const struct cql_term *term);
+/* Columns that a term without a type names: it has none because one of them does not exist. */
+enum err check_names(struct compile *c, const struct cql_term *term) MUST_USE;
+
 bool is_number(const struct cql_type *type);
 /* The type of the function's name: "int" of "int_as_blob". NULL. */
 const struct cql_type *type_of_name(struct str name);
@@ -37,6 +50,7 @@ bool is_whole_number(const struct cql_type *type); /* fits into 64 bits */
 /* A value of one number type as another. */
 enum err number_convert(struct arena *arena, const struct cql_type *from, struct str value,
                         const struct cql_type *to, struct str *ret_value) MUST_USE;
+bool vector_is_zero(struct str vector); /* of floats: no direction, so no cosine either */
 void min_timeuuid(int64_t unix_ms, bool max, uint8_t ret_uuid[16]);
 
 #endif

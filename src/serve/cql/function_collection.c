@@ -92,6 +92,14 @@ static float float_at(struct str value, uint32_t index)
     return number;
 }
 
+bool vector_is_zero(struct str vector)
+{
+    for (uint32_t i = 0; i < vector.bytes / 4; i++)
+        if (float_at(vector, i) != 0)
+            return false;
+    return true;
+}
+
 static enum err call_similarity(struct expr_run *run, const struct expr *x, const struct str *args,
                                 struct str *ret)
 {
@@ -109,6 +117,12 @@ static enum err call_similarity(struct expr_run *run, const struct expr *x, cons
         distance += (a - b) * (a - b);
     }
     const char *kind = x->function->name + strlen("similarity_");
+    if (kind[0] == 'c' && (vector_is_zero(args[0]) || vector_is_zero(args[1])))
+        return cql_fail(run->error, run->arena, CQL_INVALID,
+                        "Function system.%s doesn't support all-zero vectors.", x->function->name);
+    /* Squares too small for a float are nothing, and the angle is not a number, as in Cassandra. */
+    if ((float)square_a == 0 || (float)square_b == 0)
+        square_a = 0;
     double result = kind[0] == 'e'   ? 1 / (1 + distance)
                     : kind[0] == 'd' ? (1 + dot) / 2
                                      : (1 + dot / sqrt(square_a * square_b)) / 2;

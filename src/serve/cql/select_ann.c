@@ -155,9 +155,17 @@ enum err ann_begin(struct select_run *s)
                           LIMIT_MAX, (long long)s->limit_left);
 }
 
+static bool of_directions(const struct cql_function *similarity)
+{
+    return strcmp(similarity->name, "similarity_cosine") == 0;
+}
+
 enum err ann_score(struct select_run *s, bool *ret_wanted, struct str *ret_score)
 {
     *ret_wanted = false;
+    if (of_directions(s->plan->ann->function) &&
+        vector_is_zero(s->eval.values[s->plan->order[0].column]))
+        return OK;
     TRY(expr_eval(&s->eval, s->plan->ann, ret_score));
     if (!ret_score->ptr)
         return OK; /* a row without a vector is near to nothing */

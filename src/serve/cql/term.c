@@ -134,10 +134,7 @@ static void text_of(struct buf *out, const struct cql_term *t)
         buf_printf(out, "0x%.*s", STR_ARG(t->text));
         break;
     case TERM_MARKER:
-        if (t->name.ptr)
-            buf_printf(out, ":%.*s", STR_ARG(t->name));
-        else
-            buf_char(out, '?');
+        buf_char(out, '?'); /* also what has a name */
         break;
     case TERM_LIST:
         texts_of(out, t, "[", "]");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Statements end to end, from text to rows, over the store in memory: files of tests/golden/cql
- * hold statements ("> SELECT ..", "> PAGE 2 SELECT .." reads pages of two) and what follows each:
+ * hold statements ("> SELECT ..", "> PAGE 2 SELECT .." reads pages of two, "> PLAN SELECT .." only
+ * prepares and gives the markers as columns) and what follows each:
  *
  *   "  | name type | name type"   columns
  *   "  (value, value)"            a row
@@ -80,6 +81,12 @@ static void print_header(const struct cql_rows_metadata *metadata, struct buf *o
     }
 }
 
+static void print_markers(const struct cql_plan *plan, struct buf *out)
+{
+    struct cql_rows_metadata markers = {.columns = plan->binds, .column_count = plan->bind_count};
+    print_header(&markers, out);
+}
+
 /* The body of a RESULT; the state of paging, if there is one. */
 static struct str print_result(struct lab *lab, struct str body, bool first, struct buf *out)
 {
@@ -152,6 +159,9 @@ static void run_statement(struct lab *lab, struct str text, struct buf *out)
         page = text.ptr[5] - '0';
         text = str_slice(text, 7, text.bytes);
     }
+    bool only_plan = str_starts(text, STR("PLAN "));
+    if (only_plan)
+        text = str_slice(text, 5, text.bytes);
     if (cql_plan_new(lab->executor, str_of(lab->keyspace), text, &lab->arena, &error, &plan) !=
         OK) {
         put_error(&error, out);
@@ -159,7 +169,9 @@ static void run_statement(struct lab *lab, struct str text, struct buf *out)
     }
     enum cql_statement_kind kind = plan->statement->kind;
     struct cql_change change = {0};
-    if (kind == CQL_SELECT || kind == CQL_MODIFY || kind == CQL_BATCH_STATEMENT)
+    if (only_plan)
+        print_markers(plan, out);
+    else if (kind == CQL_SELECT || kind == CQL_MODIFY || kind == CQL_BATCH_STATEMENT)
         run_plan(lab, plan, page, out);
     else if (kind == CQL_USE)
         snprintf(lab->keyspace, sizeof lab->keyspace, "%.*s",
@@ -244,6 +256,11 @@ static void what_suites_asked(void **state)
 static void gaps_that_were_closed(void **state)
 {
     run_file("gaps");
+}
+
+static void similarities_of_anything(void **state)
+{
+    run_file("similarity");
 }
 
 static void nearest_vectors(void **state)
@@ -496,6 +513,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(selectors_and_functions),
         cmocka_unit_test(what_suites_asked),
         cmocka_unit_test(gaps_that_were_closed),
+        cmocka_unit_test(similarities_of_anything),
         cmocka_unit_test(nearest_vectors),
         cmocka_unit_test(nearest_of_many),
         cmocka_unit_test(heavy_batches),
