@@ -30,6 +30,13 @@ bool batch_plan_is_stale(const struct cql_plan *plan)
     return false;
 }
 
+struct cql_table *const *batch_plan_tables(const struct cql_plan *plan, size_t *ret_count)
+{
+    const struct batch_plan *p = plan->private;
+    *ret_count = p->count;
+    return p->tables;
+}
+
 /* ---- rules ---- */
 
 struct batch_facts {

@@ -111,6 +111,7 @@ static void change_answer(struct io_job *job)
     const struct cql_change *change = &call->change;
     struct buf *out = cql_call_out(call);
     if (change->change) {
+        cql_prepared_check(job->owner);
         cql_event_schema(job->owner, change);
         buf_be32(out, CQL_RESULT_SCHEMA_CHANGE);
         cql_schema_change_append(out, change->change, change->target, change->keyspace,

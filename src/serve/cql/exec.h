@@ -40,6 +40,8 @@ enum err cql_plan_new(struct cql_executor *executor, struct str keyspace, struct
 struct cql_plan *cql_plan_ref(struct cql_plan *plan);
 void cql_plan_unref(struct cql_plan *plan);
 bool cql_plan_is_stale(const struct cql_plan *plan);
+/* The tables that it was planned by; some may be NULL. */
+struct cql_table *const *cql_plan_tables(const struct cql_plan *plan, size_t *ret_count);
 
 /* One run of one plan, or of a batch of plans. Caller's memory until done was called, exactly once,
  * from cql_run() or later from the loop. */

@@ -112,7 +112,7 @@ struct modify_request {
     struct modify_item *items;
     size_t count;
     bool is_batch, conditional;
-    int64_t fallback_us; /* INT64_MIN: given out when it is written */
+    int64_t fallback_us;         /* INT64_MIN: given out when it is written */
     struct batch_weight *weight; /* NULL: it is not weighed */
     struct table_job job;
 };
@@ -132,6 +132,7 @@ void modify_start(struct modify_request *request);
 /* ---- batches ---- */
 void batch_plan_release(struct cql_plan *plan);
 bool batch_plan_is_stale(const struct cql_plan *plan);
+struct cql_table *const *batch_plan_tables(const struct cql_plan *plan, size_t *ret_count);
 void batch_weigh_row(struct modify_item *item, const struct table_key *key,
                      const struct cell_list *cells);
 void batch_weigh_deletion(struct modify_item *item, const struct str *partition,

@@ -197,9 +197,12 @@ struct cql_prepared_entry {
     uint8_t id[CQL_ID_BYTES];
     uint8_t result_id[CQL_ID_BYTES];
     uint32_t refs;
-    struct str keyspace, text; /* keyspace ptr NULL = none */
-    struct cql_plan *plan;     /* NULL = not planned since the start */
-    bool moved;                /* its result's columns changed since it was prepared */
+    struct str keyspace, text;   /* keyspace ptr NULL = none */
+    struct cql_plan *plan;       /* NULL = not planned since the start */
+    uint8_t about[CQL_ID_BYTES]; /* of all that it was planned by */
+    bool known;                  /* it was planned once: result_id and about are there */
+    bool moved;                  /* its result's columns changed since it was first prepared */
+    bool gone;                   /* its tables changed: it is to be prepared again */
     uint64_t used;
     struct cql_prepared_entry *next; /* of the bucket */
 };
@@ -217,6 +220,8 @@ enum err cql_plan_of(struct cql_server *server, struct str keyspace, struct str 
 enum err cql_prepare(struct cql_server *server, struct str keyspace, struct str text,
                      struct arena *arena, struct cql_error *error,
                      struct cql_prepared_entry **ret_entry) MUST_USE;
+/* Definitions changed: what was prepared by those is not known any more. */
+void cql_prepared_check(struct cql_server *server);
 /* A new reference with a plan that is not stale. UNPREPARED. */
 enum err cql_prepared_find(struct cql_server *server, struct str id, struct arena *arena,
                            struct cql_error *error, struct cql_prepared_entry **ret_entry) MUST_USE;

@@ -41,6 +41,14 @@ bool cql_plan_is_stale(const struct cql_plan *plan)
     return plan->statement->kind == CQL_BATCH_STATEMENT && batch_plan_is_stale(plan);
 }
 
+struct cql_table *const *cql_plan_tables(const struct cql_plan *plan, size_t *ret_count)
+{
+    if (plan->statement->kind == CQL_BATCH_STATEMENT)
+        return batch_plan_tables(plan, ret_count);
+    *ret_count = 1;
+    return &plan->table;
+}
+
 /* Errors were written into the plan's arena, which goes. */
 static void keep_error(struct cql_error *error, struct arena *arena)
 {

@@ -7,11 +7,15 @@
  * nothing out. Plans that are stale are made again when they are asked for.
  *
  * A prepared statement's id is MD5 of keyspace and text, so that it is the same on every server and
- * after every start. Statements are kept in the store's state under "cql/prepared/<id in hex>":
- * u16 bytes of the keyspace, keyspace, text. They are read at the start and planned when they are
- * first executed. When a table's change gives a statement other result columns, the id of its
- * result changes (v5 tells the client), and clients of older versions are sent the columns with
- * every answer from then on, since some of them know the old ones.
+ * after every start. Statements are kept in the store's state under "cql/prepared/<id in hex>"
+ * (record.c). They are read at the start and planned when they are first executed.
+ *
+ * When what a statement was planned by changes (`about`: columns, indexes, the table itself), it is
+ * gone: whoever executes it is told UNPREPARED and prepares it again, as with Cassandra. Because
+ * the id stays the same, another client may have done so before: v5 clients say which columns they
+ * know; those of older versions are sent the columns with every answer from the first time on that
+ * they changed (`moved`), since some of them know the old ones. Therefore what is gone stays in
+ * the table and in the store, and ids that were pushed out are remembered in `moved_before`.
  *
  * Both are bounded: the one that was not used for longest goes, a prepared one from the store too;
  * a client that executes it is told UNPREPARED and prepares it again.
@@ -19,6 +23,8 @@
 #include "base/check.h"
 #include "base/logline.h"
 #include "serve/cql/net.h"
+#include "serve/cql/options.h"
+#include "serve/cql/record.h"
 #include "table/cells.h"
 
 #define ERR_STATE OPENSSL_ERR_STATE
@@ -33,6 +39,7 @@ enum {
     PREPARED_MAX = 8192,
     PREPARED_BUCKETS = 8192,
     STATE_TEXT_BYTES_MAX = 1 << 20,
+    MOVED_BITS = 1 << 16,
 };
 #define STATE_PREFIX "cql/prepared/"
 
@@ -49,7 +56,8 @@ struct cql_statements {
     uint32_t text_count;
     uint32_t seen[SEEN_COUNT];
     struct cql_prepared_entry *prepared[PREPARED_BUCKETS];
-    uint32_t prepared_count;
+    uint32_t prepared_count, gone_count;
+    uint8_t moved_before[MOVED_BITS / 8]; /* by the first bits of ids; too many do no harm */
     size_t busy;
 };
 
@@ -96,7 +104,7 @@ size_t cql_statements_busy(const struct cql_statements *statements)
 
 uint32_t cql_statements_count(const struct cql_statements *statements)
 {
-    return statements->prepared_count;
+    return statements->prepared_count - statements->gone_count;
 }
 
 /* ---- texts ---- */
@@ -220,10 +228,16 @@ static void state_put(struct cql_statements *statements, const uint8_t *id, stru
 static void state_keep(struct cql_statements *statements, const struct cql_prepared_entry *entry)
 {
     struct buf value = {0};
-    if (entry->text.bytes > STATE_TEXT_BYTES_MAX || entry->keyspace.bytes > UINT16_MAX)
+    struct prepared_record record = {.keyspace = entry->keyspace,
+                                     .text = entry->text,
+                                     .known = entry->known,
+                                     .flags = (uint8_t)((entry->gone ? PREPARED_GONE : 0) |
+                                                        (entry->moved ? PREPARED_MOVED : 0))};
+    if (entry->text.bytes > STATE_TEXT_BYTES_MAX || entry->keyspace.bytes > INT16_MAX)
         return;
-    cql_string_append(&value, entry->keyspace);
-    buf_str_append(&value, entry->text);
+    memcpy(record.result_id, entry->result_id, CQL_ID_BYTES);
+    memcpy(record.about, entry->about, CQL_ID_BYTES);
+    prepared_record_encode(&record, &value);
     state_put(statements, entry->id, buf_str(&value));
     buf_deinit(&value);
 }
@@ -244,15 +258,61 @@ static void id_of(struct str keyspace, struct str text, uint8_t ret_id[CQL_ID_BY
     buf_deinit(&both);
 }
 
+static void columns_append(struct buf *out, const struct cql_column *columns, size_t count)
+{
+    struct cql_rows_metadata metadata = {.columns = columns, .column_count = count};
+    cql_rows_metadata_append(out, CQL_VERSION_MAX, &metadata);
+}
+
 /* Of the columns of its result. */
 static void result_id_of(const struct cql_plan *plan, uint8_t ret_id[CQL_ID_BYTES])
 {
     struct buf columns = {0};
-    struct cql_rows_metadata metadata = {.columns = plan->results,
-                                         .column_count = plan->result_count};
-    cql_rows_metadata_append(&columns, CQL_VERSION_MAX, &metadata);
+    columns_append(&columns, plan->results, plan->result_count);
     id_of(STR_NONE, buf_str(&columns), ret_id);
     buf_deinit(&columns);
+}
+
+static void index_append(struct buf *out, const struct cql_index *index)
+{
+    cql_string_append(out, index->name);
+    cql_string_append(out, index->column);
+    cql_string_append(out, index->target);
+    cql_string_append(out, index->custom_class);
+}
+
+/* What Cassandra compares: columns, indexes, and two of the options. */
+static void table_append(struct buf *out, const struct cql_table *table, struct arena *arena)
+{
+    buf_append(out, table->id, sizeof table->id);
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        const struct cql_table_column *column = &table->columns[i];
+        struct cql_column one = {table->keyspace, table->name, column->name, column->type};
+        buf_u8(out, (uint8_t)column->kind);
+        buf_u8(out, column->descending);
+        columns_append(out, &one, 1);
+    }
+    for (size_t i = 0; i < table->index_count; i++)
+        index_append(out, &table->indexes[i]);
+    buf_be64(out, (uint64_t)table->ttl_default_s);
+    cql_string_append(out, option_text(table, "gc_grace_seconds", arena));
+}
+
+static void about_of(const struct cql_plan *plan, uint8_t ret_id[CQL_ID_BYTES])
+{
+    struct buf all = {0};
+    struct arena arena;
+    size_t count;
+    struct cql_table *const *tables = cql_plan_tables(plan, &count);
+    arena_init(&arena, SIZE_MAX);
+    columns_append(&all, plan->results, plan->result_count);
+    columns_append(&all, plan->binds, plan->bind_count);
+    for (size_t i = 0; i < count; i++)
+        if (tables[i])
+            table_append(&all, tables[i], &arena);
+    id_of(STR_NONE, buf_str(&all), ret_id);
+    arena_deinit(&arena);
+    buf_deinit(&all);
 }
 
 static struct cql_prepared_entry **entry_link(struct cql_statements *statements, const uint8_t *id)
@@ -261,6 +321,16 @@ static struct cql_prepared_entry **entry_link(struct cql_statements *statements,
     while (*link && memcmp((*link)->id, id, CQL_ID_BYTES) != 0)
         link = &(*link)->next;
     return link;
+}
+
+static uint8_t *moved_bit(struct cql_statements *statements, const uint8_t *id)
+{
+    return &statements->moved_before[get_be16(id) / 8];
+}
+
+static uint8_t moved_mask(const uint8_t *id)
+{
+    return (uint8_t)(1 << (id[1] & 7));
 }
 
 static void prepared_evict(struct cql_statements *statements)
@@ -276,6 +346,10 @@ static void prepared_evict(struct cql_statements *statements)
     struct cql_prepared_entry *entry = *oldest;
     *oldest = entry->next;
     statements->prepared_count--;
+    if (entry->gone)
+        statements->gone_count--;
+    if (entry->moved || entry->gone)
+        *moved_bit(statements, entry->id) |= moved_mask(entry->id);
     state_put(statements, entry->id, STR_NONE);
     cql_prepared_unref(entry);
 }
@@ -289,6 +363,7 @@ static struct cql_prepared_entry *entry_add(struct cql_statements *statements, c
     struct cql_prepared_entry *entry = mem_zero(sizeof *entry);
     memcpy(entry->id, id, CQL_ID_BYTES);
     entry->refs = 1;
+    entry->moved = *moved_bit(statements, id) & moved_mask(id);
     if (keyspace.ptr)
         entry->keyspace = (struct str){str_dup(keyspace), keyspace.bytes};
     entry->text = (struct str){str_dup(text), text.bytes};
@@ -297,22 +372,68 @@ static struct cql_prepared_entry *entry_add(struct cql_statements *statements, c
     return entry;
 }
 
-/* Plans it (again). */
-static enum err entry_plan(struct cql_server *server, struct cql_prepared_entry *entry,
+static void set_gone(struct cql_statements *statements, struct cql_prepared_entry *entry)
+{
+    cql_plan_unref(entry->plan);
+    entry->plan = NULL;
+    if (entry->gone)
+        return;
+    entry->gone = true;
+    statements->gone_count++;
+    state_keep(statements, entry);
+}
+
+/* Plans what is gone, stale, or not planned since the start. again: somebody prepares it, who is
+ * told its columns; otherwise it is gone when it has become another one. */
+static enum err entry_plan(struct cql_server *server, struct cql_prepared_entry *entry, bool again,
                            struct arena *arena, struct cql_error *error)
 {
     struct cql_plan *plan;
-    uint8_t result_id[CQL_ID_BYTES];
-    if (entry->plan && !cql_plan_is_stale(entry->plan))
-        return OK;
+    uint8_t result_id[CQL_ID_BYTES], about[CQL_ID_BYTES];
     TRY(cql_plan_new(server->executor, entry->keyspace, entry->text, arena, error, &plan));
     result_id_of(plan, result_id);
-    if (entry->plan && memcmp(result_id, entry->result_id, CQL_ID_BYTES) != 0)
-        entry->moved = true;
+    about_of(plan, about);
+    bool same = entry->known && memcmp(about, entry->about, CQL_ID_BYTES) == 0;
+    if (entry->known && !same && !again) {
+        cql_plan_unref(plan);
+        return ERR_NOT_FOUND;
+    }
+    if (!entry->known || memcmp(result_id, entry->result_id, CQL_ID_BYTES) != 0)
+        entry->moved = true; /* what was kept without its columns may have had others */
     memcpy(entry->result_id, result_id, CQL_ID_BYTES);
+    memcpy(entry->about, about, CQL_ID_BYTES);
     cql_plan_unref(entry->plan);
     entry->plan = plan;
+    if (entry->gone)
+        server->statements->gone_count--;
+    if (!same || entry->gone) {
+        entry->known = true;
+        entry->gone = false;
+        state_keep(server->statements, entry);
+    }
     return OK;
+}
+
+static bool is_ready(const struct cql_prepared_entry *entry)
+{
+    return entry->plan && !cql_plan_is_stale(entry->plan);
+}
+
+void cql_prepared_check(struct cql_server *server)
+{
+    struct cql_statements *statements = server->statements;
+    struct arena arena;
+    arena_init(&arena, SIZE_MAX);
+    for (size_t i = 0; i < PREPARED_BUCKETS; i++)
+        for (struct cql_prepared_entry *entry = statements->prepared[i]; entry;
+             entry = entry->next) {
+            struct cql_error error = {0};
+            if (entry->plan && !is_ready(entry) &&
+                entry_plan(server, entry, false, &arena, &error) != OK)
+                set_gone(statements, entry);
+            arena_reset(&arena);
+        }
+    arena_deinit(&arena);
 }
 
 enum err cql_prepare(struct cql_server *server, struct str keyspace, struct str text,
@@ -324,13 +445,16 @@ enum err cql_prepare(struct cql_server *server, struct str keyspace, struct str 
     id_of(keyspace, text, id);
     struct cql_prepared_entry *entry = *entry_link(statements, id);
     if (entry) {
-        TRY(entry_plan(server, entry, arena, error));
+        if (!is_ready(entry))
+            TRY(entry_plan(server, entry, true, arena, error));
     } else {
         struct cql_plan *plan;
         TRY(cql_plan_new(server->executor, keyspace, text, arena, error, &plan));
         entry = entry_add(statements, id, keyspace, text);
         entry->plan = plan;
+        entry->known = true;
         result_id_of(plan, entry->result_id);
+        about_of(plan, entry->about);
         state_keep(statements, entry);
     }
     entry->used = ++statements->clock;
@@ -339,27 +463,33 @@ enum err cql_prepare(struct cql_server *server, struct str keyspace, struct str 
     return OK;
 }
 
+static enum err unprepared(struct str id, struct arena *arena, struct cql_error *error)
+{
+    *error = (struct cql_error){.code = CQL_UNPREPARED, .id = id};
+    struct buf text = {.bytes_max = 4096};
+    buf_text(&text, "Prepared query with ID ");
+    for (size_t i = 0; i < id.bytes && i < 32; i++)
+        buf_printf(&text, "%02x", (uint8_t)id.ptr[i]);
+    buf_text(&text, " not found (either the query was not prepared on this host (maybe the "
+                    "host has been restarted?) or you have prepared too many queries and it "
+                    "has been evicted from the internal cache)");
+    error->message = arena_str(arena, buf_str(&text));
+    buf_deinit(&text);
+    return ERR_NOT_FOUND;
+}
+
 enum err cql_prepared_find(struct cql_server *server, struct str id, struct arena *arena,
                            struct cql_error *error, struct cql_prepared_entry **ret_entry)
 {
     struct cql_statements *statements = server->statements;
     struct cql_prepared_entry *entry =
         id.bytes == CQL_ID_BYTES ? *entry_link(statements, (const uint8_t *)id.ptr) : NULL;
-    if (!entry) {
-        *error = (struct cql_error){.code = CQL_UNPREPARED, .id = id};
-        struct buf text = {.bytes_max = 4096};
-        buf_text(&text, "Prepared query with ID ");
-        for (size_t i = 0; i < id.bytes && i < 32; i++)
-            buf_printf(&text, "%02x", (uint8_t)id.ptr[i]);
-        buf_text(&text, " not found (either the query was not prepared on this host (maybe the "
-                        "host has been restarted?) or you have prepared too many queries and it "
-                        "has been evicted from the internal cache)");
-        error->message = arena_str(arena, buf_str(&text));
-        buf_deinit(&text);
-        return ERR_NOT_FOUND;
+    if (!entry || entry->gone)
+        return unprepared(id, arena, error);
+    if (!is_ready(entry) && entry_plan(server, entry, false, arena, error) != OK) {
+        set_gone(statements, entry);
+        return unprepared(id, arena, error);
     }
-    if (!entry->plan || cql_plan_is_stale(entry->plan))
-        TRY(entry_plan(server, entry, arena, error));
     entry->used = ++statements->clock;
     entry->refs++;
     *ret_entry = entry;
@@ -368,23 +498,33 @@ enum err cql_prepared_find(struct cql_server *server, struct str id, struct aren
 
 /* ---- at the start ---- */
 
+static void entry_found(struct cql_statements *statements, const uint8_t *id,
+                        const struct prepared_record *record)
+{
+    struct cql_prepared_entry *entry = entry_add(statements, id, record->keyspace, record->text);
+    entry->known = record->known;
+    entry->gone = record->flags & PREPARED_GONE;
+    entry->moved = record->flags & PREPARED_MOVED;
+    statements->gone_count += entry->gone;
+    memcpy(entry->result_id, record->result_id, CQL_ID_BYTES);
+    memcpy(entry->about, record->about, CQL_ID_BYTES);
+}
+
 static bool state_found(void *owner, struct str key, struct str value)
 {
     struct cql_statements *statements = owner;
-    struct reader r = reader_of(value.ptr, value.bytes);
-    struct str keyspace = cql_string_read(&r);
-    struct str text = str_from(r.ptr, r.left);
+    struct prepared_record record;
     uint8_t id[CQL_ID_BYTES];
-    if (r.err != OK || statements->prepared_count >= PREPARED_MAX)
-        return r.err == OK ? false : true;
-    if (!keyspace.bytes)
-        keyspace = STR_NONE;
-    id_of(keyspace, text, id);
+    if (prepared_record_decode(value, &record) != OK)
+        return true;
+    if (statements->prepared_count >= PREPARED_MAX)
+        return false;
+    id_of(record.keyspace, record.text, id);
     /* What has another key than its text says is not ours to run under that key. */
     struct buf want = {0};
     state_key(id, &want);
     if (str_equal(buf_str(&want), key))
-        entry_add(statements, id, keyspace, text);
+        entry_found(statements, id, &record);
     buf_deinit(&want);
     return true;
 }

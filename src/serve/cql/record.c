@@ -4,6 +4,9 @@
  * length and bytes, an absent one has the length 2^32 - 1; counts are uvarints; numbers are
  * varints. An option is its name, u8 0 and a string or u8 1 and a count of strings, name and value
  * in turn.
+ *
+ * A prepared statement has another form: u16 bytes of the keyspace, keyspace, text; or with the
+ * highest bit of the u16 set, and behind it u8 flags and two ids of 16 bytes.
  */
 #include "serve/cql/record.h"
 
@@ -245,6 +248,50 @@ enum err role_record_decode(struct arena *arena, struct str bytes, struct role_r
         record.member_of[i] = get_str(&r, arena);
     record.options = get_options(&r, arena, &record.option_count);
     TRY(done(&r));
+    *ret_record = record;
+    return OK;
+}
+
+/* ---- prepared statements ---- */
+
+enum { PREPARED_IDS = 0x8000 };
+
+static void copy_id(struct reader *r, uint8_t id[16])
+{
+    struct str bytes = reader_str(r, 16);
+    if (r->err == OK)
+        memcpy(id, bytes.ptr, 16);
+}
+
+void prepared_record_encode(const struct prepared_record *record, struct buf *out)
+{
+    buf_be16(out, (uint16_t)(record->keyspace.bytes | (record->known ? PREPARED_IDS : 0)));
+    if (record->known) {
+        buf_u8(out, record->flags);
+        buf_append(out, record->result_id, sizeof record->result_id);
+        buf_append(out, record->about, sizeof record->about);
+    }
+    buf_str_append(out, record->keyspace);
+    buf_str_append(out, record->text);
+}
+
+enum err prepared_record_decode(struct str bytes, struct prepared_record *ret_record)
+{
+    struct prepared_record record = {0};
+    struct reader r = reader_of(bytes.ptr, bytes.bytes);
+    uint16_t head = reader_be16(&r);
+    record.known = head & PREPARED_IDS;
+    if (record.known) {
+        record.flags = reader_u8(&r);
+        copy_id(&r, record.result_id);
+        copy_id(&r, record.about);
+    }
+    record.keyspace = reader_str(&r, head & ~PREPARED_IDS);
+    if (r.err != OK)
+        return ERR_CORRUPT;
+    if (!record.keyspace.bytes)
+        record.keyspace = STR_NONE;
+    record.text = str_from(r.ptr, r.left);
     *ret_record = record;
     return OK;
 }

@@ -50,10 +50,20 @@ struct role_record {
     size_t option_count;
 };
 
+/* A prepared statement. */
+enum { PREPARED_GONE = 1, PREPARED_MOVED = 2 };
+struct prepared_record {
+    struct str keyspace, text; /* keyspace ptr NULL = none; borrowed */
+    uint8_t flags;
+    uint8_t result_id[16], about[16]; /* of its columns; of all that it was planned by */
+    bool known;                       /* the two above are there */
+};
+
 void keyspace_record_encode(const struct cql_keyspace *keyspace, struct buf *out);
 void type_record_encode(const struct type_record *record, struct buf *out);
 void table_record_encode(const struct table_record *record, struct buf *out);
 void role_record_encode(const struct role_record *record, struct buf *out);
+void prepared_record_encode(const struct prepared_record *record, struct buf *out);
 /* Texts live in the arena. ERR_CORRUPT. */
 enum err keyspace_record_decode(struct arena *arena, struct str bytes,
                                 struct cql_keyspace *ret_keyspace) MUST_USE;
@@ -63,6 +73,8 @@ enum err table_record_decode(struct arena *arena, struct str bytes,
                              struct table_record *ret_record) MUST_USE;
 enum err role_record_decode(struct arena *arena, struct str bytes,
                             struct role_record *ret_record) MUST_USE;
+/* Borrows the bytes. */
+enum err prepared_record_decode(struct str bytes, struct prepared_record *ret_record) MUST_USE;
 
 /* A deep copy with values as strings and maps of strings. */
 struct cql_option *options_copy(struct arena *arena, const struct cql_option *options,

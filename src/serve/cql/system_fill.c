@@ -171,14 +171,13 @@ static void fill_table_estimates(struct cql_catalog *catalog, struct cql_virtual
     fill_estimates(catalog, rows, true);
 }
 
-/* "cql/prepared/ID in hex": u16 length and keyspace, then the text. */
+/* "cql/prepared/ID in hex" */
 static bool found_prepared(void *owner, struct str key, struct str value)
 {
     struct gather *g = owner;
     struct str hex = str_slice(key, sizeof("cql/prepared/") - 1, key.bytes);
-    struct reader r = reader_of(value.ptr, value.bytes);
-    struct str keyspace = reader_str(&r, reader_be16(&r));
-    if (r.err)
+    struct prepared_record record;
+    if (prepared_record_decode(value, &record) != OK || record.flags & PREPARED_GONE)
         return true;
     CLEAN(buf_deinit) struct buf id = {0};
     struct str with_prefix = str_of(arena_printf(g->arena, "0x%.*s", STR_ARG(hex)));
@@ -186,8 +185,8 @@ static bool found_prepared(void *owner, struct str key, struct str value)
         return true;
     begin_row(g);
     put(g, buf_str(&id));
-    put(g, keyspace.bytes ? keyspace : STR_NONE);
-    put(g, str_from(r.ptr, r.left));
+    put(g, record.keyspace);
+    put(g, record.text);
     return true;
 }
 

@@ -447,13 +447,104 @@ static void prepared_statements(void **state)
     client_startup(client, NULL, CQL_READY);
     answer = execute(client, &select, values, 1, true);
     rows(client, &answer, 1);
-    /* Columns change: older clients get them with every answer. */
-    answer = client_query(client, "ALTER TABLE k.t ADD c int");
+    client_free(client);
+    rig_down(&rig);
+}
+
+static void assert_unprepared(struct client *client, const struct cql_prepared *p,
+                              struct cql_value *values)
+{
+    struct answer answer = execute(client, p, values, 1, true);
+    assert_error(client->rig, &answer, CQL_UNPREPARED, "not found");
+}
+
+static void changed(struct client *client, const char *text)
+{
+    struct answer answer = client_query(client, text);
     assert_result(&answer, CQL_RESULT_SCHEMA_CHANGE);
+}
+
+/* What a statement was planned by changes: it is to be prepared again, also after a restart. */
+static void unprepared_by_changes(void **state)
+{
+    static const char *const changes[] = {
+        "ALTER TABLE k.t ADD d int",
+        "ALTER TABLE k.t DROP d",
+        "ALTER TABLE k.t RENAME a TO aa",
+        "ALTER TABLE k.t RENAME aa TO a",
+        "ALTER TABLE k.t WITH default_time_to_live = 100",
+        "ALTER TABLE k.t WITH gc_grace_seconds = 7",
+        "CREATE INDEX i ON k.t (b)",
+        "DROP INDEX k.i",
+        "ALTER TYPE k.u ADD y int",
+        "ALTER TYPE k.u RENAME y TO z",
+    };
+    struct rig rig;
+    rig_up(&rig, NULL);
+    struct client *client = client_new(&rig, 4);
+    client_startup(client, NULL, CQL_READY);
+    make_table(client);
+    changed(client, "CREATE TYPE k.u (x int)");
+    changed(client, "ALTER TABLE k.t ADD c u");
+    struct cql_value values[] = {{.bytes = {"\0\0\0\1", 4}}};
+    const char *text = "SELECT * FROM k.t LIMIT ?";
+    struct answer answer;
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        struct cql_prepared select = prepared(client, text);
+        answer = execute(client, &select, values, 1, true);
+        rows(client, &answer, 0);
+        changed(client, changes[i]);
+        if (i % 3 == 0) { /* what nobody executed since the start is known by its record only */
+            client_free(client);
+            rig_restart(&rig, NULL);
+            client = client_new(&rig, 4);
+            client_startup(client, NULL, CQL_READY);
+        }
+        assert_unprepared(client, &select, values);
+    }
+    struct cql_prepared select = prepared(client, text);
+    changed(client, "ALTER TABLE k.t WITH comment = 'no matter'");
     answer = execute(client, &select, values, 1, true);
-    struct cql_rows_metadata metadata = rows(client, &answer, 1);
-    assert_false(metadata.no_metadata);
-    assert_int_equal(3, metadata.column_count);
+    rows(client, &answer, 0);
+    changed(client, "DROP TABLE k.t");
+    assert_unprepared(client, &select, values);
+    answer = prepare(client, text);
+    assert_error(&rig, &answer, CQL_INVALID, "does not exist");
+    changed(client, "CREATE TABLE k.t (a int PRIMARY KEY, b text, c u)");
+    assert_unprepared(client, &select, values);
+    select = prepared(client, text);
+    changed(client, "DROP KEYSPACE k");
+    make_table(client);
+    assert_unprepared(client, &select, values);
+    client_free(client);
+    rig_down(&rig);
+}
+
+/* The id stays the same, so that a client of an older version may execute what another prepared by
+ * other columns than its own: it is told them, also after restarts. */
+static void columns_of_others(void **state)
+{
+    struct rig rig;
+    rig_up(&rig, NULL);
+    struct client *client = client_new(&rig, 4);
+    client_startup(client, NULL, CQL_READY);
+    make_table(client);
+    struct answer answer = client_query(client, "INSERT INTO k.t (a, b) VALUES (1, 'x')");
+    struct cql_value values[] = {{.bytes = {"\0\0\0\1", 4}}};
+    struct cql_prepared mine = prepared(client, "SELECT * FROM k.t WHERE a = ?");
+    changed(client, "ALTER TABLE k.t ADD c int");
+    for (int i = 0; i < 3; i++) {
+        struct cql_prepared other = prepared(client, "SELECT * FROM k.t WHERE a = ?");
+        assert_true(str_equal(mine.id, other.id));
+        answer = execute(client, &mine, values, 1, true);
+        struct cql_rows_metadata metadata = rows(client, &answer, 1);
+        assert_false(metadata.no_metadata);
+        assert_int_equal(3, metadata.column_count);
+        client_free(client);
+        rig_restart(&rig, NULL);
+        client = client_new(&rig, 4);
+        client_startup(client, NULL, CQL_READY);
+    }
     client_free(client);
     rig_down(&rig);
 }
@@ -470,7 +561,10 @@ static void metadata_changes(void **state)
     struct cql_value values[] = {{.bytes = {"\0\0\0\1", 4}}};
     answer = execute(client, &select, values, 1, true);
     assert_true(rows(client, &answer, 1).no_metadata);
-    answer = client_query(client, "ALTER TABLE k.t ADD c int");
+    changed(client, "ALTER TABLE k.t ADD c int");
+    assert_unprepared(client, &select, values);
+    /* Another client prepared it: this one is told that it knows old columns. */
+    prepared(client, "SELECT * FROM k.t WHERE a = ?");
     answer = execute(client, &select, values, 1, true);
     struct cql_rows_metadata metadata = rows(client, &answer, 1);
     assert_false(metadata.no_metadata);
@@ -785,15 +879,26 @@ static void connection_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(handshakes),       cmocka_unit_test(unsupported_versions),
-        cmocka_unit_test(startup_refusals), cmocka_unit_test(byte_by_byte),
-        cmocka_unit_test(many_at_once),     cmocka_unit_test(big_requests),
-        cmocka_unit_test(hostile),          cmocka_unit_test(garbage),
-        cmocka_unit_test(schema_events),    cmocka_unit_test(prepared_statements),
-        cmocka_unit_test(metadata_changes), cmocka_unit_test(batches),
-        cmocka_unit_test(descriptions),     cmocka_unit_test(passwords),
-        cmocka_unit_test(memory_is_shared), cmocka_unit_test(memory_is_not_held),
-        cmocka_unit_test(memory_of_halves), cmocka_unit_test(answers_wait),
+        cmocka_unit_test(handshakes),
+        cmocka_unit_test(unsupported_versions),
+        cmocka_unit_test(startup_refusals),
+        cmocka_unit_test(byte_by_byte),
+        cmocka_unit_test(many_at_once),
+        cmocka_unit_test(big_requests),
+        cmocka_unit_test(hostile),
+        cmocka_unit_test(garbage),
+        cmocka_unit_test(schema_events),
+        cmocka_unit_test(prepared_statements),
+        cmocka_unit_test(unprepared_by_changes),
+        cmocka_unit_test(columns_of_others),
+        cmocka_unit_test(metadata_changes),
+        cmocka_unit_test(batches),
+        cmocka_unit_test(descriptions),
+        cmocka_unit_test(passwords),
+        cmocka_unit_test(memory_is_shared),
+        cmocka_unit_test(memory_is_not_held),
+        cmocka_unit_test(memory_of_halves),
+        cmocka_unit_test(answers_wait),
         cmocka_unit_test(connection_limit),
     };
     return RUN_TESTS(tests);
