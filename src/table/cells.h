@@ -29,7 +29,9 @@ int64_t table_token(const struct table *table, const struct str *partition_value
 /* ---- keys ---- */
 
 /* Names a row: values of all partition columns in order, and of the clustering columns (all, or a
- * prefix where a function says so). A static row has no clustering values. */
+ * prefix where a function says so). A static row has no clustering values. In the key of one row
+ * clustering values behind the first may be NULL to the end: the row stands before those that have
+ * them, whatever their direction, and is given with NULLs. */
 struct table_key {
     const struct str *partition;
     const struct str *clustering;

@@ -10,7 +10,8 @@
  *              00 00 ends it.
  *   u8 kind: 0 deletions of the partition and of ranges in it, 1 static row, 2 row
  *   kind 2: the clustering columns, each in bytes whose order is that of the values (order.c),
- *           inverted for DESC
+ *           inverted for DESC. Values that are missing at the end are left out: such a row stands
+ *           before those that have them
  *
  * An append-only table instead: u8 3, u32 table id, u32 partition and u64 offset with the sign
  * bit flipped, u32 index; so its rows stand in the order of the stream.
@@ -190,6 +191,13 @@ enum err key_put_clustering(const struct shape *shape, const struct column *cons
     return buf_error(out);
 }
 
+static bool ends_here(const struct str *values, size_t count)
+{
+    while (count && !values[count - 1].ptr)
+        count--;
+    return count == 0;
+}
+
 enum err key_put_clustering_values(const struct shape *shape, const struct str *values,
                                    size_t count, struct buf *scratch, struct buf *out)
 {
@@ -197,7 +205,7 @@ enum err key_put_clustering_values(const struct shape *shape, const struct str *
         const struct encoding *encoding = &shape->encodings[shape->partition_count + i];
         struct str value = values[i];
         if (!value.ptr)
-            return ERR_INVALID;
+            return i && ends_here(values + i, count - i) ? buf_error(out) : ERR_INVALID;
         if (encoding->foreign) {
             buf_reset(scratch);
             TRY(encoding_from_cql(encoding, value, scratch));
@@ -269,6 +277,11 @@ enum err key_read_clustering(const struct shape *shape, size_t index, struct str
                              struct buf *scratch, struct builder *builder)
 {
     buf_reset(scratch);
+    if (!rest->bytes && index) {
+        if (builder)
+            builder_null(builder);
+        return OK;
+    }
     TRY(key_take_clustering(shape, index, rest, scratch));
     const struct encoding *encoding = &shape->encodings[shape->partition_count + index];
     return builder ? encoding_read(encoding, buf_str(scratch), builder) : OK;

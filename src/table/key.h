@@ -32,7 +32,8 @@ enum err key_put_partition(const struct shape *shape, const struct column *const
 enum err key_put_clustering(const struct shape *shape, const struct column *const *columns,
                             size_t row, struct buf *scratch, struct buf *out,
                             size_t *ret_column) MUST_USE;
-/* The same from CQL bytes, one a column; NULL pointers are null. */
+/* The same from CQL bytes, one a column; NULL pointers are null. Clustering values may be null from
+ * one on that is not the first: whoever writes such a row has to mean it. */
 enum err key_put_partition_values(const struct shape *shape, const struct str *values,
                                   struct buf *scratch, struct buf *out) MUST_USE;
 enum err key_put_clustering_values(const struct shape *shape, const struct str *values,
@@ -67,7 +68,8 @@ enum err key_parse(const struct shape *shape, struct str key, struct key_parts *
 /* The bytes of each partition column, by column; the bytes live in scratch or in the key. */
 enum err key_partition_values(const struct shape *shape, struct str partition, struct buf *scratch,
                               struct str *ret_values) MUST_USE;
-/* Takes clustering column number index off the front of *rest and appends its stored bytes. */
+/* Takes clustering column number index off the front of *rest and appends its stored bytes. When
+ * *rest is at its end behind the first, that column is null and not to be asked for. */
 enum err key_take_clustering(const struct shape *shape, size_t index, struct str *rest,
                              struct buf *out) MUST_USE;
 /* Reads clustering column number index off the front of *rest: its value goes to builder, which may

@@ -87,6 +87,10 @@ static enum err put_values(struct table_read *read, struct str partition, struct
     }
     for (size_t i = 0; i < shape->clustering_count && clustering.ptr; i++) {
         size_t column = shape->partition_count + i;
+        if (i && !clustering.bytes) {
+            read->ends[at++] = SIZE_MAX; /* null */
+            continue;
+        }
         if (shape->encodings[column].foreign) {
             buf_reset(&read->scratch);
             TRY(key_take_clustering(shape, i, &clustering, &read->scratch));
@@ -113,8 +117,9 @@ static enum err give_keys(struct table_read *read, struct str partition, struct 
         from = read->ends[i];
     }
     for (size_t i = 0; i < shape->clustering_count && clustering.ptr; i++) {
-        read->clustering_values[i] = str_slice(all, from, read->ends[shape->partition_count + i]);
-        from = read->ends[shape->partition_count + i];
+        size_t end = read->ends[shape->partition_count + i];
+        read->clustering_values[i] = end == SIZE_MAX ? STR_NONE : str_slice(all, from, end);
+        from = end == SIZE_MAX ? from : end;
     }
     return OK;
 }

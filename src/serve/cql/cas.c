@@ -3,6 +3,7 @@
  * Conditional requests on the commit thread: which row each statement is about, what it has now,
  * and the rows of the answer.
  */
+#include "serve/cql/compact.h"
 #include "serve/cql/modify.h"
 #include "serve/cql/select.h"
 
@@ -15,14 +16,15 @@ static enum err find_row(struct modify_item *item)
     size_t count;
     TRY(where_partitions(&item->eval, &p->where, &keys, &count));
     item->partition = keys[0];
-    bool whole = p->where.clustering_prefix == p->table->clustering_count &&
-                 !p->where.clustering_slice && p->table->clustering_count;
+    bool enough = p->where.clustering_prefix == p->table->clustering_count ||
+                  (compact_may_end(p->table) && p->where.clustering_prefix);
+    bool whole = enough && !p->where.clustering_slice && p->table->clustering_count;
     if (!whole)
         return OK;
     struct slice *slices;
     TRY(where_slices(&item->eval, &p->where, &slices, &count));
     if (count == 1)
-        item->clustering = slices[0].from.values;
+        item->clustering = modify_clustering(item, &slices[0]);
     return OK;
 }
 

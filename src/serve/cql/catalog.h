@@ -47,6 +47,7 @@ struct cql_table {
     struct cql_table_column *columns; /* partition, clustering, then static and regular by name */
     uint32_t column_count, partition_count, clustering_count;
     bool has_static, is_counter;
+    bool compact; /* WITH COMPACT STORAGE: see compact.h */
     int64_t ttl_default_s;
     struct cql_option *options; /* as given, for DESCRIBE */
     size_t option_count;

@@ -133,6 +133,7 @@ struct cql_table *table_entry_snapshot(struct cql_catalog *catalog, struct table
     t->keyspace = arena_str(&t->arena, entry->record.keyspace);
     t->name = arena_str(&t->arena, entry->record.name);
     memcpy(t->id, entry->record.id, sizeof(t->id));
+    t->compact = entry->record.compact;
     t->table = entry->table;
     t->ttl_default_s = entry->definition->ttl_default_s;
     add_columns(catalog, t, entry->definition);

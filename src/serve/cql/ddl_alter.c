@@ -4,6 +4,7 @@
  * record goes first where both change: a column that is listed as dropped and still there can be
  * dropped again.
  */
+#include "serve/cql/compact.h"
 #include "serve/cql/ddl.h"
 
 struct alter {
@@ -289,6 +290,9 @@ static enum err alter_options(struct alter *a)
 static enum err alter_other(struct alter *a)
 {
     struct ddl *ddl = a->ddl;
+    if (!a->alter->column_count && a->table->compact)
+        return DDL_INVALID(ddl,
+                           "DROP COMPACT STORAGE is disabled. Enable in cassandra.yaml to use.");
     if (!a->alter->column_count)
         return DDL_INVALID(ddl, "Cannot DROP COMPACT STORAGE on table without COMPACT STORAGE");
     const struct cql_column_definition *column = &a->alter->columns[0];
@@ -307,6 +311,10 @@ static enum err alter_table(struct alter *a)
     if (a->entry->definition->append_only && a->alter->kind != ALTER_OPTIONS)
         return DDL_INVALID(a->ddl, "Table '%s' is filled by a pipeline that owns its columns",
                            table_name(a));
+    if (a->table->compact && a->alter->kind == ALTER_ADD)
+        return DDL_INVALID(a->ddl, "Cannot add new column to a COMPACT STORAGE table");
+    if (compact_is_dense(a->table) && a->alter->kind == ALTER_DROP)
+        return DDL_INVALID(a->ddl, "Cannot drop columns from a COMPACT STORAGE table");
     switch (a->alter->kind) {
     case ALTER_ADD:
         return add_columns(a);

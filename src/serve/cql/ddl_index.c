@@ -6,6 +6,7 @@
  * Order: the hidden table, the record (from here on writes maintain the index), the building, the
  * record that says built. Until then the index is not used.
  */
+#include "serve/cql/compact.h"
 #include "serve/cql/ddl.h"
 #include "serve/cql/index.h"
 
@@ -127,6 +128,12 @@ static enum err check_target(struct create_index *c)
     bool collection = cql_type_is_collection(column->type);
     bool frozen = collection && column->type->frozen, full = str_equal(said, STR("full"));
     TRY(check_duration(c));
+    if (c->table->compact && column->kind <= CQL_CLUSTERING)
+        return DDL_INVALID(ddl, "Secondary indexes are not supported on PRIMARY KEY columns in "
+                                "COMPACT STORAGE tables");
+    if (compact_is_dense(c->table))
+        return DDL_INVALID(ddl, "Secondary indexes are not supported on compact value column of "
+                                "COMPACT STORAGE tables");
     if (column->kind == CQL_PARTITION_KEY && c->table->partition_count == 1)
         return DDL_INVALID(ddl,
                            "Cannot create secondary index on the only partition key column "

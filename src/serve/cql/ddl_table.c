@@ -200,7 +200,7 @@ static enum err check_order(struct create *c)
     return OK;
 }
 
-/* COMPACT STORAGE: what it forbids; the table is one like others then. */
+/* COMPACT STORAGE: what it forbids. */
 static enum err check_compact(struct create *c)
 {
     const struct cql_create_table *table = c->table;
@@ -342,6 +342,7 @@ enum err ddl_table_create(struct ddl *ddl)
     TRY(check_name(&c));
     struct table_record record = {.keyspace = c.keyspace, .name = c.name};
     TRY(choose_id(&c, record.id));
+    record.compact = table->compact_storage;
     record.options = ddl_merge_options(ddl->arena, NULL, 0, table->options, table->option_count,
                                        &record.option_count);
     CLEAN(buf_deinit) struct buf bytes = {0};

@@ -4,6 +4,7 @@
  * static columns and the rest, collections behind simple ones, each by name; every option, in a
  * fixed order.
  */
+#include "serve/cql/compact.h"
 #include "serve/cql/describe.h"
 #include "serve/cql/lex.h"
 #include "serve/cql/options.h"
@@ -162,7 +163,7 @@ static void print_columns(const struct cql_table *table, const struct table_reco
         if (!is_dropped(record, table->columns[i].name))
             list[count++] = &table->columns[i];
     qsort(list, count, sizeof(*list), compare_shown);
-    bool alone = table->partition_count == 1 && !table->clustering_count;
+    bool alone = table->partition_count == 1 && !table->clustering_count && !table->compact;
     for (size_t i = 0; i < count; i++) {
         buf_text(out, "    ");
         print_column(list[i], out);
@@ -223,11 +224,16 @@ static void print_options(const struct cql_table *table, struct arena *arena, st
     buf_char(out, ';');
 }
 
-static void print_order(const struct cql_table *table, struct buf *out)
+static void print_order(const struct cql_table *table, struct arena *arena, struct buf *out)
 {
-    if (!table->clustering_count)
+    struct compact_column hidden[COMPACT_COLUMNS_MAX];
+    if (table->compact)
+        buf_text(out, "COMPACT STORAGE\n    AND ");
+    if (!table->clustering_count && !table->compact)
         return;
     buf_text(out, "CLUSTERING ORDER BY (");
+    if (!table->clustering_count && compact_columns(table, arena, hidden))
+        buf_printf(out, "%.*s ASC", STR_ARG(hidden[0].name));
     for (uint32_t i = 0; i < table->clustering_count; i++) {
         const struct cql_table_column *column = &table->columns[table->partition_count + i];
         buf_text(out, i ? ", " : "");
@@ -272,6 +278,12 @@ void describe_table(const struct cql_table *table, const struct table_record *re
         full_name(table->keyspace, table->name, out);
         buf_text(out, " is a virtual table and cannot be recreated with CQL.\nStructure, for "
                       "reference:\nVIRTUAL TABLE ");
+    } else if (table->compact) {
+        buf_text(out, "/*\nWarning: Table ");
+        full_name(table->keyspace, table->name, out);
+        buf_text(out, " omitted because it has constructs not compatible with CQL (was created via "
+                      "legacy API).\nApproximate structure, for reference:\n(this should not be "
+                      "used to reproduce this schema)\n\nCREATE TABLE ");
     } else {
         buf_text(out, "CREATE TABLE ");
     }
@@ -284,7 +296,7 @@ void describe_table(const struct cql_table *table, const struct table_record *re
         print_id(table->id, out);
         buf_text(out, "\n    AND ");
     }
-    print_order(table, out);
+    print_order(table, arena, out);
     if (virtual) {
         buf_text(out, "comment = ");
         quoted(option_text(table, "comment", arena), out);
@@ -294,6 +306,8 @@ void describe_table(const struct cql_table *table, const struct table_record *re
     print_options(table, arena, out);
     if (internals && record)
         print_dropped(table, record, out);
+    if (table->compact)
+        buf_text(out, "\n*/");
 }
 
 /* ---- indexes ---- */

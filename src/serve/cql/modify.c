@@ -14,6 +14,7 @@
  * before they reach the store.
  */
 #include "serve/cql/modify.h"
+#include "serve/cql/compact.h"
 
 #include "base/endian.h"
 #include "serve/cql/select.h"
@@ -129,10 +130,25 @@ static enum err check_clustering(struct modify_item *item, const struct table_ke
     size_t bytes = 0;
     for (uint32_t i = 0; i < key->clustering_count; i++)
         bytes += key->clustering[i].bytes;
+    const struct cql_table *table = item->plan->table;
+    if (compact_is_dense(table) && table->clustering_count == 1 && !bytes)
+        return cql_fail(item->eval.error, item->eval.arena, CQL_INVALID,
+                        "Invalid empty or null value for column %.*s",
+                        STR_ARG(table->columns[table->partition_count].name));
     if (bytes > 65535)
         return cql_fail(item->eval.error, item->eval.arena, CQL_INVALID,
                         "Key length of %zu is longer than maximum of 65535", bytes);
     return OK;
+}
+
+const struct str *modify_clustering(const struct modify_item *item, const struct slice *slice)
+{
+    uint32_t count = item->plan->table->clustering_count;
+    if (slice->from.count == count)
+        return slice->from.values;
+    struct str *values = arena_zero(item->eval.arena, count * sizeof *values);
+    memcpy(values, slice->from.values, slice->from.count * sizeof *values);
+    return values;
 }
 
 static enum err write_row(struct modify_item *item, struct table_batch *batch,
@@ -144,7 +160,7 @@ static enum err write_row(struct modify_item *item, struct table_batch *batch,
     TRY(read_row(&m, reader, key));
     for (size_t i = 0; i < p->op_count; i++)
         TRY(modify_op_cells(&m, &p->ops[i]));
-    bool insert = p->statement == WHERE_INSERT;
+    bool insert = p->statement == WHERE_INSERT && !compact_needs_value(p->table);
     if (m.lists[1].count) {
         struct table_row_write write = {.key = {.partition = key->partition},
                                         .cells = m.lists[1].cells,
@@ -185,6 +201,7 @@ static enum err delete_slice(struct modify_item *item, struct table_batch *batch
         return table_batch_delete_partition(batch, p->table->table, partition, item->timestamp_us);
     if (slice->from.count == columns && slice->from.values == slice->to.values) {
         struct table_key key = {partition, slice->from.values, columns};
+        TRY(check_clustering(item, &key));
         return table_batch_delete_row(batch, p->table->table, &key, item->timestamp_us);
     }
     return table_batch_delete_range(batch, p->table->table, partition, &slice->from, &slice->to,
@@ -215,7 +232,7 @@ enum err modify_apply(struct modify_item *item, struct table_batch *batch,
             }
             struct table_key key = {.partition = keys[k]};
             if (rows) {
-                key.clustering = slices[i].from.values;
+                key.clustering = modify_clustering(item, &slices[i]);
                 key.clustering_count = p->table->clustering_count;
             }
             TRY(write_row(item, batch, reader, &key));

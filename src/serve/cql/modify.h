@@ -81,6 +81,8 @@ enum err modify_bind(struct modify_item *item, int64_t fallback_us) MUST_USE;
 /* Writes all rows of a statement to a batch. reader: NULL when nothing is read. */
 enum err modify_apply(struct modify_item *item, struct table_batch *batch,
                       struct table_reader *reader) MUST_USE;
+/* The clustering values of the one row that a slice is: all of them, or with NULLs to the end. */
+const struct str *modify_clustering(const struct modify_item *item, const struct slice *slice);
 enum err modify_op_cells(struct modify_row *m, const struct modify_op *op) MUST_USE;
 /* INSERT JSON: the columns' values. */
 enum err modify_json(struct modify_item *item) MUST_USE;

@@ -6,6 +6,7 @@
  * JSON is an INSERT of all columns whose values come out of one text: its terms are columns of a
  * row that the run makes out of the text.
  */
+#include "serve/cql/compact.h"
 #include "serve/cql/modify.h"
 #include "serve/cql/select.h"
 
@@ -301,6 +302,21 @@ static enum err plan_json(struct compile *c, const struct cql_modify *m, struct 
     return OK;
 }
 
+/* An INSERT of keys alone says nothing where a row lives by its values. */
+static enum err check_compact(struct compile *c, bool clustering)
+{
+    const struct cql_table *t = c->table;
+    struct compact_column hidden[COMPACT_COLUMNS_MAX];
+    if (!t->clustering_count && compact_columns(t, c->arena, hidden))
+        return cql_fail(c->error, c->arena, CQL_INVALID, "Some clustering keys are missing: %.*s",
+                        STR_ARG(hidden[0].name));
+    return clustering && compact_needs_value(t)
+               ? cql_fail(c->error, c->arena, CQL_INVALID,
+                          "Column %.*s is mandatory for this COMPACT STORAGE table",
+                          STR_ARG(t->columns[t->column_count - 1].name))
+               : OK;
+}
+
 /* Splits the columns of an INSERT into the key, as relations, and operations. */
 static enum err plan_insert(struct compile *c, const struct cql_modify *m, struct modify_plan *p)
 {
@@ -335,6 +351,8 @@ static enum err plan_insert(struct compile *c, const struct cql_modify *m, struc
             rest.assignments[rest.assignment_count++] = *a;
     }
     TRY(modify_compile_ops(c, &rest, p));
+    if (c->table->compact && p->op_count == 0)
+        TRY(check_compact(c, clustering));
     bool regular = p->op_count == 0;
     for (size_t i = 0; i < p->op_count; i++)
         regular = regular || c->table->columns[p->ops[i].column].kind == CQL_REGULAR;
@@ -375,8 +393,9 @@ static bool op_on(const struct modify_plan *p, enum cql_column_kind kind)
 /* DELETE .. IF is about one row, or about static columns alone. */
 static enum err check_conditional_delete(struct compile *c, const struct modify_plan *p)
 {
-    bool whole =
-        p->where.clustering_prefix == p->table->clustering_count && !p->where.clustering_slice;
+    bool hidden = p->table->compact && !p->table->clustering_count && p->op_count == 0;
+    bool whole = p->where.clustering_prefix == p->table->clustering_count &&
+                 !p->where.clustering_slice && !hidden;
     if (whole)
         return OK;
     if (op_on(p, CQL_REGULAR) || p->op_count == 0)

@@ -3,7 +3,7 @@
  * Bytes of the catalogue's records. Each is u8 1, the format, and fields: strings are uvarint
  * length and bytes, an absent one has the length 2^32 - 1; counts are uvarints; numbers are
  * varints. An option is its name, u8 0 and a string or u8 1 and a count of strings, name and value
- * in turn.
+ * in turn. A table's record ends with u8 1 when it has COMPACT STORAGE, else with nothing.
  *
  * A prepared statement has another form: u16 bytes of the keyspace, keyspace, text; or with the
  * highest bit of the u16 set, and behind it u8 flags and two ids of 16 bytes.
@@ -83,6 +83,8 @@ void table_record_encode(const struct table_record *record, struct buf *out)
         put_options(out, index->options, index->option_count);
         buf_u8(out, index->built);
     }
+    if (record->compact)
+        buf_u8(out, 1);
 }
 
 void role_record_encode(const struct role_record *record, struct buf *out)
@@ -228,6 +230,7 @@ enum err table_record_decode(struct arena *arena, struct str bytes, struct table
         column->is_static = reader_u8(&r) == 1;
     }
     get_indexes(&r, arena, &record);
+    record.compact = r.left && reader_u8(&r) == 1;
     TRY(done(&r));
     *ret_record = record;
     return OK;

@@ -38,6 +38,7 @@ struct table_record {
     size_t dropped_count;
     struct index_record *indexes;
     size_t index_count;
+    bool compact; /* WITH COMPACT STORAGE */
 };
 
 struct role_record {

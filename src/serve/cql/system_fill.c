@@ -8,6 +8,7 @@
  */
 #include "base/check.h"
 #include "serve/cql/catalog_private.h"
+#include "serve/cql/compact.h"
 #include "serve/cql/options.h"
 #include "serve/cql/record.h"
 #include "serve/cql/system_list.h"
@@ -330,7 +331,14 @@ static void put_option_map(struct gather *g, const struct cql_table *table, cons
 
 static void put_table(struct gather *g, const struct cql_table *table)
 {
-    const struct str flags[] = {STR("compound"), STR("counter")};
+    struct str flags[3];
+    size_t flag_count = 0;
+    if (!table->compact || table->clustering_count > 1)
+        flags[flag_count++] = STR("compound");
+    if (table->is_counter)
+        flags[flag_count++] = STR("counter");
+    if (compact_is_dense(table))
+        flags[flag_count++] = STR("dense");
     begin_row(g);
     put(g, table->keyspace);
     put(g, table->name);
@@ -346,7 +354,7 @@ static void put_table(struct gather *g, const struct cql_table *table)
     put_from_text(g, CQL_DOUBLE, STR("0.0")); /* dclocal_read_repair_chance */
     put_int(g, table->ttl_default_s);
     put_texts(g, NULL, 0, 2); /* extensions */
-    put_texts(g, flags, table->is_counter ? 2 : 1, 1);
+    put_texts(g, flags, flag_count, 1);
     put_option(g, table, "gc_grace_seconds", CQL_INT);
     put(g, str_from(table->id, 16));
     put_null(g); /* incremental_backups */
@@ -368,30 +376,39 @@ static void fill_tables(struct cql_catalog *catalog, struct cql_virtual_rows *ro
 
 static int compare_columns(const void *a, const void *b)
 {
-    return str_compare((*(const struct cql_table_column *const *)a)->name,
-                       (*(const struct cql_table_column *const *)b)->name);
+    return str_compare(((const struct compact_column *)a)->name,
+                       ((const struct compact_column *)b)->name);
 }
 
 static void put_columns(struct gather *g, const struct cql_table *table)
 {
     static const char *const kinds[] = {"partition_key", "clustering", "static", "regular"};
-    const struct cql_table_column **list =
-        arena_array(g->arena, table->column_count + 1, sizeof(*list));
-    for (uint32_t i = 0; i < table->column_count; i++)
-        list[i] = &table->columns[i];
-    qsort(list, table->column_count, sizeof(*list), compare_columns);
+    struct compact_column *list =
+        arena_array(g->arena, table->column_count + COMPACT_COLUMNS_MAX, sizeof(*list));
+    size_t count = compact_columns(table, g->arena, list);
     for (uint32_t i = 0; i < table->column_count; i++) {
-        const struct cql_table_column *column = list[i];
-        bool clustering = column->kind == CQL_CLUSTERING;
+        const struct cql_table_column *column = &table->columns[i];
+        bool of_static = column->kind == CQL_REGULAR && table->compact && !table->clustering_count;
+        list[count++] = (struct compact_column){
+            .name = column->name,
+            .kind = kinds[of_static ? CQL_STATIC : column->kind],
+            .order = column->kind != CQL_CLUSTERING ? "none"
+                     : column->descending           ? "desc"
+                                                    : "asc",
+            .position = column->kind <= CQL_CLUSTERING ? (int)column->position : -1,
+            .type = catalog_type_text(g->arena, column->type)};
+    }
+    qsort(list, count, sizeof(*list), compare_columns);
+    for (size_t i = 0; i < count; i++) {
         begin_row(g);
         put(g, table->keyspace);
         put(g, table->name);
-        put(g, column->name);
-        put_text(g, !clustering ? "none" : column->descending ? "desc" : "asc");
-        put(g, column->name);
-        put_text(g, kinds[column->kind]);
-        put_int(g, column->kind <= CQL_CLUSTERING ? (int64_t)column->position : -1);
-        put(g, catalog_type_text(g->arena, column->type));
+        put(g, list[i].name);
+        put_text(g, list[i].order);
+        put(g, list[i].name);
+        put_text(g, list[i].kind);
+        put_int(g, list[i].position);
+        put(g, list[i].type);
     }
 }
 

@@ -13,6 +13,7 @@
  * Invariants: 1. a relation that is not marked as filtering holds for every row that the lookup
  * gives. 2. where->clustering is in the order of the columns, without a gap, and a range is last.
  */
+#include "serve/cql/compact.h"
 #include "serve/cql/exec_private.h"
 #include "serve/cql/index.h"
 
@@ -561,10 +562,12 @@ static enum err judge_clustering(struct compile *c, const struct where_options *
                         "index or filtering");
     const struct cql_table_column *wanted = NULL, *have = NULL;
     bool filters = split_clustering(c, where, &wanted, &have);
-    if (changes && !options->only_static && where->clustering_prefix < c->table->clustering_count)
+    bool may_end = compact_may_end(c->table) && where->restricts_clustering;
+    if (changes && !options->only_static && !may_end &&
+        where->clustering_prefix < c->table->clustering_count)
         return missing_columns(c, "Some clustering keys are missing", c->table->partition_count,
                                c->table->clustering_count, where);
-    if (filters && !options->allow_filtering && !indexed && have)
+    if (filters && (!options->allow_filtering || changes) && !indexed && have)
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "PRIMARY KEY column \"%.*s\" cannot be restricted as preceding column "
                         "\"%.*s\" is not restricted",

@@ -316,6 +316,51 @@ static void refused_keys(void **state)
     }
 }
 
+/* Clustering values that are missing at the end: before those that are there, in both directions,
+ * and null to every face. A gap between values is refused. */
+static void clustering_that_ends(void **state)
+{
+    const struct {
+        struct str c, d;
+    } rows[] = {{cql_int(2), cql_int(1)},
+                {cql_int(2), STR_NONE},
+                {cql_int(1), STR_NONE},
+                {cql_int(1), cql_int(5)},
+                {cql_int(2), cql_int(-9)}};
+    for (int store = 0; store < 2; store++) {
+        struct table_column columns[] = {
+            column("p", type_simple(TYPE_INT), "int", TABLE_PARTITION_KEY, TABLE_ONE_CELL),
+            column("c", type_simple(TYPE_INT), "int", TABLE_CLUSTERING_ASC, TABLE_ONE_CELL),
+            column("d", type_simple(TYPE_INT), "int", TABLE_CLUSTERING_DESC, TABLE_ONE_CELL),
+        };
+        struct table *table = make(store, "ends", columns, 3);
+        struct str partition[1] = {cql_int(1)};
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+            struct str values[2] = {rows[i].c, rows[i].d};
+            put(table, store,
+                &(struct table_row_write){.key = {partition, values, 2}, .marker = true});
+        }
+        assert_scan(table, NULL, "1|1|null\n1|1|5\n1|2|null\n1|2|1\n1|2|-9\n");
+        struct table_read *read;
+        const struct table_row *row;
+        assert_ok(
+            table_read_open(table, &(struct table_read_options){.partition = partition}, &read));
+        for (int i = 0; i < 3; i++)
+            assert_ok(table_read_next(read, &row));
+        assert_true(str_equal(cql_int(2), row->clustering[0]));
+        assert_null(row->clustering[1].ptr);
+        table_read_close(read);
+        struct table_reader *reader = table_reader_new();
+        struct str one[2] = {cql_int(1), STR_NONE}, gap[2] = {STR_NONE, cql_int(1)};
+        struct table_key key = {partition, one, 2};
+        assert_ok(table_read_row(reader, table, &key, NULL, 0, &row));
+        assert_null(row->clustering[1].ptr);
+        key.clustering = gap;
+        assert_err(ERR_INVALID, table_read_row(reader, table, &key, NULL, 0, &row));
+        table_reader_free(reader);
+    }
+}
+
 /* ---- collections, through both faces ---- */
 
 static void collections(void **state)
@@ -776,13 +821,21 @@ int main(void)
 {
 #define EACH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        EACH(names_of_types),       EACH(clustering_of_any_size),
-        EACH(clustering_of_nested), EACH(scans_of_cql_values),
-        EACH(times_of_ours),        EACH(refused_keys),
-        EACH(collections),          EACH(counters),
-        EACH(changed_definitions),  EACH(column_again),
-        EACH(grown_user_type),      EACH(append_only),
-        EACH(skipped_partitions),   EACH(bad_positions),
+        EACH(names_of_types),
+        EACH(clustering_of_any_size),
+        EACH(clustering_of_nested),
+        EACH(scans_of_cql_values),
+        EACH(times_of_ours),
+        EACH(refused_keys),
+        EACH(clustering_that_ends),
+        EACH(collections),
+        EACH(counters),
+        EACH(changed_definitions),
+        EACH(column_again),
+        EACH(grown_user_type),
+        EACH(append_only),
+        EACH(skipped_partitions),
+        EACH(bad_positions),
         EACH(store_of_version_1),
     };
     int failed = RUN_TESTS(tests);

@@ -263,6 +263,11 @@ static void similarities_of_anything(void **state)
     run_file("similarity");
 }
 
+static void compact_storage(void **state)
+{
+    run_file("compact");
+}
+
 static void nearest_vectors(void **state)
 {
     run_file("ann");
@@ -514,6 +519,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_suites_asked),
         cmocka_unit_test(gaps_that_were_closed),
         cmocka_unit_test(similarities_of_anything),
+        cmocka_unit_test(compact_storage),
         cmocka_unit_test(nearest_vectors),
         cmocka_unit_test(nearest_of_many),
         cmocka_unit_test(heavy_batches),
