@@ -150,6 +150,7 @@ static enum err read_segment(struct log_segment *segment, const struct wanted *w
     TRY(log_index_need(segment));
     io_mutex_lock(&log->lock);
     uint64_t position = log_index_position(segment, wanted->offset), end = segment->bytes;
+    log_pages_want(segment, position);
     io_mutex_unlock(&log->lock);
     TRY(log_segment_use(segment, &file));
     enum err err = read_file(file, position, end, wanted, out, ret_next);
@@ -290,6 +291,7 @@ static enum err find_range(struct log_segment *segment, struct io_file *file,
     struct log *log = segment->partition->log;
     io_mutex_lock(&log->lock);
     uint64_t position = log_index_position(segment, wanted->offset), end = segment->bytes;
+    log_pages_want(segment, position);
     io_mutex_unlock(&log->lock);
     uint64_t bytes = 0;
     int64_t base, next = wanted->offset;

@@ -240,11 +240,13 @@ struct log_cache {
 };
 
 /* Ranges of segments that the system caches, oldest first (pages.c). */
-enum { LOG_PAGES_KEEP = 32 << 20, LOG_PAGES_RANGES = 32 };
+enum { LOG_PAGES_KEEP = 32 << 20, LOG_PAGES_RANGES = 512 };
 struct log_paged {
-    struct log_segment *segment; /* under log->lock; NULL = it is gone */
+    struct log_segment *segment; /* NULL = it is gone */
     uint64_t at, bytes;
+    int64_t wanted_ns; /* io_now_ns() until which a reader that comes near counts */
 };
+/* Under log->lock. */
 struct log_pages {
     struct log_paged ring[LOG_PAGES_RANGES];
     size_t head, count;
@@ -411,9 +413,11 @@ void log_complete(struct log *log, struct log_append **items, size_t count, enum
 /* Answers everything queued with err. */
 void log_queue_fail(struct log *log, enum err err);
 
-/* ---- pages.c: in the turn ---- */
-/* Those bytes were written; synced or not, they are acknowledged. */
+/* ---- pages.c ---- */
+/* In the turn. Those bytes were written; synced or not, they are acknowledged. */
 void log_pages_note(struct log_segment *segment, uint64_t position, uint64_t bytes, bool synced);
+/* Under log->lock. Somebody reads the file from position on. */
+void log_pages_want(struct log_segment *segment, uint64_t position);
 /* Under log->lock: it is about to be freed. */
 void log_pages_strike(struct log *log, const struct log_segment *segment);
 

@@ -39,6 +39,8 @@ static bool range_open(struct log_segment *segment, int64_t offset, size_t bytes
     uint64_t end = segment->bytes;
     if (loaded)
         range.position = log_index_position(segment, offset);
+    if (loaded && load)
+        log_pages_want(segment, range.position);
     io_mutex_unlock(&log->lock);
     if (!loaded || range.position >= end || log_segment_use(segment, &range.file) != OK)
         return false;
