@@ -290,6 +290,9 @@ int64_t table_token(const struct table *table, const struct str *partition_value
     int64_t token = 0;
     if (shape->definition.append_only)
         return hash_token(partition_values[0].ptr, partition_values[0].bytes);
+    /* No row has an empty key; its token is the smallest one, as in Cassandra. */
+    if (shape->partition_count == 1 && !partition_values[0].bytes)
+        return INT64_MIN;
     if (shape->partition_count == 1 && !shape->encodings[0].foreign)
         return hash_token(partition_values[0].ptr, partition_values[0].bytes);
     if (!key_put_routing(shape, partition_values, &routing))

@@ -15,6 +15,7 @@ static enum err find_row(struct modify_item *item)
     const struct str **keys;
     size_t count;
     TRY(where_partitions(&item->eval, &p->where, &keys, &count));
+    TRY(where_check_keys(&item->eval, keys, count));
     item->partition = keys[0];
     bool enough = p->where.clustering_prefix == p->table->clustering_count ||
                   (compact_may_end(p->table) && p->where.clustering_prefix);

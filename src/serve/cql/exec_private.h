@@ -41,7 +41,7 @@ struct where_relation {
     size_t value_count;
     const struct cql_type *type; /* of one value: the column's, or a tuple of them */
     bool filters;                /* rows are looked at one by one */
-    bool mixed;                  /* .. though it is a slice: columns of both directions */
+    bool behind;                 /* .. since columns before it are not given */
 };
 struct where {
     struct where_relation *relations;
@@ -82,6 +82,9 @@ struct slice {
  * partition column. */
 enum err where_partitions(struct expr_run *run, const struct where *where,
                           const struct str ***ret_keys, size_t *ret_count) MUST_USE;
+/* None of them is empty or too long. A SELECT that cannot have rows does not ask. */
+enum err where_check_keys(struct expr_run *run, const struct str *const *keys,
+                          size_t count) MUST_USE;
 /* Slices in clustering order; one that is everything when nothing is restricted. */
 enum err where_slices(struct expr_run *run, const struct where *where, struct slice **ret_slices,
                       size_t *ret_count) MUST_USE;

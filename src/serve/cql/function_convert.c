@@ -3,7 +3,9 @@
  * From one type to another: blobs, JSON, CAST.
  *
  * blob_as_int takes any bytes and refuses what is no int. CAST goes between numbers (a larger one
- * is cut as Java cuts it), from dates, times and uuids, and from everything simple to text.
+ * is cut as Java cuts it), from dates, times and uuids, and from everything simple to text. It is a
+ * function with a signature for each type that it takes, and a value whose bytes another type
+ * would take is taken as one of that: cast(int as timestamp) is that of the date with those bytes.
  */
 #include "base/endian.h"
 #include "serve/cql/function.h"
@@ -119,7 +121,7 @@ static struct str plain_text(struct arena *arena, const struct cql_type *type, s
 static enum err call_cast(struct expr_run *run, const struct expr *x, const struct str *args,
                           struct str *ret)
 {
-    const struct cql_type *from = x->items[0]->type, *to = x->type;
+    const struct cql_type *from = cql_simple((enum cql_kind)x->index), *to = x->type;
     *ret = STR_NONE;
     if (args[0].bytes == 0 && !is_text(from))
         return OK;
@@ -149,29 +151,48 @@ static enum err call_cast(struct expr_run *run, const struct expr *x, const stru
 
 static const struct cql_function cast = {.name = "cast", .call = call_cast};
 
-/* Cassandra names what could be cast to the type; nothing at all is told apart. */
-static enum err cannot_cast(struct compile *c, const struct expr *of, const struct cql_type *to,
-                            const char *text)
+static const enum cql_kind cast_kinds[] = {
+    CQL_DECIMAL, CQL_FLOAT,   CQL_COUNTER,  CQL_BIGINT,    CQL_SMALLINT, CQL_VARINT,
+    CQL_DOUBLE,  CQL_TINYINT, CQL_INT,      CQL_ASCII,     CQL_BOOLEAN,  CQL_INET,
+    CQL_DATE,    CQL_TIME,    CQL_TIMEUUID, CQL_TIMESTAMP, CQL_UUID};
+
+/* What the value is taken as: its own type, or the only one that its bytes fit. */
+static enum err cast_from(struct compile *c, const struct expr *of, const struct cql_type *to,
+                          const char *text, enum cql_kind *ret_kind)
 {
-    static const enum cql_kind kinds[] = {
-        CQL_DECIMAL, CQL_FLOAT,   CQL_COUNTER,  CQL_BIGINT,    CQL_SMALLINT, CQL_VARINT,
-        CQL_DOUBLE,  CQL_TINYINT, CQL_INT,      CQL_ASCII,     CQL_BOOLEAN,  CQL_INET,
-        CQL_DATE,    CQL_TIME,    CQL_TIMEUUID, CQL_TIMESTAMP, CQL_UUID};
-    struct buf list = {0};
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        const struct cql_type *from = cql_simple(kinds[i]);
-        if (kinds[i] != to->kind && castable(from, to))
-            buf_printf(&list, "%ssystem.cast_as_%s : (%s) -> %s", list.bytes ? ", " : "", text,
-                       term_type_text(c->arena, from), text);
+    struct buf known = {0}, fitting = {0};
+    size_t count = 0;
+    if (castable(of->type, to)) {
+        *ret_kind = of->type->kind;
+        return OK;
     }
-    enum err err = list.bytes
-                       ? cql_fail(c->error, c->arena, CQL_INVALID,
-                                  "Invalid call to function system.cast_as_%s, none of its type "
-                                  "signatures match (known type signatures: %.*s)",
-                                  text, STR_ARG(buf_str(&list)))
-                       : cql_fail(c->error, c->arena, CQL_INVALID, "%.*s cannot be cast to %s",
-                                  STR_ARG(of->name), text);
-    buf_deinit(&list);
+    for (size_t i = 0; i < sizeof cast_kinds / sizeof cast_kinds[0]; i++) {
+        const struct cql_type *from = cql_simple(cast_kinds[i]);
+        if (from->kind == to->kind || !castable(from, to))
+            continue;
+        bool fits = type_fit(of->type, from) != FIT_NONE;
+        struct buf *list = fits ? &fitting : &known;
+        buf_printf(list, "%ssystem.cast_as_%s : (%s) -> %s", list->bytes ? ", " : "", text,
+                   term_type_text(c->arena, from), text);
+        if (fits && ++count)
+            *ret_kind = from->kind;
+    }
+    enum err err = OK;
+    if (count > 1)
+        err = cql_fail(c->error, c->arena, CQL_INVALID,
+                       "Ambiguous call to function system.cast_as_%s (can be matched by following "
+                       "signatures: %.*s): use type casts to disambiguate",
+                       text, STR_ARG(buf_str(&fitting)));
+    else if (count == 0 && known.bytes)
+        err = cql_fail(c->error, c->arena, CQL_INVALID,
+                       "Invalid call to function system.cast_as_%s, none of its type signatures "
+                       "match (known type signatures: %.*s)",
+                       text, STR_ARG(buf_str(&known)));
+    else if (count == 0)
+        err = cql_fail(c->error, c->arena, CQL_INVALID, "%.*s cannot be cast to %s",
+                       STR_ARG(of->name), text);
+    buf_deinit(&known);
+    buf_deinit(&fitting);
     return err;
 }
 
@@ -188,12 +209,13 @@ enum err compile_cast(struct compile *c, const struct cql_term *t, struct expr *
         *ret = of;
         return OK;
     }
-    if (!castable(of->type, to))
-        return cannot_cast(c, of, to, text);
+    enum cql_kind from = CQL_CUSTOM;
+    TRY(cast_from(c, of, to, text, &from));
     struct expr *x = arena_zero(c->arena, sizeof *x);
     x->kind = EXPR_CALL;
     x->type = to;
     x->function = &cast;
+    x->index = from;
     x->count = 1;
     x->items = arena_alloc(c->arena, sizeof *x->items);
     x->items[0] = of;

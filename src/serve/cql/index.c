@@ -92,6 +92,11 @@ static bool value_of(const struct cql_table_column *column, const struct cql_ind
     return true;
 }
 
+bool index_value_is_too_long(struct str value)
+{
+    return value.bytes - 1 >= INDEX_VALUE_BYTES_MAX; /* without the mark in front */
+}
+
 bool index_is_of_vectors(const struct cql_table_column *column, const struct cql_index *index)
 {
     return column->type->kind == CQL_VECTOR && index->custom_class.ptr;
@@ -214,6 +219,8 @@ static enum err build_entry(void *owner, struct str value)
     struct build *build = owner;
     const struct table_row *row = build->row;
     bool bare = build->is_static || !row->clustering;
+    if (index_value_is_too_long(value))
+        return OK;
     /* The oldest time there is: a later removal of the entry counts. */
     return index_entry_add(build->batch, build->table, build->index, value, row->token,
                            row->partition, bare ? NULL : row->clustering, 1);

@@ -31,7 +31,10 @@ void index_partition_pack(const struct str *values, uint32_t count, struct buf *
 /* The values again, borrowed from packed. ERR_CORRUPT. */
 enum err index_partition_unpack(struct str packed, struct str *values, uint32_t count) MUST_USE;
 /* The partition of entries for a value that is looked for: a whole one, or of a map's entry. */
+enum { INDEX_VALUE_BYTES_MAX = 65535 };
 void index_value(struct str value, struct buf *out);
+/* It is left out when the index is built, and refused when it is written. */
+bool index_value_is_too_long(struct str value);
 void index_value_of_entry(struct str key, struct str value, struct buf *out);
 /* A row of the entries' table as it was read; borrowed. ERR_CORRUPT. */
 enum err index_key_of_row(const struct table_row *row, struct index_key *ret_key) MUST_USE;

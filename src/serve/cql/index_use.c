@@ -17,8 +17,6 @@
 #include "serve/cql/index_read.h"
 #include "serve/cql/modify.h"
 
-enum { VALUE_BYTES_MAX = 65535 };
-
 /* ---- writing ---- */
 
 static enum err add_entry(struct modify_item *item, struct table_batch *batch,
@@ -26,13 +24,12 @@ static enum err add_entry(struct modify_item *item, struct table_batch *batch,
                           const struct str *partition, const struct str *clustering)
 {
     const struct cql_table *table = item->plan->table;
-    size_t bytes = value.bytes - 1; /* without the mark in front */
-    if (bytes >= VALUE_BYTES_MAX)
+    if (index_value_is_too_long(value))
         return cql_fail(item->eval.error, item->eval.arena, CQL_INVALID,
                         "Cannot index value of size %zu for index %.*s on %.*s.%.*s(%.*s) (maximum "
                         "allowed size=%d)",
-                        bytes, STR_ARG(index->name), STR_ARG(table->keyspace), STR_ARG(table->name),
-                        STR_ARG(index->column), VALUE_BYTES_MAX);
+                        value.bytes - 1, STR_ARG(index->name), STR_ARG(table->keyspace),
+                        STR_ARG(table->name), STR_ARG(index->column), INDEX_VALUE_BYTES_MAX);
     return index_entry_add(batch, table, index, value, table_token(table->table, partition),
                            partition, clustering, item->timestamp_us);
 }
@@ -158,7 +155,7 @@ static enum err look_for(struct select_run *s, struct buf *out)
     for (size_t i = 0; i < s->filter_count; i++) {
         const struct where_filter *f = &s->filters[i];
         for (size_t k = 0; k < f->count; k++)
-            if (f->values[k].bytes > VALUE_BYTES_MAX)
+            if (f->values[k].bytes > INDEX_VALUE_BYTES_MAX)
                 return cql_fail(&s->run->error, s->run->arena, CQL_INVALID,
                                 "Index expression values may not be larger than 64K");
     }

@@ -216,6 +216,7 @@ enum err modify_apply(struct modify_item *item, struct table_batch *batch,
     struct slice *slices = NULL;
     size_t key_count, slice_count = 0;
     TRY(where_partitions(&item->eval, &p->where, &keys, &key_count));
+    TRY(where_check_keys(&item->eval, keys, key_count));
     bool deletes = p->statement == WHERE_DELETE && p->op_count == 0;
     bool rows = deletes || p->where.restricts_clustering;
     if (rows)

@@ -17,6 +17,9 @@
 
 #include "base/endian.h"
 
+/* A counter that was deleted by its name counts no more, whatever comes later, as in Cassandra. */
+#define COUNTER_GONE_US (INT64_MAX / 2)
+
 /* 2010-01-01 in ticks of 100 ns since 1582. */
 #define MIRROR_TICKS (0x01B21DD213814000ULL + 12623040000000000ULL)
 
@@ -55,6 +58,13 @@ static void add_element(struct modify_row *m, const struct modify_op *op, struct
         live(m, cell, value);
     else
         cell->element_deleted = true;
+}
+
+static struct table_cell *last_cell(struct modify_row *m, const struct modify_op *op)
+{
+    struct cell_list *list =
+        &m->lists[m->item->plan->table->columns[op->column].kind == CQL_STATIC];
+    return &list->cells[list->count - 1];
 }
 
 static void add_tombstone(struct modify_row *m, const struct modify_op *op, bool before)
@@ -172,6 +182,21 @@ static const struct table_found *found_cells(const struct modify_row *m, const s
     return *ret_count ? cells + from : NULL;
 }
 
+/* Has an operation before this one of the statement taken the element out? */
+static bool is_taken_out(const struct modify_row *m, const struct modify_op *op,
+                         const struct table_found *cell)
+{
+    const struct cql_table_column *column = &m->item->plan->table->columns[op->column];
+    const struct cell_list *list = &m->lists[column->kind == CQL_STATIC];
+    for (uint32_t i = 0; i < list->count; i++) {
+        const struct table_cell *before = &list->cells[i];
+        if (before->column == column->index && before->path.ptr && !before->value.ptr &&
+            str_equal(before->path, cell->path))
+            return true;
+    }
+    return false;
+}
+
 static enum err list_index(struct modify_row *m, const struct modify_op *op, struct str key,
                            const struct table_found **ret_cell)
 {
@@ -187,10 +212,16 @@ static enum err list_index(struct modify_row *m, const struct modify_op *op, str
                         op->kind == OP_ELEMENT
                             ? "Attempted to set an element on a list which is null"
                             : "Attempted to delete an element from a list which is null");
-    if (index < 0 || (uint32_t)index >= count)
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (is_taken_out(m, op, &cells[i]))
+            continue;
+        if (left++ == (uint32_t)index)
+            *ret_cell = &cells[i];
+    }
+    if (index < 0 || (uint32_t)index >= left)
         return cql_fail(eval->error, eval->arena, CQL_INVALID,
-                        "List index %d out of bound, list has size %u", index, count);
-    *ret_cell = &cells[index];
+                        "List index %d out of bound, list has size %u", index, left);
     return OK;
 }
 
@@ -384,6 +415,8 @@ enum err modify_op_cells(struct modify_row *m, const struct modify_op *op)
         return OK;
     case OP_DELETE:
         add_tombstone(m, op, false);
+        if (m->item->plan->counter)
+            last_cell(m, op)->timestamp_us = COUNTER_GONE_US;
         return OK;
     }
     return ERR_STATE;

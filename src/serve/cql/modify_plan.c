@@ -453,9 +453,6 @@ static enum err plan_where(struct compile *c, const struct cql_modify *m, struct
         (p->where.clustering_slice || p->where.clustering_prefix < p->table->clustering_count))
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "Range deletions are not supported for specific columns");
-    if (p->where.filtering)
-        return cql_fail(c->error, c->arena, CQL_INVALID,
-                        "Range deletions over columns of different orders are not supported");
     return OK;
 }
 

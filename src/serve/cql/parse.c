@@ -176,7 +176,9 @@ enum err cql_refuse(struct cql_parser *p, const char *format, ...)
 enum err cql_enter(struct cql_parser *p)
 {
     if (++p->depth > CQL_DEPTH_MAX || p->arena->over) {
-        diag_set(p->diag, ERR_LIMIT, 0, 0, "The statement is nested too deep");
+        diag_set(p->diag, ERR_LIMIT, 0, 0,
+                 p->arena->over ? "The statement takes too much memory"
+                                : "The statement is nested too deep");
         return ERR_LIMIT;
     }
     return OK;

@@ -11,7 +11,8 @@
 #include "serve/cql/modify.h"
 #include "serve/cql/select.h"
 
-enum { PLAN_BYTES_MAX = 64 << 20 };
+/* A collection of some hundred thousand elements, written out. */
+enum { PLAN_BYTES_MAX = 256 << 20 };
 
 static void plan_release(struct cql_plan *plan)
 {

@@ -148,6 +148,7 @@ static enum err select_one(struct cql_run *run, const struct select_plan *p, str
     size_t key_count, slice_count;
     TRY(where_partitions(eval, &p->where, &keys, &key_count));
     TRY(where_slices(eval, &p->where, &slices, &slice_count));
+    TRY(where_check_keys(eval, keys, key_count));
     struct table_key key = {.partition = keys[0],
                             .clustering = slices[0].from.values,
                             .clustering_count = table->clustering_count};
@@ -479,6 +480,19 @@ static void warn(struct select_run *s)
             STR("Aggregation query used on multiple partition keys (IN restriction)");
 }
 
+/* What cannot have rows by its own terms is not looked at any further. */
+static enum err find_keys(struct select_run *s, bool *ret_empty)
+{
+    const struct where *where = &s->plan->where;
+    TRY(where_partitions(&s->eval, where, &s->keys, &s->key_count));
+    *ret_empty = s->key_count == 0;
+    if (*ret_empty)
+        return OK;
+    TRY(where_slices(&s->eval, where, &s->slices, &s->slice_count));
+    *ret_empty = s->slice_count == 0;
+    return *ret_empty ? OK : where_check_keys(&s->eval, s->keys, s->key_count);
+}
+
 static enum err select_begin(struct select_run *s)
 {
     const struct select_plan *p = s->plan;
@@ -492,19 +506,17 @@ static enum err select_begin(struct select_run *s)
         run->parameters->page_size > 0 && !p->order_count && !(p->aggregate_count && !p->grouped)
             ? run->parameters->page_size
             : -1;
-    TRY(check_sorted_paging(s));
+    bool empty = false, system = p->table->table == NULL;
+    TRY(where_filters(&s->eval, &p->where, system, &s->filters, &s->filter_count));
+    if (p->where.key_range || system)
+        TRY(where_tokens(&s->eval, &p->where, &s->token_from, &s->token_to, &empty));
+    else
+        TRY(find_keys(s, &empty));
+    if (!empty)
+        TRY(check_sorted_paging(s));
     if (p->ann)
         TRY(ann_begin(s));
-    bool empty = false, system = p->table->table == NULL;
-    if (p->where.key_range || system) {
-        TRY(where_tokens(&s->eval, &p->where, &s->token_from, &s->token_to, &empty));
-    } else {
-        TRY(where_partitions(&s->eval, &p->where, &s->keys, &s->key_count));
-        TRY(where_slices(&s->eval, &p->where, &s->slices, &s->slice_count));
-        empty = s->key_count == 0 || s->slice_count == 0;
-    }
     s->ended = empty;
-    TRY(where_filters(&s->eval, &p->where, system, &s->filters, &s->filter_count));
     if (run->parameters->paging_state.ptr) {
         s->resuming = true;
         TRY(select_resume(s, run->parameters->paging_state));

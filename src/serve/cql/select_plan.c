@@ -217,9 +217,18 @@ static enum err plan_order(struct compile *c, const struct cql_select *s, struct
         return OK;
     if (s->order_by[0].ann)
         return ann_plan(c, s, p);
-    uint32_t *columns = arena_array(c->arena, s->order_count, sizeof *columns);
-    for (size_t i = 0; i < s->order_count; i++)
-        TRY(compile_column(c, s->order_by[i].column, &columns[i]));
+    /* A column that is named twice stands where it was first, in the order that was last. */
+    struct select_order *order = arena_array(c->arena, s->order_count, sizeof *order);
+    size_t count = 0;
+    for (size_t i = 0; i < s->order_count; i++) {
+        uint32_t column;
+        size_t at = 0;
+        TRY(compile_column(c, s->order_by[i].column, &column));
+        while (at < count && order[at].column != column)
+            at++;
+        count += at == count;
+        order[at] = (struct select_order){column, s->order_by[i].descending};
+    }
     if (p->where.index && p->where.key_range)
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "ORDER BY with 2ndary indexes is not supported, except for ANN queries.");
@@ -228,8 +237,8 @@ static enum err plan_order(struct compile *c, const struct cql_select *s, struct
                         "ORDER BY is only supported when the partition key is restricted by an EQ "
                         "or an IN.");
     uint32_t next = 0;
-    for (size_t i = 0; i < s->order_count; i++) {
-        const struct cql_table_column *column = &table->columns[columns[i]];
+    for (size_t i = 0; i < count; i++) {
+        const struct cql_table_column *column = &table->columns[order[i].column];
         if (column->kind != CQL_CLUSTERING)
             return cql_fail(c->error, c->arena, CQL_INVALID,
                             "Order by is currently only supported on the clustered columns of the "
@@ -244,17 +253,15 @@ static enum err plan_order(struct compile *c, const struct cql_select *s, struct
             next++;
         }
         next++;
-        bool reversed = s->order_by[i].descending != column->descending;
+        bool reversed = order[i].descending != column->descending;
         if (i && reversed != p->reversed)
             return cql_fail(c->error, c->arena, CQL_INVALID, "Unsupported order by relation");
         p->reversed = reversed;
     }
     if (!p->where.key_in)
         return OK;
-    p->order_count = s->order_count;
-    p->order = arena_array(c->arena, s->order_count, sizeof *p->order);
-    for (size_t i = 0; i < s->order_count; i++)
-        p->order[i] = (struct select_order){columns[i], s->order_by[i].descending};
+    p->order_count = count;
+    p->order = order;
     return OK;
 }
 

@@ -235,7 +235,7 @@ enum fit type_fit(const struct cql_type *have, const struct cql_type *want)
         weak = from == CQL_INT;
         break;
     case CQL_VARINT:
-        weak = from == CQL_INT || from == CQL_BIGINT;
+        weak = from == CQL_INT || from == CQL_BIGINT || from == CQL_TIMESTAMP;
         break;
     case CQL_UUID:
         weak = from == CQL_TIMEUUID;
@@ -322,7 +322,9 @@ static enum fit literal_fit(struct compile *c, const struct cql_term *t,
     case TERM_UUID:
         return fit_into(uuid, type->kind);
     case TERM_HEX:
-        return type->kind == CQL_BLOB ? FIT_WEAK : FIT_NONE;
+        return type->kind == CQL_BLOB || (type->kind == CQL_TINYINT && t->text.bytes <= 2)
+                   ? FIT_WEAK
+                   : FIT_NONE;
     default:
         return FIT_NONE;
     }

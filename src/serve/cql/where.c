@@ -335,10 +335,28 @@ static bool is_contains(const struct where_relation *r)
     return r->op == CQL_CONTAINS || r->op == CQL_CONTAINS_KEY || r->key;
 }
 
+/* The columns of both, as Cassandra lists them. */
+static struct str common_names(struct compile *c, const struct where_relation *a,
+                               const struct where_relation *b)
+{
+    struct buf out = {0};
+    for (size_t i = 0; i < a->column_count; i++)
+        for (size_t j = 0; j < b->column_count; j++)
+            if (a->columns[i] == b->columns[j])
+                buf_printf(&out, "%s%.*s",
+                           !out.bytes ? ""
+                           : a->token ? ", "
+                                      : " ,",
+                           STR_ARG(c->table->columns[a->columns[i]].name));
+    struct str names = value_of_buf(c->arena, &out);
+    buf_deinit(&out);
+    return names;
+}
+
 static enum err check_pair(struct compile *c, const struct where_relation *a,
                            const struct where_relation *b)
 {
-    struct str names = names_of(c, b, ", ");
+    struct str names = common_names(c, a, b);
     if (a->token != b->token || !overlap(a, b) || (is_contains(a) && is_contains(b)))
         return OK;
     if (is_contains(a) || is_contains(b))
@@ -364,11 +382,9 @@ static enum err check_pair(struct compile *c, const struct where_relation *a,
     bool start_a = a->op == CQL_GT || a->op == CQL_GE;
     bool start_b = b->op == CQL_GT || b->op == CQL_GE;
     if (start_a == start_b)
-        return cql_fail(
-            c->error, c->arena, CQL_INVALID,
-            "More than one restriction was found for the %s bound on %.*s",
-            start_a ? "start" : "end",
-            STR_ARG(a->column_count == 1 || a->token ? names : first_column(c, a)->name));
+        return cql_fail(c->error, c->arena, CQL_INVALID,
+                        "More than one restriction was found for the %s bound on %.*s",
+                        start_a ? "start" : "end", STR_ARG(names));
     return OK;
 }
 
@@ -511,14 +527,10 @@ static bool split_clustering(struct compile *c, struct where *where,
                 *ret_have = first_column(c, r);
                 *ret_wanted = &c->table->columns[c->table->partition_count + next];
             }
-            r->filters = filters = true;
+            r->filters = r->behind = filters = true;
             continue;
         }
         where->clustering[kept++] = r;
-        /* Over columns of both directions a slice tells too much: see add_range(). */
-        for (size_t j = 1; j < r->column_count && is_slice(r->op); j++)
-            if (c->table->columns[r->columns[j]].descending != first_column(c, r)->descending)
-                r->filters = r->mixed = true;
         if (is_slice(r->op))
             slice = r;
         else
@@ -527,6 +539,20 @@ static bool split_clustering(struct compile *c, struct where *where,
     where->clustering_count = kept;
     where->clustering_prefix = next;
     return filters;
+}
+
+/* An index on one of the columns of a multi-column relation: it is not used, but counts. */
+static bool half_indexed(const struct compile *c, const struct where *where)
+{
+    for (size_t r = 0; r < where->count; r++) {
+        const struct where_relation *relation = &where->relations[r];
+        for (size_t i = 0; relation->multi && i < relation->column_count; i++)
+            for (size_t k = 0; k < c->table->index_count; k++)
+                if (str_equal(c->table->indexes[k].column,
+                              c->table->columns[relation->columns[i]].name))
+                    return true;
+    }
+    return false;
 }
 
 static enum err judge_clustering(struct compile *c, const struct where_options *options,
@@ -567,17 +593,13 @@ static enum err judge_clustering(struct compile *c, const struct where_options *
         where->clustering_prefix < c->table->clustering_count)
         return missing_columns(c, "Some clustering keys are missing", c->table->partition_count,
                                c->table->clustering_count, where);
+    if (filters && !options->allow_filtering && !changes && half_indexed(c, where))
+        return cql_fail(c->error, c->arena, CQL_INVALID, needs_filtering);
     if (filters && (!options->allow_filtering || changes) && !indexed && have)
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "PRIMARY KEY column \"%.*s\" cannot be restricted as preceding column "
                         "\"%.*s\" is not restricted",
                         STR_ARG(have->name), STR_ARG(wanted->name));
-    for (size_t i = 0; i < where->count; i++) {
-        const struct where_relation *r = &where->relations[i];
-        if (r->filters && !r->mixed && !r->token && r->column_count > 1 && is_slice(r->op))
-            return cql_fail(c->error, c->arena, CQL_INVALID,
-                            "Multi-column slice restrictions cannot be used for filtering.");
-    }
     if (where->key_range) {
         for (size_t i = 0; i < where->clustering_count; i++)
             where->clustering[i]->filters = true;
@@ -725,8 +747,7 @@ enum err where_check_filtering(struct compile *c, const struct where *where, boo
     if (allow_filtering || (!where->key_range && !where->index) || !c->table->table)
         return OK;
     for (size_t i = 0; i < where->count; i++)
-        if (where->relations[i].filters && &where->relations[i] != where->indexed &&
-            (!where->relations[i].mixed || where->key_range))
+        if (where->relations[i].filters && &where->relations[i] != where->indexed)
             return cql_fail(c->error, c->arena, CQL_INVALID, needs_filtering);
     return OK;
 }

@@ -5,7 +5,8 @@
  *
  * Slices are made column by column. EQ and IN give a sorted list of prefixes (each value of an IN
  * behind each prefix so far), a range at the end gives every prefix its two bounds. Bounds stand in
- * the table's order: over a descending column "greater than" is where a slice ends.
+ * the table's order: over a descending column "greater than" is where a slice ends. A range over
+ * columns of both directions is several slices: (a, b) > (1, 2) is a > 1, and a = 1 AND b > 2.
  *
  * Invariants: 1. keys and slices are sorted and none is there twice. 2. a slice that can hold
  * nothing is left out.
@@ -18,6 +19,28 @@ static const struct cql_table_column *column_of(const struct expr_run *run,
                                                 const struct where_relation *r, size_t index)
 {
     return &run->table->columns[r->columns[index]];
+}
+
+static bool is_range(const struct where_relation *r)
+{
+    return r->op == CQL_LT || r->op == CQL_LE || r->op == CQL_GT || r->op == CQL_GE;
+}
+
+/* A column that only a filter can be about. */
+static bool filters_only(const struct expr_run *run, const struct where_relation *r)
+{
+    enum cql_column_kind kind = column_of(run, r, 0)->kind;
+    return !r->multi &&
+           (kind > CQL_CLUSTERING || (kind == CQL_PARTITION_KEY && is_range(r)) || r->behind);
+}
+
+/* A null beside a clustering column's range: below all values, the empty one too. */
+static const char below_all[1];
+
+static bool null_is_empty(const struct expr_run *run, const struct where_relation *r)
+{
+    return is_range(r) && !r->multi && !r->token && !r->behind &&
+           column_of(run, r, 0)->kind == CQL_CLUSTERING;
 }
 
 static enum err bad_value(struct expr_run *run, const struct where_relation *r, struct str value)
@@ -34,10 +57,17 @@ static enum err bad_value(struct expr_run *run, const struct where_relation *r, 
     else if (expr_is_unset(value) && r->key)
         err = cql_fail(run->error, run->arena, CQL_INVALID,
                        "Unsupported unset map value for column %.*s", STR_ARG(buf_str(&names)));
+    else if (expr_is_unset(value) && filters_only(run, r))
+        err = cql_fail(run->error, run->arena, CQL_INVALID,
+                       "Unsupported unset value for column %.*s", STR_ARG(buf_str(&names)));
     else if (expr_is_unset(value))
         err = cql_fail(run->error, run->arena, CQL_INVALID, "Invalid unset value for %s %s%.*s%s",
                        r->multi ? "tuple" : "column", r->multi ? "(" : "", STR_ARG(buf_str(&names)),
                        r->multi ? ")" : "");
+    else if (filters_only(run, r))
+        err = cql_fail(run->error, run->arena, CQL_INVALID,
+                       "Unsupported null %svalue for column %.*s", r->key ? "map " : "",
+                       STR_ARG(buf_str(&names)));
     else
         err =
             cql_fail(run->error, run->arena, CQL_INVALID,
@@ -63,22 +93,31 @@ static enum err relation_values(struct expr_run *run, const struct where_relatio
         struct str *values = arena_array(run->arena, it.count + 1, sizeof *values);
         size_t count = 0;
         while (cql_elements_next(&it, &item)) {
-            if (!item.ptr)
+            if (!item.ptr && !(filters_only(run, r) && it.count > 1))
                 return bad_value(run, r, item);
-            values[count++] = item;
+            if (item.ptr)
+                values[count++] = item;
         }
         *ret_values = values;
-        *ret_count = count;
+        *ret_count = r->behind && count < it.count ? 0 : count;
         return OK;
     }
     struct str *values = arena_array(run->arena, r->value_count + 1, sizeof *values);
+    size_t count = 0;
     for (size_t i = 0; i < r->value_count; i++) {
-        TRY(expr_eval(run, r->values[i], &values[i]));
-        if (!values[i].ptr || expr_is_unset(values[i]))
-            return bad_value(run, r, values[i]);
+        struct str value;
+        TRY(expr_eval(run, r->values[i], &value));
+        if (!value.ptr && null_is_empty(run, r))
+            value = str_from(below_all, 0);
+        bool alone = r->value_count == 1 || !filters_only(run, r);
+        if (expr_is_unset(value) || (!value.ptr && alone))
+            return bad_value(run, r, value);
+        if (value.ptr)
+            values[count++] = value;
     }
     *ret_values = values;
-    *ret_count = r->value_count;
+    /* Among those of an IN that filters clustering columns a null hides all others. */
+    *ret_count = r->behind && count < r->value_count ? 0 : count;
     return OK;
 }
 
@@ -95,7 +134,9 @@ static enum err split_value(struct expr_run *run, const struct where_relation *r
     for (size_t i = 0; i < r->column_count; i++) {
         if (!cql_elements_next(&it, &ret_parts[i]) || !ret_parts[i].ptr)
             return cql_fail(run->error, run->arena, CQL_INVALID,
-                            "Invalid null value in condition for column %.*s",
+                            r->op == CQL_EQ || r->op == CQL_IN
+                                ? "Invalid null value for column %.*s"
+                                : "Invalid null value in condition for column %.*s",
                             STR_ARG(column_of(run, r, i)->name));
     }
     return OK;
@@ -157,7 +198,6 @@ static enum err one_partition(struct expr_run *run, const struct where *where,
         if (!key[i].ptr || expr_is_unset(key[i]))
             return bad_value(run, r, key[i]);
     }
-    TRY(key_check(run->error, run->arena, run->table, key));
     const struct str **keys = arena_alloc(run->arena, sizeof *keys);
     keys[0] = key;
     *ret_keys = keys;
@@ -186,7 +226,6 @@ static enum err many_partitions(struct expr_run *run, const struct where *where,
             key[i] = values[i][rest % counts[i]];
             rest /= counts[i];
         }
-        TRY(key_check(run->error, run->arena, run->table, key));
         keys[n] = key;
     }
     total = sort_keys(run->table, keys, total);
@@ -220,7 +259,8 @@ enum err where_tokens(struct expr_run *run, const struct where *where, int64_t *
         TRY(relation_values(run, r, &values, &count));
         int64_t token = as_i64(values[0]);
         /* The smallest token is the ring's edge: as an end it means the whole ring. */
-        if (token == INT64_MIN && (r->op == CQL_LT || r->op == CQL_LE))
+        if (token == INT64_MIN &&
+            (r->op == CQL_LT || r->op == CQL_LE || (r->op == CQL_EQ && !where->key_tokens)))
             continue;
         if ((r->op == CQL_GT && token == INT64_MAX)) {
             *ret_empty = true;
@@ -238,6 +278,13 @@ enum err where_tokens(struct expr_run *run, const struct where *where, int64_t *
             *ret_to = to;
     }
     *ret_empty = *ret_empty || *ret_from > *ret_to;
+    return OK;
+}
+
+enum err where_check_keys(struct expr_run *run, const struct str *const *keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        TRY(key_check(run->error, run->arena, run->table, keys[i]));
     return OK;
 }
 
@@ -344,75 +391,151 @@ static enum err make_prefixes(struct expr_run *run, const struct where *where,
     return OK;
 }
 
-static bool same_direction(const struct expr_run *run, const struct where_relation *r)
+/* Where a bound stands: before (-1) or behind (1) all that begins with its values. */
+static int compare_bounds(const struct expr_run *run, const struct table_bound *a, int side_a,
+                          const struct table_bound *b, int side_b)
 {
-    for (size_t i = 1; i < r->column_count; i++)
-        if (column_of(run, r, i)->descending != column_of(run, r, 0)->descending)
-            return false;
-    return true;
+    uint32_t common = a->count < b->count ? a->count : b->count;
+    for (uint32_t i = 0; i < common; i++) {
+        int order = compare_clustering(run, i, a->values[i], b->values[i]);
+        if (order)
+            return order;
+    }
+    if (a->count == b->count)
+        return side_a - side_b;
+    return a->count < b->count ? side_a : -side_b;
 }
 
-/* Puts the range relations behind the prefix of a slice. */
-static enum err add_range(struct expr_run *run, const struct where *where, struct slice *slice,
-                          const struct prefix *prefix)
+static int from_side(const struct table_bound *from)
 {
-    uint32_t count = (uint32_t)where->clustering_prefix;
-    slice->from = slice->to = (struct table_bound){prefix->values, count, true};
-    for (size_t i = 0; i < where->clustering_count; i++) {
-        const struct where_relation *r = where->clustering[i];
-        if (r->op == CQL_EQ || r->op == CQL_IN)
-            continue;
-        struct str *values;
-        size_t value_count;
-        TRY(relation_values(run, r, &values, &value_count));
-        struct str *bound =
-            arena_array(run->arena, run->table->clustering_count + 1, sizeof *bound);
-        memcpy(bound, prefix->values, count * sizeof *bound);
-        struct str *parts = arena_array(run->arena, r->column_count, sizeof *parts);
-        TRY(split_value(run, r, values[0], parts));
-        bool greater = r->op == CQL_GT || r->op == CQL_GE;
-        bool inclusive = r->op == CQL_GE || r->op == CQL_LE;
-        size_t width = r->column_count;
-        /* Over columns of both directions a slice can only be told by the first; the relation
-         * filters then. */
-        if (!same_direction(run, r)) {
-            width = 1;
-            inclusive = true;
-        }
-        memcpy(bound + count, parts, width * sizeof *bound);
-        struct table_bound *end =
-            greater != column_of(run, r, 0)->descending ? &slice->from : &slice->to;
-        *end = (struct table_bound){bound, count + (uint32_t)width, inclusive};
-    }
-    return OK;
+    return from->inclusive ? -1 : 1;
+}
+
+static int to_side(const struct table_bound *to)
+{
+    return to->inclusive ? 1 : -1;
 }
 
 static bool slice_is_empty(const struct expr_run *run, const struct slice *slice)
 {
-    uint32_t common = slice->from.count < slice->to.count ? slice->from.count : slice->to.count;
-    for (uint32_t i = 0; i < common; i++) {
-        int order = compare_clustering(run, i, slice->from.values[i], slice->to.values[i]);
-        if (order)
-            return order > 0;
+    return compare_bounds(run, &slice->from, from_side(&slice->from), &slice->to,
+                          to_side(&slice->to)) >= 0;
+}
+
+static bool begins_before(const struct expr_run *run, const struct slice *a, const struct slice *b)
+{
+    return compare_bounds(run, &a->from, from_side(&a->from), &b->from, from_side(&b->from)) < 0;
+}
+
+/* What both have. */
+static struct slice slice_common(const struct expr_run *run, const struct slice *a,
+                                 const struct slice *b)
+{
+    bool ends_first = compare_bounds(run, &a->to, to_side(&a->to), &b->to, to_side(&b->to)) < 0;
+    return (struct slice){begins_before(run, a, b) ? b->from : a->from, ends_first ? a->to : b->to};
+}
+
+/* From column `at` of the relation on, those of one direction: rows with the values before it, and
+ * greater or less ones from there to column `end`. */
+static struct slice range_slice(struct expr_run *run, const struct where_relation *r,
+                                const struct str *bound, uint32_t prefix, size_t at, size_t end)
+{
+    bool greater = r->op == CQL_GT || r->op == CQL_GE;
+    bool inclusive = end == r->column_count && (r->op == CQL_GE || r->op == CQL_LE);
+    struct slice slice;
+    /* Values of their own: a slice whose bounds are one array is a row. */
+    struct str *open = arena_array(run->arena, prefix + at + 1, sizeof *open);
+    memcpy(open, bound, (prefix + at) * sizeof *open);
+    slice.from = slice.to = (struct table_bound){open, prefix + (uint32_t)at, true};
+    struct table_bound *limit =
+        greater != column_of(run, r, at)->descending ? &slice.from : &slice.to;
+    *limit = (struct table_bound){bound, prefix + (uint32_t)end, inclusive};
+    return slice;
+}
+
+/* The slices of one range relation behind a prefix, in the table's order. */
+static enum err range_slices(struct expr_run *run, const struct where_relation *r,
+                             const struct prefix *prefix, uint32_t count, struct slice **ret_slices,
+                             size_t *ret_count)
+{
+    struct str *values;
+    size_t value_count, kept = 0;
+    TRY(relation_values(run, r, &values, &value_count));
+    if (values[0].ptr == below_all) {
+        *ret_slices = arena_alloc(run->arena, sizeof **ret_slices);
+        **ret_slices = (struct slice){{prefix->values, count, true}, {prefix->values, count, true}};
+        *ret_count = r->op == CQL_GT || r->op == CQL_GE;
+        return OK;
     }
-    if (common == 0)
-        return false;
-    if (slice->from.count == slice->to.count)
-        return !slice->from.inclusive || !slice->to.inclusive;
-    return slice->from.count > slice->to.count ? !slice->to.inclusive : !slice->from.inclusive;
+    struct str *bound = arena_array(run->arena, run->table->clustering_count + 1, sizeof *bound);
+    memcpy(bound, prefix->values, count * sizeof *bound);
+    TRY(split_value(run, r, values[0], bound + count));
+    struct slice *slices = arena_array(run->arena, r->column_count, sizeof *slices);
+    for (size_t at = 0, end; at < r->column_count; at = end) {
+        for (end = at + 1; end < r->column_count; end++)
+            if (column_of(run, r, end)->descending != column_of(run, r, at)->descending)
+                break;
+        struct slice slice = range_slice(run, r, bound, count, at, end);
+        size_t to = kept++;
+        for (; to && begins_before(run, &slice, &slices[to - 1]); to--)
+            slices[to] = slices[to - 1];
+        slices[to] = slice;
+    }
+    *ret_slices = slices;
+    *ret_count = kept;
+    return OK;
+}
+
+/* What the range relations leave of a prefix: each narrows the slices so far. */
+static enum err prefix_slices(struct expr_run *run, const struct where *where,
+                              const struct prefix *prefix, struct slice **ret_slices,
+                              size_t *ret_count)
+{
+    uint32_t length = (uint32_t)where->clustering_prefix;
+    struct slice *slices = arena_alloc(run->arena, sizeof *slices);
+    size_t count = 1;
+    slices->from = slices->to = (struct table_bound){prefix->values, length, true};
+    for (size_t i = 0; i < where->clustering_count; i++) {
+        const struct where_relation *r = where->clustering[i];
+        struct slice *parts;
+        size_t part_count, kept = 0;
+        if (r->op == CQL_EQ || r->op == CQL_IN)
+            continue;
+        TRY(range_slices(run, r, prefix, length, &parts, &part_count));
+        struct slice *common = arena_array(run->arena, count * part_count + 1, sizeof *common);
+        for (size_t n = 0; n < count * part_count; n++) {
+            common[kept] = slice_common(run, &slices[n / part_count], &parts[n % part_count]);
+            kept += !slice_is_empty(run, &common[kept]);
+        }
+        slices = common;
+        count = kept;
+    }
+    *ret_slices = slices;
+    *ret_count = count;
+    return OK;
 }
 
 enum err where_slices(struct expr_run *run, const struct where *where, struct slice **ret_slices,
                       size_t *ret_count)
 {
     struct prefix *prefixes;
-    size_t count, kept = 0;
+    struct slice *slices = NULL;
+    size_t count, kept = 0, room = 0;
     TRY(make_prefixes(run, where, &prefixes, &count));
-    struct slice *slices = arena_array(run->arena, count + 1, sizeof *slices);
     for (size_t i = 0; i < count; i++) {
-        TRY(add_range(run, where, &slices[kept], &prefixes[i]));
-        if (!slice_is_empty(run, &slices[kept]))
-            kept++;
+        struct slice *more;
+        size_t more_count;
+        TRY(prefix_slices(run, where, &prefixes[i], &more, &more_count));
+        if (kept + more_count > room) {
+            struct slice *old = slices;
+            room = 2 * room + more_count + count;
+            slices = arena_array(run->arena, room, sizeof *slices);
+            if (kept)
+                memcpy(slices, old, kept * sizeof *slices);
+        }
+        if (more_count)
+            memcpy(slices + kept, more, more_count * sizeof *slices);
+        kept += more_count;
     }
     *ret_slices = slices;
     *ret_count = kept;
@@ -430,6 +553,11 @@ enum err where_filters(struct expr_run *run, const struct where *where, bool all
         const struct where_relation *r = &where->relations[i];
         if (r->token || !(r->filters || all))
             continue;
+        if (r->behind && r->column_count > 1 && r->op != CQL_EQ)
+            return cql_fail(run->error, run->arena, CQL_INVALID,
+                            r->op == CQL_IN
+                                ? "Multicolumn IN filters are not supported"
+                                : "Multi-column slice restrictions cannot be used for filtering.");
         struct where_filter *f = &filters[count++];
         *f = (struct where_filter){.relation = r};
         if (r->key) {
@@ -528,7 +656,9 @@ static enum err filter_matches(struct expr_run *run, const struct where_filter *
     if (r->key || r->op == CQL_CONTAINS || r->op == CQL_CONTAINS_KEY)
         return contains(f, type, have, ret);
     for (size_t i = 0; i < f->count && !*ret; i++) {
-        if (r->multi)
+        if (f->values[i].ptr == below_all)
+            *ret = r->op == CQL_GT || r->op == CQL_GE;
+        else if (r->multi)
             TRY(multi_matches(run, f, f->values[i], ret));
         else
             *ret = where_compare(r->op, type, have, f->values[i]);

@@ -252,6 +252,13 @@ static void what_suites_asked(void **state)
     run_file("suites");
 }
 
+/* Ranges over columns of both orders, nulls and empty keys, odd casts; the answers are Cassandra's.
+ */
+static void edges_of_selects(void **state)
+{
+    run_file("edges");
+}
+
 /* Entries of indexes, columns that come again, and what is refused. */
 static void gaps_that_were_closed(void **state)
 {
@@ -261,6 +268,11 @@ static void gaps_that_were_closed(void **state)
 static void similarities_of_anything(void **state)
 {
     run_file("similarity");
+}
+
+static void indexes_of_vectors(void **state)
+{
+    run_file("vectors");
 }
 
 static void compact_storage(void **state)
@@ -409,6 +421,34 @@ static void big_values(void **state)
     assert_str("", buf_str(&out));
     run_with_value(&lab, "SELECT c FROM bi.t WHERE v = '", 65534, "'", &out);
     assert_str("  | c text\n  ('c')\n", buf_str(&out));
+    /* Values that are too long for an index are left out when it is built. */
+    buf_reset(&out);
+    run_statement(&lab, STR("INSERT INTO bi.t (k, c, w) VALUES ('k', 'd', 'short')"), &out);
+    run_statement(&lab, STR("CREATE INDEX t_w ON bi.t (w)"), &out);
+    run_statement(&lab, STR("SELECT c FROM bi.t WHERE w = 'short'"), &out);
+    assert_str("  | c text\n  ('d')\n", buf_str(&out));
+    lab_close(&lab);
+}
+
+/* More elements than 16 bits count. */
+static void big_collections(void **state)
+{
+    struct lab lab;
+    CLEAN(buf_deinit) struct buf out = {0};
+    CLEAN(buf_deinit) struct buf text = {0};
+    lab_open(&lab);
+    run_statement(&lab,
+                  STR("CREATE KEYSPACE bc WITH replication = {'class': 'SimpleStrategy', "
+                      "'replication_factor': 1}"),
+                  &out);
+    run_statement(&lab, STR("CREATE TABLE bc.t (k int PRIMARY KEY, m map<int, int>)"), &out);
+    buf_text(&text, "INSERT INTO bc.t (k, m) VALUES (1, {");
+    for (int i = 0; i < 70000; i++)
+        buf_printf(&text, "%s%d: %d", i ? ", " : "", i, i);
+    buf_text(&text, "})");
+    run_statement(&lab, buf_str(&text), &out);
+    run_statement(&lab, STR("SELECT collection_count(m) FROM bc.t"), &out);
+    assert_str("  | system.collection_count(m) int\n  (70000)\n", buf_str(&out));
     lab_close(&lab);
 }
 
@@ -517,13 +557,16 @@ int main(int argc, char **argv)
         cmocka_unit_test(where_finds_rows),
         cmocka_unit_test(selectors_and_functions),
         cmocka_unit_test(what_suites_asked),
+        cmocka_unit_test(edges_of_selects),
         cmocka_unit_test(gaps_that_were_closed),
         cmocka_unit_test(similarities_of_anything),
+        cmocka_unit_test(indexes_of_vectors),
         cmocka_unit_test(compact_storage),
         cmocka_unit_test(nearest_vectors),
         cmocka_unit_test(nearest_of_many),
         cmocka_unit_test(heavy_batches),
         cmocka_unit_test(big_values),
+        cmocka_unit_test(big_collections),
         cmocka_unit_test(stale_entries),
         cmocka_unit_test(long_reads),
     };
