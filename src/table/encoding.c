@@ -19,7 +19,7 @@
 
 #include "table/uuid.h"
 
-enum { ENCODING_DEPTH_MAX = 512, VECTOR_MAX = 8192 };
+enum { ENCODING_DEPTH_MAX = 512, VECTOR_MAX = INT32_MAX };
 
 /* What a type becomes without a declared name. */
 static const enum encoding_form forms_of_kind[TYPE_KIND_COUNT] = {
@@ -246,7 +246,9 @@ static enum err make_vector(struct maker *maker, struct str declared, struct str
     encoding->form = FORM_VECTOR;
     encoding->dimension = (uint32_t)dimension;
     TRY(make_children(maker, inside, true, encoding));
-    encoding->fixed_bytes = dimension * encoding->children[0].fixed_bytes;
+    /* Vectors of vectors could pass what a size_t holds; no value is that long. */
+    size_t bytes = encoding->children[0].fixed_bytes;
+    encoding->fixed_bytes = bytes > UINT32_MAX ? bytes : bytes * dimension;
     return OK;
 }
 

@@ -94,8 +94,6 @@ enum err catalog_type_locked(const struct cql_catalog *catalog, struct str keysp
     struct str tuples = STR("Counters are not allowed inside tuples");
     if (str_starts(message, tuples))
         message = tuples;
-    if (str_ends(message, STR("; given 0")))
-        message = STR("vectors may only have positive dimensions; given 0");
     if (err != OK) {
         bool custom = text.bytes && text.ptr[0] == '\'';
         struct str class = custom ? str_slice(text, 1, text.bytes - 1) : STR_NONE;

@@ -32,8 +32,7 @@ struct str catalog_index_table(struct arena *arena, struct str keyspace, struct 
 
 static enum err check_attributes(struct create_index *c)
 {
-    static const char *const sai_names[] = {"sai", "StorageAttachedIndex",
-                                            "org.apache.cassandra.index.sai.StorageAttachedIndex"};
+    static const char *const sai_names[] = {"sai", "StorageAttachedIndex"};
     struct ddl *ddl = c->ddl;
     const struct cql_create_index *st = c->st;
     struct str class = st->custom_class;
@@ -42,6 +41,7 @@ static enum err check_attributes(struct create_index *c)
         c->custom = false;
     for (size_t i = 0; i < sizeof(sai_names) / sizeof(sai_names[0]); i++)
         c->sai |= class.ptr && str_equal_nocase(class, str_of(sai_names[i]));
+    c->sai |= str_equal(class, STR("org.apache.cassandra.index.sai.StorageAttachedIndex"));
     c->sasi = class.ptr && str_equal(class, STR("org.apache.cassandra.index.sasi.SASIIndex"));
     for (size_t i = 0; i < st->option_count; i++)
         if (!str_equal(st->options[i].name, STR("options")))
@@ -63,6 +63,83 @@ static bool is_one_of(struct str name, const char *const *names)
         if (str_equal(name, str_of(names[i])))
             return true;
     return false;
+}
+
+static struct str upper(struct arena *arena, struct str text)
+{
+    char *out = arena_text(arena, text);
+    for (size_t i = 0; i < text.bytes; i++)
+        if (out[i] >= 'a' && out[i] <= 'z')
+            out[i] = (char)(out[i] & ~32);
+    return str_from(out, text.bytes);
+}
+
+/* What texts are made into; Cassandra looks at it of texts alone. */
+static enum err check_analysis(struct create_index *c, struct str name, struct str value)
+{
+    const struct cql_type *type = c->column->type;
+    if (str_equal(c->index.target, STR("keys")))
+        type = type->items[0];
+    else if (str_equal(c->index.target, STR("values")) && cql_type_is_collection(type))
+        type = type->items[type->kind == CQL_MAP];
+    if (type->kind != CQL_TEXT && type->kind != CQL_ASCII)
+        return DDL_INVALID(c->ddl, "CQL type %.*s cannot be analyzed.",
+                           STR_ARG(catalog_type_text(c->ddl->arena, type)));
+    if (!str_equal_nocase(value, STR("true")) && !str_equal_nocase(value, STR("false")))
+        return DDL_INVALID(c->ddl, "Illegal value for boolean option '%.*s': %.*s", STR_ARG(name),
+                           STR_ARG(value));
+    return OK;
+}
+
+static enum err check_vector_option(struct create_index *c, struct str name, struct str value)
+{
+    static const char *const similarities[] = {"EUCLIDEAN", "DOT_PRODUCT", "COSINE", NULL};
+    static const char *const goals[] = {"LATENCY", "RECALL", NULL};
+    value = upper(c->ddl->arena, value);
+    if (str_equal(name, STR("similarity_function")))
+        return is_one_of(value, similarities)
+                   ? OK
+                   : DDL_INVALID(c->ddl,
+                                 "Similarity function %.*s was not recognized for index null. "
+                                 "Valid values are: EUCLIDEAN, DOT_PRODUCT, COSINE",
+                                 STR_ARG(value));
+    if (str_equal(name, STR("optimize_for")))
+        return is_one_of(value, goals)
+                   ? OK
+                   : DDL_INVALID(c->ddl,
+                                 "optimize_for '%.*s' was not recognized for index null. Valid "
+                                 "values are: LATENCY, RECALL",
+                                 STR_ARG(value));
+    return DDL_INVALID(
+        c->ddl, "%s cannot be set without enabling SAI_VECTOR_ALLOW_CUSTOM_PARAMETERS",
+        str_equal(name, STR("maximum_node_connections")) ? "Maximum node connections"
+                                                         : "Construction beam width");
+}
+
+static enum err check_vector(struct create_index *c)
+{
+    const struct cql_type *type = c->column->type;
+    struct str similarity =
+        c->st->option_count ? option_map_get(&c->st->options[0], "similarity_function") : STR_NONE;
+    if (type->items[0]->kind != CQL_FLOAT)
+        return DDL_INVALID(
+            c->ddl, "SAI ANN indexes are only allowed on vector columns with float elements");
+    if (type->dimension == 1 && (!similarity.ptr || str_equal_nocase(similarity, STR("cosine"))))
+        return DDL_INVALID(c->ddl,
+                           "Cosine similarity is not supported for single-dimension vectors");
+    return OK;
+}
+
+static enum err check_options(struct create_index *c)
+{
+    const struct cql_term *map = c->st->option_count ? c->st->options[0].value : NULL;
+    for (size_t i = 0; map && i + 1 < map->count; i += 2) {
+        struct str name = map->items[i]->text, value = map->items[i + 1]->text;
+        bool of_texts = str_equal(name, STR("case_sensitive")) ||
+                        str_equal(name, STR("normalize")) || str_equal(name, STR("ascii"));
+        TRY(of_texts ? check_analysis(c, name, value) : check_vector_option(c, name, value));
+    }
+    return c->column->type->kind == CQL_VECTOR ? check_vector(c) : OK;
 }
 
 static enum err check_class(struct create_index *c)
@@ -94,11 +171,17 @@ static enum err check_class(struct create_index *c)
         if (c->column->type->kind != CQL_VECTOR && is_one_of(map->items[i]->text, known + 3))
             return DDL_INVALID(ddl, "CQL type %.*s cannot have vector options",
                                STR_ARG(catalog_type_text(ddl->arena, c->column->type)));
-    for (size_t i = 0; i < c->table->index_count; i++) {
+    return OK;
+}
+
+/* Two of one class and with the same options are told as duplicates before. */
+static enum err check_only_one(struct create_index *c)
+{
+    for (size_t i = 0; c->sai && i < c->table->index_count; i++) {
         const struct cql_index *other = &c->table->indexes[i];
         if (other->custom_class.ptr && str_equal(other->column, c->index.column) &&
             str_equal(other->target, c->index.target))
-            return DDL_INVALID(ddl,
+            return DDL_INVALID(c->ddl,
                                "Cannot create more than one storage-attached index on the same "
                                "column: %.*s",
                                STR_ARG(c->index.column));
@@ -200,6 +283,24 @@ static struct str default_name(struct create_index *c)
     return str_of(name);
 }
 
+static bool same_options(const struct index_record *a, const struct index_record *b)
+{
+    const struct cql_term *x = a->option_count ? a->options[0].value : NULL;
+    const struct cql_term *y = b->option_count ? b->options[0].value : NULL;
+    size_t count = x ? x->count : 0;
+    if (count != (y ? y->count : 0))
+        return false;
+    for (size_t i = 0; i + 1 < count; i += 2) {
+        bool found = false;
+        for (size_t k = 0; k + 1 < count && !found; k += 2)
+            found = str_equal(x->items[i]->text, y->items[k]->text) &&
+                    str_equal(x->items[i + 1]->text, y->items[k + 1]->text);
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
 static const struct index_record *find_duplicate(const struct create_index *c)
 {
     const struct table_record *record = &c->entry->record;
@@ -208,8 +309,7 @@ static const struct index_record *find_duplicate(const struct create_index *c)
         if (str_equal(other->column, c->index.column) &&
             str_equal(other->target, c->index.target) &&
             (other->custom_class.ptr != NULL) == (c->index.custom_class.ptr != NULL) &&
-            str_equal(other->custom_class, c->index.custom_class) &&
-            other->option_count == c->index.option_count)
+            str_equal(other->custom_class, c->index.custom_class) && same_options(other, &c->index))
             return other;
     }
     return NULL;
@@ -360,6 +460,9 @@ static enum err check_index(struct create_index *c)
                    ? ERR_EXISTS
                    : DDL_INVALID(ddl, "Index %.*s is a duplicate of existing index %.*s",
                                  STR_ARG(c->index.name), STR_ARG(other->name));
+    TRY(check_only_one(c));
+    if (c->sai)
+        TRY(check_options(c));
     return c->entry->definition->append_only
                ? DDL_INVALID(ddl, "Secondary indexes on tables that a pipeline appends to are not "
                                   "supported")

@@ -72,6 +72,12 @@ static enum err parse_vector(struct cql_parser *p, struct buf *out)
     TRY(cql_expect(p, CQL_M_COMMA));
     struct str dimension = cql_peek(p, 0)->text;
     TRY(cql_expect(p, CQL_T_INTEGER));
+    int64_t number;
+    if (str_to_i64(dimension, &number) != OK || number > INT32_MAX || number < INT32_MIN)
+        return cql_refuse(p,
+                          "Failed parsing statement: [%.*s] reason: NumberFormatException For "
+                          "input string: \"%.*s\"",
+                          STR_ARG(p->text), STR_ARG(dimension));
     buf_printf(out, ", %.*s>", STR_ARG(dimension));
     return cql_expect(p, CQL_M_GT);
 }

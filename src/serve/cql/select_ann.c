@@ -50,7 +50,7 @@ static const struct cql_function *similarity_of(const struct cql_index *index)
     return f;
 }
 
-static enum err check_restricted(struct compile *c, const struct where *where)
+static enum err check_restricted(struct compile *c, const struct where *where, bool filtering)
 {
     for (size_t i = 0; i < where->count; i++) {
         const struct where_relation *r = &where->relations[i];
@@ -60,6 +60,14 @@ static enum err check_restricted(struct compile *c, const struct where *where)
             return cql_fail(c->error, c->arena, CQL_INVALID,
                             "ANN ordering by vector requires all restricted column(s) to be "
                             "indexed");
+        if (!r->token && find_index(c->table, column->name, true))
+            return cql_fail(c->error, c->arena, CQL_INVALID,
+                            "Vector indexes only support ANN queries");
+        if (!r->token && column->kind > CQL_CLUSTERING && r->op == CQL_IN && !filtering)
+            return cql_fail(c->error, c->arena, CQL_INVALID,
+                            "Cannot execute this query as it might involve data filtering and thus "
+                            "may have unpredictable performance. If you want to execute this query "
+                            "despite the performance unpredictability, use ALLOW FILTERING");
     }
     return where->key_in ? cql_fail(c->error, c->arena, CQL_INVALID,
                                     "Select on indexed columns and with IN clause for the PRIMARY "
@@ -88,9 +96,6 @@ enum err ann_plan(struct compile *c, const struct cql_select *s, struct select_p
 {
     uint32_t at;
     struct expr *vector;
-    if (s->order_count > 1)
-        return cql_fail(c->error, c->arena, CQL_INVALID,
-                        "ANN ordering does not support any other ordering");
     TRY(compile_column(c, s->order_by[0].column, &at));
     const struct cql_table_column *column = &c->table->columns[at];
     struct cql_column spec = compile_spec(c, column->name, column->type);
@@ -102,7 +107,7 @@ enum err ann_plan(struct compile *c, const struct cql_select *s, struct select_p
     if (!index || !index->built)
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "ANN ordering by vector requires the column to be indexed");
-    TRY(check_restricted(c, &p->where));
+    TRY(check_restricted(c, &p->where, s->allow_filtering));
     if (s->distinct)
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "SELECT DISTINCT with WHERE clause only supports restriction by partition "
@@ -120,17 +125,51 @@ enum err ann_plan(struct compile *c, const struct cql_select *s, struct select_p
     return OK;
 }
 
+/* An order of vectors is the only one. */
+static enum err check_orders(struct compile *c, const struct cql_select *s)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < s->order_count; i++) {
+        if (s->order_by[i].ann && s->order_by[i].descending)
+            return cql_fail(c->error, c->arena, CQL_INVALID,
+                            "Descending ANN ordering is not supported");
+        count += s->order_by[i].ann != NULL;
+    }
+    if (count > 1)
+        return cql_fail(c->error, c->arena, CQL_INVALID,
+                        "Cannot specify more than one ANN ordering");
+    return count && s->order_count > 1
+               ? cql_fail(c->error, c->arena, CQL_INVALID,
+                          "ANN ordering does not support any other ordering")
+               : OK;
+}
+
 enum err ann_check_where(struct compile *c, const struct cql_select *s)
 {
-    for (size_t i = 0; i < s->where_count; i++)
-        if (!s->where[i].token && s->where[i].column_count &&
-            find_index(c->table, s->where[i].columns[0], true))
+    TRY(check_orders(c, s));
+    bool ann = s->order_count && s->order_by[0].ann;
+    for (size_t i = 0; i < s->where_count; i++) {
+        const struct cql_relation *r = &s->where[i];
+        if (r->token || !r->column_count)
+            continue;
+        if (ann && str_equal(r->columns[0], s->order_by[0].column))
+            return cql_fail(c->error, c->arena, CQL_INVALID,
+                            "%.*s cannot be restricted by more than one relation %s",
+                            STR_ARG(r->columns[0]),
+                            r->op == CQL_EQ ? "if it includes an Equal" : "in an ANN ordering");
+        if (!ann && find_index(c->table, r->columns[0], true))
             return cql_fail(c->error, c->arena, CQL_INVALID,
                             "Vector indexes only support ANN queries");
+    }
     return OK;
 }
 
 /* ---- running ---- */
+
+static bool of_directions(const struct cql_function *similarity)
+{
+    return strcmp(similarity->name, "similarity_cosine") == 0;
+}
 
 enum err ann_begin(struct select_run *s)
 {
@@ -142,6 +181,9 @@ enum err ann_begin(struct select_run *s)
         return cql_fail(eval->error, eval->arena, CQL_INVALID,
                         "Unsupported %s value for column %.*s", vector.ptr ? "unset" : "null",
                         STR_ARG(column->name));
+    if (of_directions(s->plan->ann->function) && vector_is_zero(vector))
+        return cql_fail(eval->error, eval->arena, CQL_INVALID,
+                        "Zero vectors cannot be queried with cosine similarity");
     int32_t page = s->run->parameters->page_size;
     if (s->limit_left < 0 || (page > 0 && s->limit_left > page && s->limit_left <= LIMIT_MAX))
         return cql_fail(eval->error, eval->arena, CQL_INVALID,
@@ -153,11 +195,6 @@ enum err ann_begin(struct select_run *s)
                           "Use of ANN OF in an ORDER BY clause requires a LIMIT that is not "
                           "greater than %d. LIMIT was %lld",
                           LIMIT_MAX, (long long)s->limit_left);
-}
-
-static bool of_directions(const struct cql_function *similarity)
-{
-    return strcmp(similarity->name, "similarity_cosine") == 0;
 }
 
 enum err ann_score(struct select_run *s, bool *ret_wanted, struct str *ret_score)

@@ -478,15 +478,31 @@ static void put_index(struct gather *g, const struct table_record *table,
     put_texts(g, pairs, count, 2);
 }
 
+static int compare_indexes(const void *a, const void *b)
+{
+    return str_compare((*(const struct index_record *const *)a)->name,
+                       (*(const struct index_record *const *)b)->name);
+}
+
+static void put_indexes(struct gather *g, const struct table_record *table,
+                        const struct cql_table *snapshot)
+{
+    size_t count = table->index_count;
+    const struct index_record **sorted = arena_array(g->arena, count + 1, sizeof(*sorted));
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = &table->indexes[i];
+    qsort(sorted, count, sizeof(*sorted), compare_indexes);
+    for (size_t i = 0; i < count; i++)
+        put_index(g, table, sorted[i], snapshot);
+}
+
 static void fill_indexes(struct cql_catalog *catalog, struct cql_virtual_rows *rows)
 {
     struct gather g = gather_begin(catalog, rows);
     size_t count;
     struct table_entry **tables = catalog_tables(catalog, g.arena, &count);
     for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < tables[i]->record.index_count; k++)
-            put_index(&g, &tables[i]->record, &tables[i]->record.indexes[k],
-                      table_entry_snapshot(catalog, tables[i]));
+        put_indexes(&g, &tables[i]->record, table_entry_snapshot(catalog, tables[i]));
     gather_end(&g);
 }
 

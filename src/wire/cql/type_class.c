@@ -182,7 +182,7 @@ static enum err class_arguments(struct class_parser *p, struct str name, bool fr
     if (vector) {
         uint64_t dimension;
         TRY(str_to_u64(class_word(p), &dimension));
-        if (dimension < 1 || dimension > 8192)
+        if (dimension < 1 || dimension > INT32_MAX)
             return ERR_LIMIT;
         *ret_type = cql_vector(p->arena, a, (uint32_t)dimension);
         return OK;

@@ -272,18 +272,19 @@ static enum err parse_vector(struct type_parser *p, size_t from, const struct cq
         return wrong(p);
     blanks(p);
     size_t start = p->at;
+    p->at += p->at < p->text.bytes && p->text.ptr[p->at] == '-';
     while (p->at < p->text.bytes && p->text.ptr[p->at] >= '0' && p->text.ptr[p->at] <= '9')
         p->at++;
-    uint64_t dimension = 0;
-    if (p->at == start || str_to_u64(str_slice(p->text, start, p->at), &dimension) != OK ||
-        !take(p, '>'))
+    int64_t dimension = 0;
+    if (p->at == start || str_to_i64(str_slice(p->text, start, p->at), &dimension) != OK ||
+        dimension > INT32_MAX || !take(p, '>'))
         return wrong(p);
     if (item->kind == CQL_COUNTER)
         return refuse(p, "Counters are not allowed inside vectors", from);
-    if (dimension < 1 || dimension > 8192)
+    if (dimension < 1)
         return diag_set(p->diag, ERR_INVALID, 1, (uint32_t)start + 1,
-                        "vectors may only have dimensions from 1 to 8192; given %llu",
-                        (unsigned long long)dimension);
+                        "vectors may only have positive dimensions; given %lld",
+                        (long long)dimension);
     *ret_type = cql_vector(p->arena, item, (uint32_t)dimension);
     return OK;
 }

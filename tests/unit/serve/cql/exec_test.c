@@ -275,6 +275,11 @@ static void indexes_of_vectors(void **state)
     run_file("vectors");
 }
 
+static void indexes_of_vectors(void **state)
+{
+    run_file("vectors");
+}
+
 static void compact_storage(void **state)
 {
     run_file("compact");
@@ -560,6 +565,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(edges_of_selects),
         cmocka_unit_test(gaps_that_were_closed),
         cmocka_unit_test(similarities_of_anything),
+        cmocka_unit_test(indexes_of_vectors),
         cmocka_unit_test(indexes_of_vectors),
         cmocka_unit_test(compact_storage),
         cmocka_unit_test(nearest_vectors),

@@ -82,7 +82,7 @@ static const struct refused_case refused[] = {
     {"list<int>>", ERR_SYNTAX, NULL},
     {"map<int>", ERR_SYNTAX, NULL},
     {"vector<float>", ERR_SYNTAX, NULL},
-    {"vector<float, 0>", ERR_INVALID, "vectors may only have dimensions from 1 to 8192; given 0"},
+    {"vector<float, 0>", ERR_INVALID, "vectors may only have positive dimensions; given 0"},
     {"\"int", ERR_SYNTAX, NULL},
     {"\"text\"", ERR_NOT_FOUND, "Unknown type text"},
     {"nosuch", ERR_NOT_FOUND, "Unknown type nosuch"},
