@@ -156,11 +156,16 @@ static enum err check_create(struct ddl *ddl)
 static enum err set_password(struct ddl *ddl, struct role_record *role)
 {
     const struct cql_option *password = option_of(&ddl->statement->role, "password");
-    if (!password)
+    const struct cql_option *hashed = option_of(&ddl->statement->role, "hashed password");
+    if (!password && !hashed)
         return OK;
     if (str_equal(role->name, catalog_superuser(ddl->catalog)))
         return DDL_INVALID(ddl, "The password of %.*s is that of listeners.cql_login",
                            STR_ARG(role->name));
+    if (hashed) {
+        role->hash = hashed->value->text;
+        return OK;
+    }
     CLEAN(buf_deinit) struct buf hash = {0};
     cql_password_hash(ddl->catalog->io, password->value->text, &hash);
     role->hash = arena_str(ddl->arena, buf_str(&hash));
@@ -179,7 +184,7 @@ static enum err make_role(struct ddl *ddl)
     if (there && !alter)
         return st->if_not_exists ? OK : DDL_INVALID(ddl, "%.*s already exists", STR_ARG(st->name));
     if (!there && alter)
-        return st->if_exists ? OK : missing_role(ddl, st->name);
+        return st->if_exists ? OK : DDL_INVALID(ddl, "Role %.*s doesn't exist", STR_ARG(st->name));
     TRY(alter ? check_alter(ddl, st->name) : check_create(ddl));
     said(st, "login", &role.login);
     said(st, "superuser", &role.superuser);
@@ -294,8 +299,7 @@ static enum err grant_role(struct ddl *ddl, bool revoke)
     return save_role(ddl, &role);
 }
 
-/* What Cassandra's manager of roles does not take: without passwords there is none to set; a hash
- * of bcrypt could not be checked here. */
+/* What Cassandra's manager of roles does not take: without passwords there is none to set. */
 static enum err check_role_options(struct ddl *ddl, const struct cql_role *role)
 {
     bool plain = option_of(role, "password"), hashed = option_of(role, "hashed password");
@@ -306,7 +310,7 @@ static enum err check_role_options(struct ddl *ddl, const struct cql_role *role)
     if (option_of(role, "options"))
         return DDL_INVALID(
             ddl, "org.apache.cassandra.auth.CassandraRoleManager doesn't support OPTIONS");
-    if (hashed)
+    if (hashed && !cql_password_is_bcrypt(option_of(role, "hashed password")->value->text))
         return DDL_INVALID(ddl, "Invalid hashed password value. Please use jBcrypt.");
     if (ddl->statement->alter_role && !role->option_count)
         return DDL_INVALID(ddl, "ALTER [ROLE|USER] can't be empty");

@@ -120,8 +120,23 @@ static bool has_option(const struct cql_role *role, const char *name)
     return false;
 }
 
-static enum err check_passwords(struct cql_parser *p, const struct cql_role *role)
+static enum err check_options(struct cql_parser *p, const struct cql_role *role)
 {
+    static const struct {
+        const char *name, *told;
+    } once[] = {{"password", "PASSWORD"},
+                {"hashed password", "HASHED_PASSWORD"},
+                {"generated password", "GENERATED_PASSWORD"},
+                {"login", "LOGIN"},
+                {"superuser", "SUPERUSER"},
+                {"options", "OPTIONS"}};
+    for (size_t i = 0; i < sizeof once / sizeof once[0]; i++) {
+        size_t count = 0;
+        for (size_t k = 0; k < role->option_count; k++)
+            count += str_equal(role->options[k].name, str_of(once[i].name));
+        if (count > 1)
+            return cql_refuse(p, "Multiple definition for property '%s'", once[i].told);
+    }
     bool plain = has_option(role, "password"), hashed = has_option(role, "hashed password");
     bool generated = has_option(role, "generated password");
     if (plain && hashed)
@@ -154,7 +169,7 @@ enum err cql_parse_role(struct cql_parser *p, struct cql_statement *st)
             TRY(parse_option(p, &st->role));
         while (cql_take(p, CQL_K_AND));
     }
-    return check_passwords(p, &st->role);
+    return check_options(p, &st->role);
 }
 
 enum err cql_parse_user(struct cql_parser *p, struct cql_statement *st)
@@ -175,7 +190,7 @@ enum err cql_parse_user(struct cql_parser *p, struct cql_statement *st)
         add_flag(p, role, "login", true);
     if (superuser || plain || !st->alter_role)
         add_flag(p, role, "superuser", superuser);
-    return check_passwords(p, role);
+    return check_options(p, role);
 }
 
 /* ---- permissions ---- */

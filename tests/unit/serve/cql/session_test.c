@@ -207,6 +207,49 @@ static void roles_log_in(void **state)
     rig_down(&rig);
 }
 
+/* What bcrypt made of "secret" elsewhere, and what could not be of it. */
+static void hashed_passwords(void **state)
+{
+    static const char *const wrong[] = {
+        "abc",
+        "",
+        "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW",
+        "$2a$03$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW",
+        "$2a$32$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW",
+        "$2a$04$abcdefghijklmnopqrst!u2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW",
+    };
+    struct rig rig;
+    struct cql_server_options options = {.user = STR("ann"), .password = STR("secret")};
+    rig_up(&rig, &options);
+    struct client *ann = logged_in(&rig, "ann", "secret");
+    must(ann, "CREATE ROLE ada WITH LOGIN = true AND HASHED PASSWORD = "
+              "'$2a$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW'");
+    must(ann, "CREATE USER bob WITH HASHED PASSWORD "
+              "'$2a$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIr'"); /* one is missing */
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char text[200];
+        snprintf(text, sizeof text, "ALTER ROLE ada WITH HASHED PASSWORD = '%s'", wrong[i]);
+        must_not(ann, text, CQL_INVALID, "Invalid hashed password value. Please use jBcrypt.");
+    }
+    must_not(ann, "ALTER ROLE no WITH LOGIN = true", CQL_INVALID, "Role no doesn't exist");
+    must_not(ann, "CREATE ROLE c WITH LOGIN = true AND LOGIN = true", CQL_SYNTAX_ERROR,
+             "Multiple definition for property 'LOGIN'");
+    client_free(ann);
+    rig_restart(&rig, &options);
+    refused(&rig, "ada", "secre", "Provided username ada and/or password are incorrect");
+    refused(&rig, "bob", "secret", "Provided username bob and/or password are incorrect");
+    struct client *ada = logged_in(&rig, "ada", "secret");
+    struct answer answer =
+        client_query(ada, "SELECT salted_hash FROM system_auth.roles WHERE role = 'ada'");
+    struct reader r = rows(ada, &answer, 1);
+    assert_str("$2a$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW", cql_bytes_read(&r));
+    must(ada, "ALTER ROLE ada WITH PASSWORD = 'other'");
+    client_free(ada);
+    refused(&rig, "ada", "secret", "incorrect");
+    client_free(logged_in(&rig, "ada", "other"));
+    rig_down(&rig);
+}
+
 /* ---- events ---- */
 
 static struct table *pipeline_makes(struct rig *rig, const char *name, size_t columns)
@@ -295,6 +338,7 @@ int main(void)
         cmocka_unit_test(traces),
         cmocka_unit_test(traces_are_forgotten),
         cmocka_unit_test(roles_log_in),
+        cmocka_unit_test(hashed_passwords),
         cmocka_unit_test(pipelines_are_told_of),
     };
     return RUN_TESTS(tests);
