@@ -135,6 +135,9 @@ static enum err enqueue(struct log *log, struct log_append *first, struct log_ap
         log->queue_tail = last;
         log->queue_bytes += bytes;
     }
+    for (const struct log_append *at = first; at && (err == ERR_DISK_FULL || err == ERR_IO);
+         at = at->next)
+        log_expect_again(at);
     io_mutex_unlock(&log->lock);
     /* Behind the lock, which the woken would have to wait for. */
     if (err == OK && log->remote)
@@ -241,6 +244,8 @@ void log_complete(struct log *log, struct log_append **items, size_t count, enum
     for (size_t i = 0; i < count; i++) {
         items[i]->err = err;
         items[i]->log_start_offset = items[i]->partition->start;
+        if (err == ERR_DISK_FULL || err == ERR_IO)
+            log_expect_again(items[i]);
     }
     io_mutex_unlock(&log->lock);
     for (size_t i = 0; i < count; i++) {

@@ -641,10 +641,21 @@ static bool probe(struct log *log)
     return true;
 }
 
+void log_commit_give_up(struct log *log)
+{
+    struct log_group *group = &log->group;
+    if (!group->stuck)
+        return;
+    group->stuck = false;
+    finish(log, group, ERR_IO);
+}
+
 bool log_commit(struct log *log)
 {
     struct log_group *group = &log->group;
     enum err health = log_health(log);
+    if (health == ERR_IO)
+        log_commit_give_up(log);
     if (health == ERR_IO || (health == ERR_DISK_FULL && !probe(log))) {
         log_queue_fail(log, health);
         return false;

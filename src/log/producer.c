@@ -11,7 +11,8 @@
  *
  * Rules, those of Kafka:
  *   - older epoch: ERR_FENCED. Newer epoch: the sequence must begin at 0.
- *   - unknown producer: any sequence, since retention or time may have taken what was known.
+ *   - unknown producer: any sequence, since retention or time may have taken what was known, but
+ *     none behind one that was refused (expect.c).
  *   - same epoch: one of the five: a duplicate; the next sequence (2^31 - 1 is followed by 0): new;
  *     else ERR_DISORDER. A sequence of -1 has no order: the coordinator's own batches.
  *   - a plain batch inside the producer's open transaction, or a transactional one without a
@@ -261,6 +262,11 @@ enum err log_producer_admit(struct log_group *group, struct log_partition *parti
         }
     }
     TRY(check_batch(entry, batch));
+    if (!(batch->attributes & BATCH_CONTROL)) {
+        if (log_expects_another(partition, batch))
+            return ERR_DISORDER;
+        log_expected_came(partition, batch->producer_id);
+    }
     remember(group, partition, entry, batch->producer_id);
     if (!entry)
         entry = log_producers_add(log_producers_need(partition), batch->producer_id);
@@ -336,11 +342,14 @@ void log_producers_expire(struct log *log, int64_t now_ms)
 {
     for (struct log_topic *topic = log->topic_list; topic; topic = topic->next)
         for (int32_t i = 0; i < topic->config.partitions; i++) {
-            struct log_producers *producers = topic->partitions[i]->producers;
-            if (!producers || !producers->count)
+            struct log_partition *partition = topic->partitions[i];
+            struct log_producers *producers = partition->producers;
+            if (!partition->expected_count && (!producers || !producers->count))
                 continue;
             io_mutex_lock(&log->lock);
-            expire(producers, now_ms - IDLE_MS);
+            log_expected_expire(partition, now_ms - IDLE_MS);
+            if (producers)
+                expire(producers, now_ms - IDLE_MS);
             io_mutex_unlock(&log->lock);
         }
 }

@@ -294,8 +294,14 @@ enum err log_open_kafka(struct io *io, const char *dir, struct str url,
 
 void log_interrupt(struct log *log)
 {
-    if (!log || !log->remote)
+    if (!log)
         return;
+    if (!log->remote) {
+        log_turn_begin(log);
+        log_commit_give_up(log);
+        log_turn_end(log);
+        return;
+    }
     io_mutex_lock(&log->lock);
     log->remote->giving_up = true;
     io_condition_broadcast(&log->wake);

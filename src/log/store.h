@@ -107,6 +107,12 @@ struct log_producers {
     struct log_open_txn *open;       /* by first offset */
     struct log_aborted_txn *aborted; /* by last offset */
 };
+/* See expect.c. */
+struct log_expected {
+    int64_t producer_id, since_ms;
+    int32_t sequence;
+    int16_t epoch;
+};
 /* What an entry was before the group that is being written. */
 struct log_producer_undo {
     struct log_partition *partition;
@@ -132,6 +138,8 @@ struct log_partition {
     bool not_compactable; /* its records cannot be walked */
     bool cut;             /* opening had to cut off what was no batch */
     struct log_producers *producers;
+    struct log_expected *expected; /* oldest first */
+    uint32_t expected_count, expected_room;
     struct log_epochs *epochs;     /* NULL: 0 from the beginning */
     struct log_segment **segments; /* oldest first; the last is the active one */
     size_t segment_count, segment_room;
@@ -403,6 +411,9 @@ enum err log_recover(struct log *log, bool clean, struct diag *diag) MUST_USE;
 /* ---- commit.c ---- */
 /* In a turn. True when it did something. */
 bool log_commit(struct log *log);
+/* The group that waits for room gets no more of it: it is answered, and nothing is written from
+ * here on. The next opening finds it in the journal. */
+void log_commit_give_up(struct log *log);
 void log_group_deinit(struct log_group *group);
 /* Appends one run of bytes, or those of a slot, to group->pieces. */
 void log_group_piece(struct log_group *group, const void *ptr, size_t bytes);
@@ -453,6 +464,14 @@ void log_producers_undo(struct log *log, struct log_group *group, size_t count);
 /* A batch that is there, while opening. */
 void log_producer_replay(struct log_partition *partition, const struct record_batch *batch,
                          int64_t now_ms);
+/* ---- expect.c ---- */
+/* An append that was refused comes again. */
+void log_expect_again(const struct log_append *append);
+/* Is one with a lower sequence waited for, which this batch must not overtake? */
+bool log_expects_another(const struct log_partition *partition, const struct record_batch *batch);
+void log_expected_came(struct log_partition *partition, int64_t producer_id);
+void log_expected_expire(struct log_partition *partition, int64_t before_ms);
+
 const struct log_producer_entry *log_producer_find(const struct log_producers *producers,
                                                    int64_t producer_id);
 /* Takes log->lock. */

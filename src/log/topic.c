@@ -241,6 +241,7 @@ static void topic_free(struct log_topic *topic)
             log_segment_unref(partition->segments[k]);
         mem_free(partition->segments);
         log_producers_free(partition->producers);
+        mem_free(partition->expected);
         mem_free(partition->epochs);
         mem_free(partition);
     }
@@ -521,6 +522,7 @@ void log_topic_forget(struct log *log, struct log_topic *topic)
         log_watches_fire(partition);
         log_producers_free(partition->producers);
         partition->producers = NULL;
+        partition->expected_count = 0;
         for (size_t k = 0; k < partition->segment_count; k++)
             partition->segments[k]->dropped = true;
     }

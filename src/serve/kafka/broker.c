@@ -194,6 +194,8 @@ void kafka_net_end(struct kafka_broker *broker)
         if (!io_worker_has_thread(broker->worker))
             log_step(broker->log);
         io_loop_turn(broker->loop, TURN_NS);
+        if (log_health(broker->log) == ERR_DISK_FULL)
+            log_interrupt(broker->log); /* there may never be room again */
     }
 }
 

@@ -78,6 +78,14 @@ static void member_free(struct group_member *member)
     mem_free(member);
 }
 
+void group_store_deinit(struct group_store *store)
+{
+    mem_free((char *)store->member_id.ptr);
+    mem_free((char *)store->old_leader.ptr);
+    mem_free((char *)store->old_id.ptr);
+    mem_free(store->old_protocols);
+}
+
 void group_deinit(struct group *group)
 {
     for (size_t i = 0; i < group->member_count; i++)
@@ -86,10 +94,8 @@ void group_deinit(struct group *group)
         mem_free((char *)group->supports[i].name.ptr);
     for (size_t i = 0; i < group->pending_count; i++)
         mem_free((char *)group->pendings[i].id.ptr);
-    for (size_t i = 0; i < group->store_count; i++) {
-        mem_free((char *)group->stores[i].member_id.ptr);
-        mem_free((char *)group->stores[i].old_leader.ptr);
-    }
+    for (size_t i = 0; i < group->store_count; i++)
+        group_store_deinit(&group->stores[i]);
     mem_free(group->members);
     mem_free(group->supports);
     mem_free(group->pendings);
@@ -229,8 +235,8 @@ static void support(struct group *group, const struct group_member *member, int 
 }
 
 /* One block of memory for the table and its texts. A name that comes twice counts once. */
-void group_protocols_set(struct group *group, struct group_member *member,
-                         const struct group_protocol *protocols, int32_t count)
+struct group_protocol *group_protocols_copy(const struct group_protocol *protocols, int32_t count,
+                                            int32_t *ret_count)
 {
     size_t bytes = 0;
     for (int32_t i = 0; i < count; i++)
@@ -254,11 +260,31 @@ void group_protocols_set(struct group *group, struct group_member *member,
         }
         kept++;
     }
+    *ret_count = kept;
+    return copy;
+}
+
+void group_protocols_set(struct group *group, struct group_member *member,
+                         const struct group_protocol *protocols, int32_t count)
+{
+    int32_t kept;
+    struct group_protocol *copy = group_protocols_copy(protocols, count, &kept);
     support(group, member, -1);
     mem_free(member->protocols);
     member->protocols = copy;
     member->protocol_count = kept;
     support(group, member, 1);
+}
+
+/* The member, and the leader if it is that, has another id from now on. */
+void group_rename(struct group *group, struct group_member *member, struct str id)
+{
+    bool leads = group->leader.ptr && str_equal(group->leader, member->id);
+    check(map_remove(&group->by_id, member->id) == member);
+    group_text_set(&member->id, id);
+    check(map_set(&group->by_id, member->id, member) == NULL);
+    if (leads)
+        group_text_set(&group->leader, member->id);
 }
 
 static struct group_member *member_new(struct group *group, struct str id)

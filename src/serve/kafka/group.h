@@ -66,6 +66,10 @@ struct group_store {
     struct str old_leader;
     void *token;
     bool skip_assignment;
+    /* What that member was before: it is so again when the record cannot be written. */
+    struct str old_id;
+    struct group_protocol *old_protocols;
+    int32_t old_protocol_count, old_rebalance_ms, old_session_ms;
 };
 
 struct group {
@@ -196,6 +200,10 @@ int16_t group_validate(const struct group *group, struct str member_id, struct s
 struct group_member *group_static(const struct group *group, struct str instance_id);
 struct group_member *group_add(struct group *group, const struct group_join *join, struct str id);
 void group_remove(struct group *group, struct group_member *member);
+struct group_protocol *group_protocols_copy(const struct group_protocol *protocols, int32_t count,
+                                            int32_t *ret_count);
+void group_store_deinit(struct group_store *store);
+void group_rename(struct group *group, struct group_member *member, struct str id);
 void group_protocols_set(struct group *group, struct group_member *member,
                          const struct group_protocol *protocols, int32_t count);
 bool group_pending_remove(struct group *group, struct str id);

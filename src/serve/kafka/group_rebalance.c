@@ -345,31 +345,28 @@ static void current_generation(struct group *group, const struct group_member *m
 static void replace(struct group *group, struct group_member *member, const struct group_join *join,
                     int64_t now_ms)
 {
-    struct str old_leader = group_text(group->leader);
-    bool leads = is_leader(group, member);
+    struct group_store store = {.generation = group->generation,
+                                .old_leader = group_text(group->leader),
+                                .token = join->token,
+                                .skip_assignment = join->skip_assignment,
+                                .old_id = group_text(member->id),
+                                .old_rebalance_ms = member->rebalance_timeout_ms,
+                                .old_session_ms = member->session_timeout_ms};
+    store.old_protocols =
+        group_protocols_copy(member->protocols, member->protocol_count, &store.old_protocol_count);
     join_answer(group, member, KAFKA_FENCED_INSTANCE_ID);
     group_sync_answer(group, member, KAFKA_FENCED_INSTANCE_ID);
-    check(map_remove(&group->by_id, member->id) == member);
-    group_text_set(&member->id, join->fresh_id);
+    group_rename(group, member, join->fresh_id);
     group_text_set(&member->client_id, join->client_id.ptr ? join->client_id : STR(""));
     group_text_set(&member->client_host, join->client_host);
-    check(map_set(&group->by_id, member->id, member) == NULL);
-    if (leads)
-        group_text_set(&group->leader, member->id);
     update(group, member, join);
     group_alive(group, member, now_ms);
     if (group->state == GROUP_STABLE && str_equal(select_protocol(group), group->protocol)) {
-        struct group_store store = {
-            .generation = group->generation,
-            .member_id = group_text(member->id),
-            .old_leader = old_leader,
-            .token = join->token,
-            .skip_assignment = join->skip_assignment,
-        };
+        store.member_id = group_text(member->id);
         group_store_ask(group, &store);
         return;
     }
-    mem_free((char *)old_leader.ptr);
+    group_store_deinit(&store);
     join_wait(group, member, join->token);
     group_prepare(group, now_ms);
 }
@@ -519,13 +516,27 @@ static void assignment_stored(struct group *group, int16_t error, int64_t now_ms
     }
 }
 
-static void replacement_stored(struct group *group, const struct group_store *store, int16_t error)
+/* The old client goes on, and the new one asks again: the record says so too. */
+static void replace_back(struct group *group, struct group_member *member,
+                         const struct group_store *store, int64_t now_ms)
 {
-    const struct group_member *member = group_member(group, store->member_id);
-    if (!member)
-        error = KAFKA_UNKNOWN_MEMBER_ID;
+    group_rename(group, member, store->old_id);
+    group_protocols_set(group, member, store->old_protocols, store->old_protocol_count);
+    member->rebalance_timeout_ms = store->old_rebalance_ms;
+    member->session_timeout_ms = store->old_session_ms;
+    group_alive(group, member, now_ms);
+}
+
+static void replacement_stored(struct group *group, const struct group_store *store, int16_t error,
+                               int64_t now_ms)
+{
+    struct group_member *member = group_member(group, store->member_id);
     if (error != KAFKA_NONE) {
-        group_join_fail(group, store->token, error, store->member_id);
+        if (member && !member->joining && !member->syncing)
+            replace_back(group, member, store, now_ms);
+        group_join_fail(group, store->token, error, STR(""));
+    } else if (!member) {
+        group_join_fail(group, store->token, KAFKA_UNKNOWN_MEMBER_ID, store->member_id);
     } else if (group->generation != store->generation || !group->protocol.ptr) {
         group_join_fail(group, store->token, KAFKA_REBALANCE_IN_PROGRESS, store->member_id);
     } else if (store->skip_assignment) {
@@ -549,9 +560,8 @@ void group_stored(struct group *group, uint64_t number, int16_t error, int64_t n
     memmove(&group->stores[at], &group->stores[at + 1],
             (group->store_count - at) * sizeof *group->stores);
     if (store.member_id.ptr)
-        replacement_stored(group, &store, error);
+        replacement_stored(group, &store, error, now_ms);
     else if (group->state == GROUP_COMPLETING && store.generation == group->generation)
         assignment_stored(group, error, now_ms);
-    mem_free((char *)store.member_id.ptr);
-    mem_free((char *)store.old_leader.ptr);
+    group_store_deinit(&store);
 }

@@ -92,11 +92,19 @@ static bool tells_start(int16_t code)
            code != KAFKA_STORAGE_ERROR;
 }
 
+/* Whatever becomes of this batch, none behind it gets ahead of it. */
+static void expect(struct log_partition *partition, const struct record_batch *batch)
+{
+    log_producer_expect(partition, batch->producer_id, batch->producer_epoch, batch->base_sequence);
+}
+
 static int16_t check_part(struct produce_part *part, struct log_topic *topic, struct str *records)
 {
     struct produce_check check = {
         .call = part->produce->call, .topic = topic, .records = *records, .result = part->result};
     int16_t code = kafka_produce_layout(&check);
+    if (code == KAFKA_NONE && (check.batch.attributes & BATCH_TRANSACTIONAL))
+        expect(log_topic_partition(topic, part->result->index), &check.batch);
     if (code == KAFKA_NONE)
         code =
             check_transaction(check.call, &check.batch, log_topic_name(topic), part->result->index);
@@ -252,6 +260,17 @@ static void time_out(struct produce *produce)
     answer(produce);
 }
 
+static void expect_rest(struct produce *produce)
+{
+    for (size_t i = produce->begun; i < produce->count; i++) {
+        const struct produce_part *part = &produce->parts[i];
+        struct record_batch batch;
+        if (part->partition &&
+            record_batch_parse(part->append.batches, part->append.bytes, false, &batch) == OK)
+            expect(part->partition, &batch);
+    }
+}
+
 /* The same for one in the retry list: what is behind it on the connection may go on. */
 static void time_out_held(struct kafka_produces *all, struct produce *produce)
 {
@@ -264,6 +283,7 @@ static void time_out_held(struct kafka_produces *all, struct produce *produce)
         all->retry_end = link;
     produce->held = false;
     produce->abandoned = true;
+    expect_rest(produce);
     /* The answer may free the call but for the pin. */
     kafka_call_pin(call);
     time_out(produce);

@@ -179,13 +179,52 @@ static void refused_never_appears(void **state)
     }
 }
 
+/* Two appends that are in the journal, while their segments have no room: who stops does not wait
+ * for it. */
+static void an_end_does_not_wait_for_room(void **state)
+{
+    int stuck = 0;
+    for (uint64_t seed = 1; seed < 200; seed++) {
+        struct io_sim_options sim = {.seed = seed, .write_full = ALWAYS / 3};
+        struct bench b = {.io = io_sim_new(&sim)};
+        CLEAN(buf_deinit) struct buf batch = {0};
+        bool done = false;
+        open_bench(&b);
+        assert_ok(append_both(&b, 100));
+        batch_of(&batch, 100);
+        struct log_append parts[] = {
+            {.batches = batch.ptr, .bytes = batch.bytes, .partition = b.p},
+            {.batches = batch.ptr, .bytes = batch.bytes, .partition = b.q}};
+        struct log_append *list[] = {&parts[0], &parts[1]};
+        struct log_append_group group = {
+            .parts = list, .count = 2, .done = group_done, .owner = &done};
+        io_sim_faults(b.io, true);
+        assert_ok(log_append_together(b.log, &group));
+        log_step(b.log);
+        bool waits = !done;
+        stuck += waits;
+        log_interrupt(b.log);
+        assert_true(done);
+        assert_err(waits ? ERR_IO : OK,
+                   log_health(b.log) == ERR_DISK_FULL ? OK : log_health(b.log));
+        if (waits)
+            assert_err(ERR_IO, append(b.p, 10));
+        io_sim_faults(b.io, false);
+        log_close(b.log);
+        open_bench(&b);
+        int64_t end = log_partition_end(b.p);
+        assert_true(waits || group.err == OK ? end == 2 : end == 1);
+        after_power_cut(&b, end, end);
+    }
+    assert_true(stuck > 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_failed_sync_is_final),
-        cmocka_unit_test(writes_fail),
-        cmocka_unit_test(a_full_disk_is_waited_for),
-        cmocka_unit_test(refused_never_appears),
+        cmocka_unit_test(a_failed_sync_is_final),        cmocka_unit_test(writes_fail),
+        cmocka_unit_test(a_full_disk_is_waited_for),     cmocka_unit_test(refused_never_appears),
+        cmocka_unit_test(an_end_does_not_wait_for_room),
     };
     return RUN_TESTS(tests);
 }

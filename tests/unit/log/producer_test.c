@@ -126,6 +126,66 @@ static void epochs_fence(void **state)
     taken(p, 2, 1, 4, 1, 1);
 }
 
+static void the_first_is_waited_for(void **state)
+{
+    struct tool *t = *state;
+    tool_open(t, NULL);
+    the_log = t->log;
+    struct log_partition *p = tool_topic(t->log, "t", 1, 0);
+    log_producer_expect(p, 1, 0, 5);
+    log_producer_expect(p, 1, 0, 8);
+    refused(p, ERR_DISORDER, 1, 0, 8);
+    log_producer_expect(p, 1, 0, 3); /* an earlier one */
+    refused(p, ERR_DISORDER, 1, 0, 5);
+    taken(p, 0, 2, 0, 8, 1); /* another producer */
+    taken(p, 1, 1, 0, 3, 2);
+    log_producer_expect(p, 1, 0, 0); /* it is known: says nothing */
+    taken(p, 3, 1, 0, 5, 1);
+    /* A newer epoch begins anew; an older expectation is void. */
+    log_producer_expect(p, 3, 0, 2);
+    taken(p, 4, 3, 1, 7, 1);
+    log_producer_expect(p, 4, 0, 2);
+    log_producer_expect(p, 4, 1, 6);
+    refused(p, ERR_DISORDER, 4, 1, 7);
+    taken(p, 5, 4, 1, 6, 1);
+    /* Only the newest thousand are kept. */
+    for (int i = 0; i < 1025; i++)
+        log_producer_expect(p, 100 + i, 0, 0);
+    taken(p, 6, 100, 0, 1, 1);
+    refused(p, ERR_DISORDER, 101, 0, 1);
+}
+
+static void what_a_full_disk_refused_is_waited_for(void **state)
+{
+    struct io *io = io_sim_new(&(struct io_sim_options){.seed = 1});
+    struct log_options options = {0};
+    struct diag diag = {0};
+    assert_ok(log_open(io, "d", &options, &diag, &the_log));
+    struct log_partition *p = tool_topic(the_log, "t", 1, 0);
+    taken(p, 0, 1, 0, 0, 1);
+    io_sim_set_disk_bytes(io, 1);
+    CLEAN(buf_deinit) struct buf batch = {0};
+    bool answered = false;
+    while (!answered) { /* until there is no room any more */
+        buf_reset(&batch);
+        struct given given = give(p, -1, -1, -1, 100);
+        answered = given.err == ERR_DISK_FULL;
+    }
+    answered = false;
+    put(&batch, 7, 0, 0, 1, 0);
+    struct log_append append = {
+        .batches = batch.ptr, .bytes = batch.bytes, .done = done, .owner = &answered};
+    assert_err(ERR_DISK_FULL, log_append(p, &append));
+    io_sim_set_disk_bytes(io, 0);
+    io_sim_advance_ns(io, 200000000);
+    log_step(the_log);
+    refused(p, ERR_DISORDER, 7, 0, 1);
+    assert_ok(give(p, 7, 0, 0, 1).err);
+    assert_ok(give(p, 7, 0, 1, 1).err);
+    log_close(the_log);
+    io_free(io);
+}
+
 static void one_group_is_one_order(void **state)
 {
     struct tool *t = *state;
@@ -362,6 +422,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(five_are_known, tool_setup, tool_teardown),
         cmocka_unit_test_setup_teardown(sequences_wrap, tool_setup, tool_teardown),
         cmocka_unit_test_setup_teardown(epochs_fence, tool_setup, tool_teardown),
+        cmocka_unit_test_setup_teardown(the_first_is_waited_for, tool_setup, tool_teardown),
+        cmocka_unit_test(what_a_full_disk_refused_is_waited_for),
         cmocka_unit_test_setup_teardown(one_group_is_one_order, tool_setup, tool_teardown),
         cmocka_unit_test_setup_teardown(groups_are_refused_whole, tool_setup, tool_teardown),
         cmocka_unit_test_setup_teardown(bad_ones_are_refused_at_once, tool_setup, tool_teardown),

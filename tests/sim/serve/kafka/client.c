@@ -231,17 +231,13 @@ void *ask(struct world *w, int16_t key, int16_t version, const void *message)
 
 bool code_is_passing(int16_t code)
 {
-    switch (code) {
-    case KAFKA_REQUEST_TIMED_OUT:
-    case KAFKA_STORAGE_ERROR:
-    case KAFKA_COORDINATOR_NOT_AVAILABLE:
-    case KAFKA_COORDINATOR_LOAD_IN_PROGRESS:
-    case KAFKA_NOT_COORDINATOR:
-    case KAFKA_CONCURRENT_TRANSACTIONS:
-    case KAFKA_UNKNOWN_SERVER_ERROR:
-    case KAFKA_NOT_ENOUGH_REPLICAS: /* a transaction's state is being written */
-        return true;
-    default:
-        return false;
-    }
+    return code == KAFKA_REQUEST_TIMED_OUT || code == KAFKA_STORAGE_ERROR;
+}
+
+bool code_is_coordinators(struct world *w, int16_t code, int mark)
+{
+    bool away = code == KAFKA_COORDINATOR_NOT_AVAILABLE || code == KAFKA_NOT_COORDINATOR;
+    if (away && w->full)
+        reached(w, mark);
+    return away || code == KAFKA_COORDINATOR_LOAD_IN_PROGRESS;
 }

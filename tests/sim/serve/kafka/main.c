@@ -22,6 +22,13 @@ const char *const seed_marks[] = {
     [MARK_HALTED] = "a stop between a write and its sync",
     [MARK_LOST_TAIL] = "a lost tail",
     [MARK_DISK_FAILED] = "a disk that failed",
+    [MARK_REFUSED] = "a batch refused for now",
+    [MARK_OUT_OF_ORDER] = "a batch whose predecessor was refused for now",
+    [MARK_FAILED_TOLD] = "a refusal by a disk that failed",
+    [MARK_FULL_TOLD] = "a batch refused by a full disk",
+    [MARK_FULL_GROUP] = "a group refused by a full disk",
+    [MARK_FULL_TXN] = "a transaction refused by a full disk",
+    [MARK_FULL_START] = "a start on a full disk",
     [MARK_CONNECTION_LOST] = "a connection that broke with requests under way",
     [MARK_RETRY_TWICE] = "a batch that was sent again",
     [MARK_COMMITTED] = "a committed transaction",
@@ -29,6 +36,7 @@ const char *const seed_marks[] = {
     [MARK_FENCED] = "a fenced producer",
     [MARK_ZOMBIE_REFUSED] = "a zombie's batch, refused",
     [MARK_TIMED_OUT_TXN] = "a transaction that was open for too long",
+    [MARK_UNKNOWN_TXN] = "the abort of a transaction that the broker never heard of",
     [MARK_HIDDEN] = "a record hidden from readers of committed ones",
     [MARK_OPEN_AT_AUDIT] = "an open transaction at an audit",
     [MARK_SESSION] = "a fetch session",
@@ -211,12 +219,13 @@ static void play(struct world *w)
 
 void seed_play(struct seed_run *run)
 {
-    static const uint32_t chances[] = {0, 0, 0, 500, 5000};
+    static const uint32_t chances[] = {0, 0, 0, 500, 5000, 20000};
     struct world *w = mem_zero(sizeof *w);
     w->run = run;
     w->prng.state = run->seed;
     struct io_sim_options options = {.seed = run->seed,
                                      .write_fails = chances[pick(w, 4)],
+                                     .write_full = chances[pick(w, 6)],
                                      .sync_fails = chances[pick(w, 4)],
                                      .net_drop = chances[pick(w, 5)],
                                      .net_delay_ms_max =
@@ -227,6 +236,8 @@ void seed_play(struct seed_run *run)
     static const int64_t segments[] = {0, 30000, 60000};
     w->segment_bytes = segments[pick(w, 3)];
     w->slow_disk = chance(w, 30);
+    w->fills = chance(w, 40);
+    w->fills_by_chance = options.write_full > 0;
     w->twin = twin_new();
     arena_init(&w->scratch, SIZE_MAX / 2);
     arena_init(&w->answers, SIZE_MAX / 2);

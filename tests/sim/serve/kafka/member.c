@@ -122,7 +122,7 @@ static void joined(struct request *request, void *answer)
     } else if (code == KAFKA_UNKNOWN_MEMBER_ID || code == KAFKA_FENCED_INSTANCE_ID) {
         m->id[0] = 0;
     } else if (code != KAFKA_MEMBER_ID_REQUIRED && code != KAFKA_REBALANCE_IN_PROGRESS &&
-               !code_is_passing(code)) {
+               !code_is_coordinators(w, code, MARK_FULL_GROUP)) {
         actor_fail(&m->actor, "join: %s", kafka_error_name(code));
     }
 }
@@ -178,7 +178,7 @@ static void synced(struct request *request, void *answer)
     } else if (code == KAFKA_UNKNOWN_MEMBER_ID || code == KAFKA_FENCED_INSTANCE_ID ||
                code == KAFKA_ILLEGAL_GENERATION) {
         out(m, code == KAFKA_ILLEGAL_GENERATION);
-    } else if (!code_is_passing(code)) {
+    } else if (!code_is_coordinators(w, code, MARK_FULL_GROUP)) {
         actor_fail(&m->actor, "sync: %s", kafka_error_name(code));
     }
 }
@@ -222,7 +222,9 @@ static void judged(struct member *m, const struct request *request, int16_t code
     if (in && code == KAFKA_NONE)
         twin_check_generation(w, m->group, beat->generation, str_of(beat->id), request->order,
                               request->life, what);
-    if (in && beat->quiet_ms > SESSION_MS + SLACK_MS && request->life == m->alive_life)
+    /* One that was to be replaced, which could not be written, begins its session anew. */
+    bool again = m->instance[0] && (w->fills || w->fills_by_chance);
+    if (in && !again && beat->quiet_ms > SESSION_MS + SLACK_MS && request->life == m->alive_life)
         actor_fail(&m->actor, "was not heard of for %lld ms and is still a member",
                    (long long)beat->quiet_ms);
     if (beat->quiet_ms > SESSION_MS && code == KAFKA_UNKNOWN_MEMBER_ID)
@@ -242,7 +244,7 @@ static void judged(struct member *m, const struct request *request, int16_t code
     } else if (code == KAFKA_UNKNOWN_MEMBER_ID || code == KAFKA_FENCED_INSTANCE_ID ||
                code == KAFKA_ILLEGAL_GENERATION) {
         out(m, code == KAFKA_ILLEGAL_GENERATION);
-    } else if (!code_is_passing(code)) {
+    } else if (!code_is_coordinators(w, code, MARK_FULL_GROUP)) {
         actor_fail(&m->actor, "%s: %s", what, kafka_error_name(code));
     }
 }
@@ -299,7 +301,7 @@ static void committed(struct request *request, void *answer)
     int16_t code = response->topics->partitions->error_code;
     if (code == KAFKA_NONE)
         commit->done = w->order;
-    else if (!code_is_passing(code))
+    else if (!code_is_coordinators(w, code, MARK_FULL_GROUP))
         commit->refused = true;
     judged(m, request, code, "a commit");
 }

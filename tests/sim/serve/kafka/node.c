@@ -10,7 +10,16 @@
 
 #include "base/mem.h"
 
-enum { MS = 1000 * 1000, SLOW_DISK_MS = 60, TURNS_MAX = 2 * 1000 * 1000 };
+enum {
+    MS = 1000 * 1000,
+    SLOW_DISK_MS = 60,
+    TURNS_MAX = 2 * 1000 * 1000,
+    ROOM_MS = 6000,
+    FULL_MS = 2500,
+    DYING_MS = 2000,
+    LEFT_BYTES = 64 << 10,
+};
+static const uint64_t ENDLESS = (uint64_t)1 << 60;
 
 int64_t now_ms(const struct world *w)
 {
@@ -86,18 +95,73 @@ static bool try_up(struct world *w, struct diag *diag)
     return false;
 }
 
+/* ---- the disk's room ----------------------------------------------------------------------- */
+
+static void disk_ease(struct world *w)
+{
+    if (w->full)
+        seed_trace(w->run, "%lld ms: the disk has room again", (long long)now_ms(w));
+    if (w->full)
+        w->eased_ms = now_ms(w);
+    w->full = false;
+    w->room_ns = 0;
+    io_sim_set_disk_bytes(w->io, 0);
+}
+
+/* Down to a little, or to nothing. */
+static void disk_fill(struct world *w)
+{
+    uint64_t left_bytes = 0;
+    io_sim_set_disk_bytes(w->io, ENDLESS);
+    if (io_path_free_bytes(w->io, "data", &left_bytes) != OK)
+        seed_fail(w->run, "the disk does not tell its room");
+    uint64_t used_bytes = ENDLESS - left_bytes;
+    uint64_t bytes = chance(w, 50) ? 1 : 1 + (uint64_t)pick(w, LEFT_BYTES);
+    io_sim_set_disk_bytes(w->io, used_bytes + bytes);
+    w->full = true;
+    seed_trace(w->run, "%lld ms: the disk is full but for %llu", (long long)now_ms(w),
+               (unsigned long long)bytes);
+}
+
+/* While there are faults the disk fills up now and then, and is made room on. */
+static void disk_room(struct world *w)
+{
+    int64_t now_ns = io_now_ns(w->io);
+    if (!w->faults || !w->fills) {
+        if (w->room_ns)
+            disk_ease(w);
+        return;
+    }
+    if (w->room_ns > now_ns)
+        return;
+    bool planned = w->room_ns != 0;
+    if (w->full)
+        disk_ease(w);
+    else if (planned)
+        disk_fill(w);
+    w->room_ns = now_ns + (int64_t)(1 + pick(w, w->full ? FULL_MS : ROOM_MS)) * MS;
+}
+
+/* ---- its life ------------------------------------------------------------------------------ */
+
 bool node_up(struct world *w)
 {
     bool cut = false;
     struct diag diag = {0};
     io_sim_faults(w->io, false);
-    for (int tries = 0; tries < 4; tries++) {
+    for (int tries = 0; tries < 5; tries++) {
         diag = (struct diag){0};
         if (tries < 3 && chance(w, 15))
             io_sim_halt_after(w->io, (uint64_t)pick(w, 40));
         bool up = try_up(w, &diag);
         if (up && !io_sim_is_halted(w->io))
             break;
+        if (!io_sim_is_halted(w->io) && w->full) {
+            seed_trace(w->run, "it does not start on a full disk: %s", diag.message);
+            reached(w, MARK_FULL_START);
+            disk_ease(w);
+            continue;
+        }
         if (!io_sim_is_halted(w->io))
             break; /* it does not start, and has no excuse */
         seed_trace(w->run, "the machine stopped while it started");
@@ -112,6 +176,7 @@ bool node_up(struct world *w)
     if (!w->broker)
         seed_fail(w->run, "the broker does not start: %s", diag.message);
     w->life++;
+    w->dies_ns = 0;
     w->disk_free_ns = 0;
     seed_trace(w->run, "%lld ms: the machine is up", (long long)now_ms(w));
     return cut;
@@ -133,11 +198,13 @@ static bool is_well(struct world *w)
         reached(w, MARK_HALTED);
         return false;
     }
-    if (log_health(w->log) == ERR_IO) {
-        reached(w, MARK_DISK_FAILED);
-        return false;
-    }
-    return true;
+    if (log_health(w->log) != ERR_IO)
+        return true;
+    /* It goes on for a while, and refuses. */
+    if (!w->dies_ns)
+        w->dies_ns = io_now_ns(w->io) + (int64_t)(chance(w, 50) ? pick(w, DYING_MS) : 0) * MS;
+    reached(w, MARK_DISK_FAILED);
+    return w->faults && io_now_ns(w->io) < w->dies_ns;
 }
 
 bool world_turn(struct world *w, int64_t until_ns)
@@ -145,6 +212,7 @@ bool world_turn(struct world *w, int64_t until_ns)
     if (++w->turns == TURNS_MAX)
         seed_fail(w->run, "it does not come to an end");
     bool did = false, lazy = chance(w, 40);
+    disk_room(w);
     if (node_is_up(w)) {
         did = !lazy && disk_turn(w);
         if (!is_well(w))
@@ -161,7 +229,11 @@ bool world_turn(struct world *w, int64_t until_ns)
             return is_well(w);
         if (w->disk_free_ns > io_now_ns(w->io) && w->disk_free_ns < until_ns)
             until_ns = w->disk_free_ns;
+        if (w->dies_ns && w->dies_ns < until_ns)
+            until_ns = w->dies_ns;
     }
+    if (w->room_ns && w->room_ns < until_ns)
+        until_ns = w->room_ns;
     int64_t wait_ns = until_ns - io_now_ns(w->io);
     io_loop_turn(w->clients, wait_ns > 0 ? wait_ns : 0);
     return true;

@@ -68,6 +68,17 @@ static void send_again(struct producer *p)
     actor_pause(&p->actor);
 }
 
+/* One with a smaller sequence there is not acknowledged: it may have been refused when this one was
+ * on its way. */
+static bool earlier_waits(const struct producer *p, int number)
+{
+    const struct twin_batch *batches = p->actor.w->twin->batches;
+    for (int i = 0; i < p->count && p->window[i].batch != number; i++)
+        if (!p->window[i].acked && batches[p->window[i].batch].part == batches[number].part)
+            return true;
+    return false;
+}
+
 static void refused(struct producer *p, struct twin_batch *batch, int number, int16_t code)
 {
     struct world *w = p->actor.w;
@@ -81,7 +92,12 @@ static void refused(struct producer *p, struct twin_batch *batch, int number, in
     }
     if (missing)
         actor_fail(&p->actor, "%s is not there", topic->name);
-    else if (!code_is_passing(code))
+    else if (code == KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER && p->idempotent &&
+             earlier_waits(p, number))
+        reached(w, MARK_OUT_OF_ORDER);
+    else if (code_is_passing(code))
+        reached(w, w->full ? MARK_FULL_TOLD : w->dies_ns ? MARK_FAILED_TOLD : MARK_REFUSED);
+    else
         actor_fail(&p->actor, "batch %d to %s: %s", number, part_name(w, batch->part),
                    kafka_error_name(code));
     send_again(p);
@@ -188,7 +204,7 @@ static void id_answered(struct request *request, void *answer)
                 ((struct producer *)other)->id == p->id && p->id >= 0)
                 actor_fail(&p->actor, "producer id %lld is given out twice", (long long)p->id);
         memset(p->next, 0, sizeof p->next);
-    } else if (response && !code_is_passing(response->error_code)) {
+    } else if (response && !code_is_coordinators(p->actor.w, response->error_code, MARK_FULL_TXN)) {
         actor_fail(&p->actor, "InitProducerId: %s", kafka_error_name(response->error_code));
     }
     actor_pause(&p->actor);

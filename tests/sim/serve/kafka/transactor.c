@@ -71,8 +71,13 @@ static void abandon(struct transactor *t)
 static bool is_fencing(int16_t code)
 {
     return code == KAFKA_INVALID_PRODUCER_EPOCH || code == KAFKA_PRODUCER_FENCED ||
-           code == KAFKA_INVALID_TXN_STATE || code == KAFKA_INVALID_PRODUCER_ID_MAPPING ||
-           code == KAFKA_TRANSACTION_ABORTABLE;
+           code == KAFKA_INVALID_PRODUCER_ID_MAPPING;
+}
+
+/* The broker knows the producer as the owner, and nothing of its transaction. */
+static bool is_unknown(int16_t code)
+{
+    return code == KAFKA_INVALID_TXN_STATE || code == KAFKA_TRANSACTION_ABORTABLE;
 }
 
 /* May another's request for the id, or a lost one of its own, have come after its own? */
@@ -92,6 +97,15 @@ static bool may_be_fenced(const struct transactor *t)
     return may_be_replaced(t) || (t->txn >= 0 && now_ms(t->actor.w) - t->began_ms > t->timeout_ms);
 }
 
+/* NOT_ENOUGH_REPLICAS: the transaction's state is being written. */
+static bool may_try_again(const struct transactor *t, int16_t code)
+{
+    if (t->stage == STAGE_WRITE)
+        return code_is_passing(code) || code == KAFKA_NOT_ENOUGH_REPLICAS;
+    return code == KAFKA_CONCURRENT_TRANSACTIONS ||
+           code_is_coordinators(t->actor.w, code, MARK_FULL_TXN);
+}
+
 /* True: the request failed, and what comes next is planned. */
 static bool did_fail(struct transactor *t, int16_t code, const char *what)
 {
@@ -99,12 +113,18 @@ static bool did_fail(struct transactor *t, int16_t code, const char *what)
     actor_trace(&t->actor, "%s: %s", what, kafka_error_name(code));
     if (code == KAFKA_NONE)
         return false;
-    if (is_fencing(code)) {
+    if (is_unknown(code)) {
+        /* Said to the abort of one whose beginning never arrived, and to nobody else. */
+        if (t->stage != STAGE_END || t->commits || t->opened_ms)
+            actor_fail(&t->actor, "%s: %s without a reason", what, kafka_error_name(code));
+        reached(w, MARK_UNKNOWN_TXN);
+        abandon(t);
+    } else if (is_fencing(code)) {
         if (!may_be_fenced(t))
             actor_fail(&t->actor, "%s: %s without a reason", what, kafka_error_name(code));
         reached(w, may_be_replaced(t) ? MARK_FENCED : MARK_TIMED_OUT_TXN);
         abandon(t);
-    } else if (!code_is_passing(code)) {
+    } else if (!may_try_again(t, code)) {
         actor_fail(&t->actor, "%s: %s", what, kafka_error_name(code));
     }
     actor_pause(&t->actor);
@@ -144,7 +164,7 @@ static void init_answered(struct request *request, void *answer)
         t->stage = STAGE_READY;
     } else if (is_fencing(code) && t->keeps) {
         t->keeps = false; /* it is nobody any more: a new one */
-    } else if (!code_is_passing(code)) {
+    } else if (!may_try_again(t, code)) {
         actor_fail(&t->actor, "InitProducerId: %s", kafka_error_name(code));
     }
 }
@@ -208,14 +228,30 @@ static void opened(struct transactor *t)
     t->life = t->actor.w->life;
 }
 
+/* As librdkafka does: what was begun with a request of unknown fate is aborted all the same. */
+static void add_lost(struct transactor *t)
+{
+    if (!chance(t->actor.w, 30))
+        return;
+    /* What was not sent has no sequence yet. */
+    for (int i = t->batch_done; i < t->batch_count; i++) {
+        const struct twin_batch *batch = &t->actor.w->twin->batches[t->batches[i]];
+        t->next[batch->part->topic][batch->part->index] -= batch->records;
+    }
+    t->commits = false;
+    t->stage = STAGE_END;
+}
+
 static void add_answered(struct request *request, void *answer)
 {
     struct transactor *t = request->owner;
     struct kafka_add_partitions_to_txn_response *response = answer;
     t->asking = false;
     actor_pause(&t->actor);
-    if (!response)
+    if (!response) {
+        add_lost(t);
         return;
+    }
     int16_t code =
         response->results_by_topic_v3_and_below->results_by_partition->partition_error_code;
     if (did_fail(t, code, "AddPartitionsToTxn"))
@@ -258,7 +294,7 @@ static void write_answered(struct request *request, void *answer)
     struct twin_batch *batch = &w->twin->batches[number];
     const struct kafka_produce_response_partition *result =
         response->responses->partition_responses;
-    if (is_fencing(result->error_code) && batch->sends == 1) {
+    if ((is_fencing(result->error_code) || is_unknown(result->error_code)) && batch->sends == 1) {
         batch->refused = true;
         reached(w, MARK_ZOMBIE_REFUSED);
     }
@@ -300,6 +336,8 @@ static void add_offsets_answered(struct request *request, void *answer)
     struct kafka_add_offsets_to_txn_response *response = answer;
     t->asking = false;
     actor_pause(&t->actor);
+    if (!response)
+        add_lost(t);
     if (!response || did_fail(t, response->error_code, "AddOffsetsToTxn"))
         return;
     accepted(t, request, "AddOffsetsToTxn");
@@ -379,8 +417,11 @@ static void end_answered(struct request *request, void *answer)
         return;
     accepted(t, request, "EndTxn");
     struct twin_txn *txn = txn_of(t);
-    /* The broker looks every EXPIRE_MS. */
-    bool late = request->sent_ms - t->opened_ms > t->timeout_ms + EXPIRE_MS + SLACK_MS;
+    /* The broker looks every EXPIRE_MS, and cannot end it while the disk is full. */
+    int64_t since_ms = t->opened_ms + t->timeout_ms;
+    if (w->full || w->eased_ms > since_ms)
+        since_ms = w->full ? now_ms(w) : w->eased_ms;
+    bool late = request->sent_ms - since_ms > EXPIRE_MS + SLACK_MS && !w->fills_by_chance;
     if (t->commits && late && request->life == t->life && request->life == w->life &&
         txn->outcome == TXN_COMMITTING && request->order == txn->commit_order)
         actor_fail(&t->actor, "txn %d was open for %lld ms of %d and could be committed", t->txn,

@@ -20,6 +20,13 @@ enum mark {
     MARK_HALTED,
     MARK_LOST_TAIL,
     MARK_DISK_FAILED,
+    MARK_REFUSED,
+    MARK_OUT_OF_ORDER,
+    MARK_FAILED_TOLD,
+    MARK_FULL_TOLD,
+    MARK_FULL_GROUP,
+    MARK_FULL_TXN,
+    MARK_FULL_START,
     MARK_CONNECTION_LOST,
     MARK_RETRY_TWICE,
     MARK_COMMITTED,
@@ -27,6 +34,7 @@ enum mark {
     MARK_FENCED,
     MARK_ZOMBIE_REFUSED,
     MARK_TIMED_OUT_TXN,
+    MARK_UNKNOWN_TXN,
     MARK_HIDDEN,
     MARK_OPEN_AT_AUDIT,
     MARK_SESSION,
@@ -76,6 +84,12 @@ struct world {
     int64_t rebalance_delay_ms;
     bool faults;
     bool slow_disk;
+    bool fills_by_chance;  /* some writes say so, although it has */
+    bool fills;            /* the disk has no room now and then */
+    bool full;             /* now */
+    int64_t room_ns;       /* when that changes; 0 = not planned */
+    int64_t eased_ms;      /* when it had no room last */
+    int64_t dies_ns;       /* the disk failed: the machine goes on that long; 0 = it is well */
     int64_t segment_bytes; /* of topics */
     struct log_topic_config topics;
 };
@@ -139,8 +153,10 @@ void *ask(struct world *w, int16_t key, int16_t version, const void *message);
 struct str text_of(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- actors ---- */
-/* Codes that mean: not now, or the disk is not well; whether it was done is not known. */
+/* Codes that mean: not now, or the disk is not well; whether it was done is not known. Each is one
+ * that Apache Kafka's own clients answer with another try, those of coordinators and the others. */
 bool code_is_passing(int16_t code);
+bool code_is_coordinators(struct world *w, int16_t code, int mark);
 
 void producer_add(struct world *w, int number, bool idempotent);
 void transactor_add(struct world *w, int number, int id);

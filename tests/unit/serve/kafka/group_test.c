@@ -490,6 +490,39 @@ static void static_members_keep_their_place(void **state)
     bench_deinit(&b);
 }
 
+static void an_unwritten_replacement_is_undone(void **state)
+{
+    struct bench b;
+    bench_init(&b, 0);
+    two_static(&b);
+    join(&b, 'c', (struct who){.instance = "s1", .version = 9, .session_ms = 20000});
+    expect("store");
+    assert_int_equal(group_heartbeat(&b.group, STR("m1"), STR("s1"), 1, b.now_ms),
+                     KAFKA_FENCED_INSTANCE_ID);
+    group_stored(&b.group, b.store, KAFKA_COORDINATOR_NOT_AVAILABLE, b.now_ms);
+    expect("c:COORDINATOR_NOT_AVAILABLE");
+    assert_int_equal(group_heartbeat(&b.group, STR("m1"), STR("s1"), 1, b.now_ms), KAFKA_NONE);
+    assert_int_equal(group_heartbeat(&b.group, STR("m3"), STR("s1"), 1, b.now_ms),
+                     KAFKA_FENCED_INSTANCE_ID);
+    assert_true(str_equal(b.group.leader, STR("m1")));
+    assert_int_equal(group_member(&b.group, STR("m1"))->session_timeout_ms, 10000);
+    /* Twice, and both fail: who came last is undone, the first is nobody any more. */
+    join(&b, 'd', (struct who){.instance = "s1", .version = 9});
+    expect("store");
+    uint64_t first = b.store;
+    join(&b, 'e', (struct who){.instance = "s1", .version = 9});
+    expect("store");
+    group_stored(&b.group, first, KAFKA_COORDINATOR_NOT_AVAILABLE, b.now_ms);
+    expect("d:COORDINATOR_NOT_AVAILABLE");
+    group_stored(&b.group, b.store, KAFKA_COORDINATOR_NOT_AVAILABLE, b.now_ms);
+    expect("e:COORDINATOR_NOT_AVAILABLE");
+    join(&b, 'f', (struct who){.instance = "s1", .version = 9});
+    expect("store");
+    stored(&b);
+    expect("f:gen1/range/m6/leads/skip/m6=x,m2=x");
+    bench_deinit(&b);
+}
+
 static void static_members_have_their_session(void **state)
 {
     struct bench b;
@@ -678,6 +711,7 @@ int main(void)
         cmocka_unit_test(leaving),
         cmocka_unit_test(stale_records),
         cmocka_unit_test(static_members_keep_their_place),
+        cmocka_unit_test(an_unwritten_replacement_is_undone),
         cmocka_unit_test(static_members_have_their_session),
         cmocka_unit_test(a_static_double_is_fenced_while_it_waits),
         cmocka_unit_test(commits),
