@@ -284,8 +284,12 @@ static enum err make_declared(struct maker *maker, struct str declared, struct e
     const struct declared_name *found = find_declared(declared);
     if (!found && kind == TYPE_STRUCT)
         return make_user_type(maker, encoding);
-    if (!found && kind == TYPE_BINARY && declared.ptr[0] == '\'')
-        return OK; /* a class of somebody's: bytes */
+    if (!found && kind == TYPE_BINARY && declared.ptr[0] == '\'') {
+        /* A class of somebody's: bytes. */
+        encoding->lexical =
+            str_equal(declared, STR("'org.apache.cassandra.db.marshal.LexicalUUIDType'"));
+        return OK;
+    }
     if (!found)
         return unknown(declared, maker->diag);
     if (!(found->kinds >> kind & 1))

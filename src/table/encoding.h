@@ -45,6 +45,7 @@ struct encoding {
     bool wide;                       /* DECIMAL: as a key it has any scale and size */
     bool all_fields;                 /* FORM_ROW: as a key it has all fields and no end */
     bool doubtful;                   /* STRING of an unknown CQL type: may be no text */
+    bool lexical;                    /* FORM_BYTES: a uuid in the order of its signed halves */
     bool is_set;                     /* ARRAY whose elements are the paths of its cells */
 };
 

@@ -546,10 +546,42 @@ static enum err put_simple(const struct encoding *encoding, struct str value, st
     return buf_error(out);
 }
 
+/* The sign bits of both halves of a uuid, so that its bytes order as two signed numbers do. */
+static void flip_signs(uint8_t uuid[16])
+{
+    uuid[0] ^= 0x80;
+    uuid[8] ^= 0x80;
+}
+
+static enum err put_lexical(struct str value, struct buf *out)
+{
+    uint8_t uuid[16];
+    if (value.bytes != sizeof uuid && value.bytes)
+        return ERR_INVALID;
+    if (value.bytes) {
+        memcpy(uuid, value.ptr, sizeof uuid);
+        flip_signs(uuid);
+        value = str_from(uuid, sizeof uuid);
+    }
+    order_escape(value, out);
+    return buf_error(out);
+}
+
+static enum err get_lexical(struct str *rest, uint8_t flip, struct buf *out)
+{
+    size_t at = out->bytes;
+    TRY(order_unescape(rest, flip, out));
+    if (out->bytes - at == 16)
+        flip_signs(out->ptr + at);
+    return out->bytes == at || out->bytes - at == 16 ? OK : ERR_CORRUPT;
+}
+
 enum err order_put(const struct encoding *encoding, struct str value, struct buf *out)
 {
     if (encoding->fixed_bytes && encoding->fixed_bytes != value.bytes)
         return ERR_INVALID;
+    if (encoding->lexical)
+        return put_lexical(value, out);
     switch (encoding->form) {
     case FORM_BYTES:
     case FORM_TEXT:
@@ -624,6 +656,8 @@ enum err order_get(const struct encoding *encoding, struct str *rest, uint8_t fl
         get_simple(encoding, str_from(order, fixed), out);
         return buf_error(out);
     }
+    if (encoding->lexical)
+        return get_lexical(rest, flip, out);
     switch (encoding->form) {
     case FORM_VARINT:
         return get_varint(rest, flip, out);

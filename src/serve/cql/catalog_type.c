@@ -74,6 +74,19 @@ static enum err check_keyspaces(struct str keyspace, struct str text, struct are
     return OK;
 }
 
+static enum err unknown_class(struct arena *arena, struct str class, struct cql_error *error)
+{
+    size_t dot = str_find(class, STR("."), 0), inside = str_find(class, STR("("), 0);
+    const char *room = dot == SIZE_MAX || dot > inside ? "org.apache.cassandra.db.marshal." : "";
+    if (inside != SIZE_MAX)
+        return cql_fail(error, arena, CQL_SYNTAX_ERROR,
+                        "Error setting type %.*s: Invalid definition for comparator %s%.*s.",
+                        STR_ARG(class), room, STR_ARG(str_slice(class, 0, inside)));
+    return cql_fail(error, arena, CQL_SYNTAX_ERROR,
+                    "Error setting type %.*s: Unable to find abstract-type class '%s%.*s'",
+                    STR_ARG(class), room, STR_ARG(class));
+}
+
 enum err catalog_type_locked(const struct cql_catalog *catalog, struct str keyspace,
                              struct str text, struct arena *arena, struct cql_error *error,
                              const struct cql_type **ret_type)
@@ -87,21 +100,18 @@ enum err catalog_type_locked(const struct cql_catalog *catalog, struct str keysp
     if (err == ERR_NOT_FOUND)
         return cql_fail(error, arena, CQL_INVALID, "Unknown type %.*s.%.*s", STR_ARG(keyspace),
                         STR_ARG(str_slice(message, unknown.bytes, message.bytes)));
-    if (err == OK && type->kind == CQL_CUSTOM)
-        return cql_fail(error, arena, CQL_SYNTAX_ERROR,
-                        "Error setting type %.*s: Unable to find abstract-type class '%.*s'",
-                        STR_ARG(type->name), STR_ARG(type->name));
+    if (err == OK && type->kind != CQL_CUSTOM && catalog_type_has(type, CQL_CUSTOM))
+        return cql_fail(
+            error, arena, CQL_INVALID,
+            "Types that have no CQL name are only offered by themselves, not inside %.*s",
+            STR_ARG(catalog_type_text(arena, type)));
     struct str tuples = STR("Counters are not allowed inside tuples");
     if (str_starts(message, tuples))
         message = tuples;
     if (err != OK) {
-        bool custom = text.bytes && text.ptr[0] == '\'';
-        struct str class = custom ? str_slice(text, 1, text.bytes - 1) : STR_NONE;
-        return custom ? cql_fail(error, arena, CQL_SYNTAX_ERROR,
-                                 "Error setting type %.*s: Unable to find abstract-type class "
-                                 "'org.apache.cassandra.db.marshal.%.*s'",
-                                 STR_ARG(class), STR_ARG(class))
-                      : cql_fail(error, arena, CQL_INVALID, "%.*s", STR_ARG(message));
+        return text.bytes && text.ptr[0] == '\''
+                   ? unknown_class(arena, str_slice(text, 1, text.bytes - 1), error)
+                   : cql_fail(error, arena, CQL_INVALID, "%.*s", STR_ARG(message));
     }
     *ret_type = type;
     return OK;

@@ -166,6 +166,10 @@ static enum err check_key(struct create *c)
                                "Duplicate column '%.*s' in PRIMARY KEY clause for table '%.*s'",
                                STR_ARG(name), STR_ARG(c->name));
         TRY(check_key_column(c, name));
+        const struct cql_type *type = find_column(c, name)->type;
+        if (i >= table->partition_count && type->kind == CQL_CUSTOM && type->count)
+            return DDL_INVALID(c->ddl, "%.*s cannot be ordered by: it is a composite",
+                               STR_ARG(name));
     }
     return OK;
 }

@@ -34,6 +34,15 @@ enum err cql_type_parse_class(struct arena *arena, struct str text,
 /* A name as CQL writes it: in quotes when it must be. */
 void cql_name_print(struct str name, struct buf *out);
 
+/* ---- classes without a CQL name (custom.c) ---- */
+bool cql_type_is_lexical_uuid(const struct cql_type *type);
+bool cql_type_is_composite(const struct cql_type *type); /* items: its components */
+enum err cql_composite_check(const struct cql_type *type, struct str value,
+                             struct diag *diag) MUST_USE;
+enum err cql_composite_from_text(const struct cql_type *type, struct str text, struct buf *out,
+                                 struct diag *diag) MUST_USE;
+int cql_lexical_uuid_compare(struct str a, struct str b); /* 16 bytes each */
+
 /* ---- numbers (number.c) ---- */
 struct cql_decimal {
     int32_t scale;

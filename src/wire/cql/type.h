@@ -13,7 +13,7 @@
  * constants.
  */
 enum cql_kind {
-    CQL_CUSTOM = 0x00, /* only from clients; name says the class */
+    CQL_CUSTOM = 0x00, /* name says the class; cql_type_is_offered() */
     CQL_ASCII = 0x01,
     CQL_BIGINT = 0x02,
     CQL_BLOB = 0x03,
@@ -55,6 +55,8 @@ struct cql_type {
 };
 
 const struct cql_type *cql_simple(enum cql_kind kind);
+/* False: of a class that is only known by its name. */
+bool cql_type_is_offered(const struct cql_type *type);
 const struct cql_type *cql_list(struct arena *arena, const struct cql_type *item, bool frozen);
 const struct cql_type *cql_set(struct arena *arena, const struct cql_type *item, bool frozen);
 const struct cql_type *cql_map(struct arena *arena, const struct cql_type *key,

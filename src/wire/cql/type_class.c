@@ -213,6 +213,64 @@ static enum err class_parse(struct class_parser *p, bool frozen, const struct cq
     return ERR_NOT_FOUND;
 }
 
+/* One letter and an arrow. */
+static bool class_alias(struct class_parser *p, char *ret_alias)
+{
+    while (p->at < p->text.bytes && p->text.ptr[p->at] == ' ')
+        p->at++;
+    if (p->at == p->text.bytes)
+        return false;
+    *ret_alias = p->text.ptr[p->at++];
+    return class_take(p, '=') && class_take(p, '>');
+}
+
+/* CompositeType(a, b), DynamicCompositeType(x => a, y => b): the class in full, and what is inside.
+ */
+static enum err class_composite(struct class_parser *p, struct buf *full,
+                                struct cql_type_list *list)
+{
+    struct str name = class_word(p);
+    if (str_starts(name, STR(CQL_CLASS_PREFIX)))
+        name = str_slice(name, sizeof CQL_CLASS_PREFIX - 1, name.bytes);
+    buf_printf(full, CQL_CLASS_PREFIX "%.*s", STR_ARG(name));
+    if (str_equal(name, STR("LexicalUUIDType")))
+        return OK;
+    bool dynamic = str_equal(name, STR("DynamicCompositeType"));
+    if ((!dynamic && !str_equal(name, STR("CompositeType"))) || !class_take(p, '('))
+        return ERR_NOT_FOUND;
+    do {
+        const struct cql_type *item;
+        buf_text(full, list->count ? "," : "(");
+        if (dynamic) {
+            char alias;
+            if (!class_alias(p, &alias))
+                return ERR_SYNTAX;
+            buf_printf(full, "%c=>", alias);
+        }
+        TRY(class_parse(p, true, &item));
+        cql_type_print_class(item, full);
+        TRY(cql_type_list_add(list, p->arena, STR_NONE, item));
+    } while (class_take(p, ','));
+    buf_char(full, ')');
+    return class_take(p, ')') ? OK : ERR_SYNTAX;
+}
+
+static const struct cql_type *class_custom(struct arena *arena, struct str text)
+{
+    struct class_parser p = {arena, text, 0, 0};
+    struct cql_type *custom = arena_zero(arena, sizeof *custom);
+    struct cql_type_list list = {0};
+    CLEAN(buf_deinit) struct buf full = {0};
+    bool known = class_composite(&p, &full, &list) == OK && p.at == text.bytes;
+    custom->kind = CQL_CUSTOM;
+    custom->name = arena_str(arena, known ? buf_str(&full) : text);
+    if (known && list.count) {
+        custom->items = list.items;
+        custom->count = (uint32_t)list.count;
+    }
+    return custom;
+}
+
 enum err cql_type_parse_class(struct arena *arena, struct str text,
                               const struct cql_type **ret_type)
 {
@@ -221,12 +279,8 @@ enum err cql_type_parse_class(struct arena *arena, struct str text,
     enum err err = class_parse(&p, false, &type);
     if (err == ERR_LIMIT)
         return err;
-    if (err != OK || p.at != text.bytes) {
-        struct cql_type *custom = arena_zero(arena, sizeof *custom);
-        custom->kind = CQL_CUSTOM;
-        custom->name = arena_str(arena, text);
-        type = custom;
-    }
+    if (err != OK || p.at != text.bytes)
+        type = class_custom(arena, text);
     *ret_type = type;
     return OK;
 }

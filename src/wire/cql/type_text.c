@@ -342,7 +342,7 @@ static enum err parse_named(struct type_parser *p, bool frozen, const struct cql
     TRY(take_name(p, &quote, &name));
     if (quote == '\'') {
         *ret_type = NULL;
-        if (cql_type_parse_class(p->arena, name, ret_type) == OK && (*ret_type)->kind != CQL_CUSTOM)
+        if (cql_type_parse_class(p->arena, name, ret_type) == OK && cql_type_is_offered(*ret_type))
             return OK;
         return diag_set(p->diag, ERR_INVALID, 1, (uint32_t)from + 1,
                         "Unable to find abstract-type class '%.*s'", STR_ARG(name));

@@ -168,7 +168,11 @@ enum err cql_value_check(const struct cql_type *type, struct str value, struct d
     case CQL_UDT:
     case CQL_VECTOR:
         return check_elements(type, value, diag);
-    default: /* blob, varint, custom */
+    case CQL_CUSTOM:
+        if (cql_type_is_lexical_uuid(type))
+            return check_uuid(type, value, diag);
+        return cql_type_is_composite(type) ? cql_composite_check(type, value, diag) : OK;
+    default: /* blob, varint */
         return OK;
     }
 }
@@ -294,6 +298,10 @@ int cql_value_compare(const struct cql_type *type, struct str a, struct str b)
     case CQL_UDT:
     case CQL_VECTOR:
         return order_elements(type, a, b);
+    case CQL_CUSTOM:
+        if (cql_type_is_lexical_uuid(type) && a.bytes == 16 && b.bytes == 16)
+            return cql_lexical_uuid_compare(a, b);
+        return str_compare(a, b);
     default: /* by bytes: text, blob, inet, duration */
         return str_compare(a, b);
     }

@@ -174,6 +174,8 @@ void cql_value_print(const struct cql_type *type, struct str value, struct buf *
         buf_text(out, "null");
         return;
     }
+    if (cql_type_is_lexical_uuid(type))
+        type = cql_simple(CQL_UUID);
     if (cql_value_check(type, value, NULL) != OK || type->kind == CQL_CUSTOM) {
         hex_literal(value, out);
         return;
@@ -286,6 +288,8 @@ void cql_value_print_json(const struct cql_type *type, struct str value, struct 
         buf_text(out, "null");
         return;
     }
+    if (cql_type_is_lexical_uuid(type))
+        type = cql_simple(CQL_UUID);
     if (cql_value_check(type, value, NULL) != OK || type->kind == CQL_CUSTOM) {
         buf_char(out, '"');
         hex_literal(value, out);

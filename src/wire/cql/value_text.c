@@ -206,6 +206,9 @@ static enum err times_from_text(const struct cql_type *type, struct str text, st
         return buf_error(out);
     case CQL_TIME:
         err = cql_time_parse(text, &wide);
+        if (err == ERR_OUT_OF_RANGE && str_to_i64(text, &wide) != OK)
+            return diag_set(diag, ERR_INVALID, 0, 0, "Unable to make long (for time) from: '%.*s'",
+                            STR_ARG(text));
         if (err == ERR_OUT_OF_RANGE)
             return diag_set(diag, ERR_INVALID, 0, 0, "Input long out of bounds: %.*s",
                             STR_ARG(text));
@@ -269,6 +272,12 @@ enum err cql_value_from_text(const struct cql_type *type, struct str text, struc
 {
     size_t before = out->bytes;
     enum err err = OK;
+    if (cql_type_is_composite(type))
+        return cql_composite_from_text(type, text, out, diag);
+    if (cql_type_is_lexical_uuid(type))
+        return cql_uuid_parse(text, (uint8_t[16]){0})
+                   ? uuid_from_text(type, text, out, diag)
+                   : no_value(diag, "unable to make UUID from", text);
     switch (type->kind) {
     case CQL_ASCII:
     case CQL_TEXT:

@@ -43,6 +43,12 @@ static const struct text_case cases[] = {
      P "TupleType(" P "Int32Type," P "UserType(ks,696e74,737472656574:" P "UTF8Type,5a6970:" P
        "Int32Type))"},
     {"'org.apache.cassandra.db.marshal.LongType'", "bigint", P "LongType"},
+    {"'LexicalUUIDType'", "'" P "LexicalUUIDType'", P "LexicalUUIDType"},
+    {"'CompositeType(AsciiType, Int32Type)'", "'" P "CompositeType(" P "AsciiType," P "Int32Type)'",
+     P "CompositeType(" P "AsciiType," P "Int32Type)"},
+    {"'DynamicCompositeType(s => UTF8Type,i=>Int32Type)'",
+     "'" P "DynamicCompositeType(s=>" P "UTF8Type,i=>" P "Int32Type)'",
+     P "DynamicCompositeType(s=>" P "UTF8Type,i=>" P "Int32Type)"},
     {"duration", "duration", P "DurationType"},
     {"counter", "counter", P "CounterColumnType"},
 };
@@ -85,6 +91,11 @@ static const struct refused_case refused[] = {
     {"vector<float, 0>", ERR_INVALID, "vectors may only have positive dimensions; given 0"},
     {"\"int", ERR_SYNTAX, NULL},
     {"\"text\"", ERR_NOT_FOUND, "Unknown type text"},
+    {"'CompositeType()'", ERR_INVALID, "Unable to find abstract-type class 'CompositeType()'"},
+    {"'CompositeType(Nope)'", ERR_INVALID,
+     "Unable to find abstract-type class 'CompositeType(Nope)'"},
+    {"'DynamicCompositeType(UTF8Type)'", ERR_INVALID,
+     "Unable to find abstract-type class 'DynamicCompositeType(UTF8Type)'"},
     {"nosuch", ERR_NOT_FOUND, "Unknown type nosuch"},
     {"other.address", ERR_INVALID,
      "Statement on keyspace ks cannot refer to a user type in keyspace other; user types can only "

@@ -44,6 +44,9 @@ static const struct value_case cases[] = {
     {"text", "h\xC3\xA9\n\"", "68c3a90a22", "'h\xC3\xA9\n\"'", "\"h\xC3\xA9\\n\\\"\""},
     {"text", "\x01", "01", NULL, "\"\\u0001\""},
     {"bigint", "-1", "ffffffffffffffff", "-1", "-1"},
+    {"'LexicalUUIDType'", "550e8400-e29b-41d4-a716-446655440000",
+     "550e8400e29b41d4a716446655440000", "550e8400-e29b-41d4-a716-446655440000",
+     "\"550e8400-e29b-41d4-a716-446655440000\""},
     {"bigint", "9223372036854775807", "7fffffffffffffff", NULL, "9223372036854775807"},
     {"counter", "258", "0000000000000102", "258", "258"},
     {"int", "+2147483647", "7fffffff", "2147483647", "2147483647"},
@@ -234,6 +237,7 @@ static const struct refusal refusals[] = {
     {"time", "12:30", "(TimeType) Unable to coerce '12:30' to a formatted time (long)"},
     {"time", "24:00:00", NULL},
     {"time", "86400000000000", "Input long out of bounds: 86400000000000"},
+    {"time", "9223372036854775808", "Unable to make long (for time) from: '9223372036854775808'"},
     {"timestamp", "2011-13-01", "Unable to parse a date/time from '2011-13-01'"},
     {"timestamp", "2011-01-01 25:00", NULL},
     {"timestamp", "2011-01-01 12:00 Nowhere", NULL},
@@ -282,6 +286,16 @@ static const struct check_case checks[] = {
     {"time", "00", "Expected 8 byte long for time (1)"},
     {"uuid", "00", "UUID should be 16 or 0 bytes (1)"},
     {"timeuuid", "550e8400e29b41d4a716446655440000", "Invalid version for TimeUUID type."},
+    {"'LexicalUUIDType'", "00", "UUID should be 16 or 0 bytes (1)"},
+    {"'CompositeType(AsciiType, Int32Type)'", "000161000004",
+     "Not enough bytes to read value of component 1"},
+    {"'CompositeType(AsciiType, Int32Type)'", "00016100000100",
+     "Not enough bytes to read value of component 1"},
+    {"'CompositeType(AsciiType, Int32Type)'", "0001610000010000", "Expected 4 or 0 byte int (1)"},
+    {"'CompositeType(AsciiType)'", "00016100000000",
+     "Too many bytes for "
+     "org.apache.cassandra.db.marshal.CompositeType(org.apache.cassandra.db.marshal.AsciiType)"},
+    {"'DynamicCompositeType(a=>AsciiType)'", "ff", NULL},
     {"inet", "010203", "Expected 4 or 16 byte inetaddress; got 010203"},
     {"decimal", "0102", "Expected 0 or at least 4 bytes (2)"},
     {"duration", "0000", "Expected at least 3 bytes for a duration (2)"},
@@ -307,6 +321,32 @@ static const struct check_case checks[] = {
     {"vector<text, 2>", "01610162", NULL},
     {"vector<tinyint, 2>", "01010102", NULL},
 };
+
+/* Texts of composites are not their literals, which are hexadecimal. */
+static void texts_of_composites(void **state)
+{
+    static const char *const texts[][2] = {{"a\\:b:5", "0003613a620000040000000500"},
+                                           {"ab", "0002616200"},
+                                           {":1", "00000000040000000100"},
+                                           {"", ""},
+                                           {"a:b", NULL},
+                                           {"a:1:2", NULL}};
+    struct arena arena;
+    arena_init(&arena, 1 << 20);
+    const struct cql_type *type = type_of(&arena, "'CompositeType(AsciiType, Int32Type)'");
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        CLEAN(buf_deinit) struct buf value = {0};
+        CLEAN(buf_deinit) struct buf want = {0};
+        struct diag diag = {0};
+        enum err err = cql_value_from_text(type, str_of(texts[i][0]), &value, &diag);
+        assert_int_equal(texts[i][1] == NULL, err != OK);
+        if (!texts[i][1])
+            continue;
+        unhex(texts[i][1], &want);
+        assert_true(str_equal(buf_str(&want), buf_str(&value)));
+    }
+    arena_deinit(&arena);
+}
 
 static void checked(void **state)
 {
@@ -347,6 +387,9 @@ static const char *const orders[][8] = {
     {"uuid", "00000000-0000-1000-8000-000000000001", "00000001-0000-1000-8000-000000000000",
      "00000000-0001-1000-8000-000000000000", "00000000-0000-4000-8000-000000000000",
      "f0000000-0000-4000-8000-000000000000", NULL},
+    {"'LexicalUUIDType'", "", "f0000000-0000-4000-8000-000000000000",
+     "00000000-0000-1000-f000-000000000000", "00000000-0000-1000-0000-000000000000",
+     "7f000000-0000-1000-0000-000000000000", NULL},
     {"timeuuid", "00000000-0000-1000-8000-000000000000", "00000000-0000-1000-ff00-000000000000",
      "00000000-0000-1000-0000-000000000000", "00000001-0000-1000-8000-000000000000", NULL},
 };
@@ -529,6 +572,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(from_text),      cmocka_unit_test(timestamp_forms),
         cmocka_unit_test(duration_forms), cmocka_unit_test(refused_texts),
+        cmocka_unit_test(composites),     cmocka_unit_test(texts_of_composites),
         cmocka_unit_test(checked),        cmocka_unit_test(ordered),
         cmocka_unit_test(composites),     cmocka_unit_test(vints),
         cmocka_unit_test(varints),        cmocka_unit_test(random_bytes),
