@@ -361,8 +361,9 @@ class Generator:
                     parts.append(f'{one.name}.{self.pick(one.type.fields)}')
                 else:
                     parts.append(one.name)
-            # A counter that was deleted counts no more in Cassandra: see docs/cql-compatibility.md.
-            what = '' if table.counter else ' ' + ', '.join(parts)
+            what = ' ' + ', '.join(parts)
+        if table.counter and table.of('static', 'regular') and not what:
+            what = ' ' + self.pick(table.of('static', 'regular')).name  # of whole rows: see docs/cql-compatibility.md
         using = self.using(True)
         relations = self.key_relations(table) + self.clustering_relations(table, self.chance(0.6))
         condition = ''

@@ -157,7 +157,7 @@ def normal(value):
         return f'Decimal {value.normalize()}'  # of equal keys either spelling may stay
     if isinstance(value, str) and value.startswith('{"'):  # SELECT JSON
         value = re.sub(r'\b1[6-9]\d{14}\b', '<now>', re.sub(r'\b(99\d{3}|100000)\b', '<ttl>', value))
-        return re.sub(r'-?\d+\.\d+|-?\d+E\+\d+|\b100000\b|<ttl>(?= *[,}\]])', shown, value)
+        return re.sub(r'-?\d+\.\d+|-?\d+E\+\d+|\b100000\b|<ttl>(?= *[,}\]])', shown, value).replace('1E+5', '<ttl>')
     if isinstance(value, (str, bytes)):
         return value
     if hasattr(value, '__iter__'):

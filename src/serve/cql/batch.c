@@ -56,20 +56,20 @@ static enum err check_counters(const struct batch_facts *b, struct cql_error *er
         if (b->timestamp && b->items[i]->timestamp)
             return cql_fail(error, arena, CQL_INVALID,
                             "Timestamp must be set either on BATCH or individual statements");
-        if (b->timestamp && b->items[i]->counter)
-            return cql_fail(error, arena, CQL_INVALID,
-                            "Cannot provide custom timestamp for a BATCH containing counters");
-        if (b->kind == BATCH_IS_COUNTER && !b->items[i]->counter)
-            return cql_fail(error, arena, CQL_INVALID,
-                            "Cannot include non-counter statement in a counter batch");
-        if (b->kind == BATCH_IS_LOGGED && b->items[i]->counter)
-            return cql_fail(error, arena, CQL_INVALID,
-                            "Cannot include a counter statement in a logged batch");
     }
+    if (b->timestamp && counter)
+        return cql_fail(error, arena, CQL_INVALID,
+                        "Cannot provide custom timestamp for a BATCH containing counters");
+    if (b->kind == BATCH_IS_COUNTER && other)
+        return cql_fail(error, arena, CQL_INVALID,
+                        "Cannot include non-counter statement in a counter batch");
     if (counter && other)
         return cql_fail(error, arena, CQL_INVALID,
                         "Counter and non-counter mutations cannot exist in the same batch");
-    return OK;
+    return b->kind == BATCH_IS_LOGGED && counter
+               ? cql_fail(error, arena, CQL_INVALID,
+                          "Cannot include a counter statement in a logged batch")
+               : OK;
 }
 
 static bool is_conditional(const struct batch_facts *b)
@@ -124,7 +124,10 @@ enum err batch_plan(struct compile *c, struct cql_plan *plan)
         TRY(compile_term(c, b->timestamp, &spec, &p->timestamp));
     }
     struct batch_facts facts = {b->kind, b->timestamp != NULL, p->items, p->count};
-    return check_rules(&facts, c->error, c->arena);
+    TRY(check_rules(&facts, c->error, c->arena));
+    for (size_t i = 0; i < b->count; i++)
+        TRY(modify_check_counter(c, &b->items[i], p->tables[i]));
+    return OK;
 }
 
 static enum err statement_request(struct modify_request *request, struct cql_run *run)

@@ -16,6 +16,11 @@ static enum err find_row(struct modify_item *item)
     size_t count;
     TRY(where_partitions(&item->eval, &p->where, &keys, &count));
     TRY(where_check_keys(&item->eval, keys, count));
+    if (count == 0 || (p->conditional && (count > 1 || p->where.clustering_in)))
+        return cql_fail(item->eval.error, item->eval.arena, CQL_INVALID,
+                        "IN on the %s is not supported with conditional %s",
+                        count == 1 ? "clustering key columns" : "partition key",
+                        p->statement == WHERE_DELETE ? "deletions" : "updates");
     item->partition = keys[0];
     bool enough = p->where.clustering_prefix == p->table->clustering_count ||
                   (compact_may_end(p->table) && p->where.clustering_prefix);

@@ -247,9 +247,9 @@ static enum err compare(struct expr_run *eval, const struct condition *condition
         if (op != CQL_EQ && op != CQL_NE)
             return cql_fail(eval->error, eval->arena, CQL_INVALID,
                             "Invalid comparison with an empty %s for operator \"%s\"",
-                            condition->type->kind == CQL_LIST  ? "LIST"
-                            : condition->type->kind == CQL_SET ? "SET"
-                                                               : "MAP",
+                            condition->type->kind == CQL_LIST  ? "list"
+                            : condition->type->kind == CQL_SET ? "set"
+                                                               : "map",
                             operator_text(op));
         want = STR_NONE;
     }

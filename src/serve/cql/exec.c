@@ -153,6 +153,13 @@ void run_void(struct cql_run *run)
 
 /* ---- the turn's batch ---- */
 
+static void turn_spare(struct write_turn *turn)
+{
+    turn->count = 0;
+    turn->next_free = turn->executor->spare;
+    turn->executor->spare = turn;
+}
+
 static void turn_done(struct table_job *job)
 {
     struct write_turn *turn = job->owner;
@@ -166,9 +173,7 @@ static void turn_done(struct table_job *job)
         else
             run_fail(turn->runs[i], err);
     }
-    turn->count = 0;
-    turn->next_free = executor->spare;
-    executor->spare = turn;
+    turn_spare(turn);
 }
 
 void turn_flush(struct cql_executor *executor)
@@ -178,6 +183,10 @@ void turn_flush(struct cql_executor *executor)
         return;
     executor->turn = NULL;
     turn->sent = true;
+    if (turn->count == 0) { /* all that would have written failed, and nobody waits */
+        turn_spare(turn);
+        return;
+    }
     turn->job = (struct table_job){.batch = turn->batch,
                                    .done = turn_done,
                                    .owner = turn,

@@ -117,6 +117,9 @@ enum err select_point(struct cql_run *run, struct table_reader *reader) MUST_USE
 struct modify_plan;
 enum err modify_plan(struct compile *c, const struct cql_modify *modify, struct cql_table *table,
                      struct modify_plan **ret_plan) MUST_USE;
+/* What a counter's statement must not say; in a batch when all of them are planned. */
+enum err modify_check_counter(struct compile *c, const struct cql_modify *modify,
+                              const struct cql_table *table) MUST_USE;
 enum err batch_plan(struct compile *c, struct cql_plan *plan) MUST_USE;
 void modify_run(struct cql_run *run);
 void batch_run(struct cql_run *run);

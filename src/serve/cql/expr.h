@@ -52,6 +52,7 @@ struct compile {
     struct cql_column *binds;      /* of all markers of the statement; type NULL until known */
     size_t bind_count;
     bool selecting;           /* columns and aggregates may occur */
+    bool preparing;           /* names and functions alone are looked at: no casts, no writetime */
     struct expr **aggregates; /* found so far, slots */
     size_t aggregate_count;
     unsigned depth;                    /* of aggregates around */

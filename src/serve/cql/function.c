@@ -192,19 +192,23 @@ static enum err no_such_number(struct compile *c, struct str name, const struct 
 {
     static const char *const kinds[] = {"counter", "double", "smallint", "varint", "tinyint",
                                         "decimal", "int",    "float",    "bigint"};
-    bool any = arg && compatible_type(c, arg) == NULL;
+    enum { VARINT_AT = 3, BIGINT_AT = 8 };
+    const struct cql_type *type = arg ? compatible_type(c, arg) : NULL;
+    bool any = arg && !type, wide = type && type->kind == CQL_TIMESTAMP;
     if (any)
         TRY(check_names(c, arg));
     struct buf out = {0};
     for (size_t i = any && arg->kind == TERM_NULL; i < sizeof kinds / sizeof kinds[0]; i++)
-        buf_printf(&out, "%ssystem.%.*s : (%s) -> %s", out.bytes ? ", " : "", STR_ARG(name),
-                   kinds[i], kinds[i]);
-    enum err err = cql_fail(c->error, c->arena, CQL_INVALID,
-                            any ? "Ambiguous call to function %.*s (can be matched by following "
-                                  "signatures: %.*s): use type casts to disambiguate"
-                                : "Invalid call to function %.*s, none of its type signatures "
-                                  "match (known type signatures: %.*s)",
-                            STR_ARG(name), STR_ARG(buf_str(&out)));
+        if (!wide || i == VARINT_AT || i == BIGINT_AT) /* whose bytes a timestamp has */
+            buf_printf(&out, "%ssystem.%.*s : (%s) -> %s", out.bytes ? ", " : "", STR_ARG(name),
+                       kinds[i], kinds[i]);
+    enum err err =
+        cql_fail(c->error, c->arena, CQL_INVALID,
+                 any || wide ? "Ambiguous call to function %.*s (can be matched by following "
+                               "signatures: %.*s): use type casts to disambiguate"
+                             : "Invalid call to function %.*s, none of its type signatures "
+                               "match (known type signatures: %.*s)",
+                 STR_ARG(name), STR_ARG(buf_str(&out)));
     buf_deinit(&out);
     return err;
 }
@@ -370,7 +374,7 @@ static enum err compile_time(struct compile *c, const struct cql_term *term, str
                         "line %u:%u no viable alternative at input '%.*s'", term->line,
                         term->column, STR_ARG(term_text(c->arena, term)));
     const struct cql_table_column *def = &c->table->columns[column->index];
-    if (def->kind == CQL_PARTITION_KEY || def->kind == CQL_CLUSTERING)
+    if (!c->preparing && def->kind <= CQL_CLUSTERING)
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "Cannot use selection function %.*s on PRIMARY KEY part %.*s",
                         STR_ARG(name), STR_ARG(def->name));
@@ -458,6 +462,50 @@ static enum err compile_chosen(struct compile *c, const struct cql_term *term, s
     return f->is_aggregate ? take_slot(c, x) : OK;
 }
 
+/* Which function it is. */
+static enum err resolve(struct compile *c, const struct cql_term *term, struct str name,
+                        const struct cql_type *wanted, struct candidate *list,
+                        const struct candidate **ret_chosen)
+{
+    size_t count = find_candidates(c, term, name, list);
+    if (count == 0)
+        return cql_fail(c->error, c->arena, CQL_INVALID,
+                        c->selecting ? "Unknown function '%s'" : "Unknown function %s called",
+                        arena_text(c->arena, term->name));
+    if (list[0].function->result == RESULT_RECEIVER) {
+        if (!wanted)
+            return cql_fail(c->error, c->arena, CQL_INVALID,
+                            "%.*s() cannot be used in the selection clause of a SELECT statement",
+                            STR_ARG(name));
+        list[0].result = wanted;
+    }
+    return choose(c, term, name, wanted, list, count, ret_chosen);
+}
+
+/* No such function. What is wrong inside of a selector's arguments is told before that. */
+static enum err argument_error(struct compile *c, const struct cql_term *term, enum err err)
+{
+    struct cql_error own = *c->error;
+    size_t aggregates = c->aggregate_count;
+    bool preparing = c->preparing;
+    struct expr *unused;
+    c->preparing = true;
+    for (size_t i = 0; c->selecting && i < term->count; i++) {
+        enum cql_term_kind kind = term->items[i]->kind;
+        if (kind != TERM_CALL && kind != TERM_CAST && kind != TERM_BINARY && kind != TERM_COLUMN)
+            continue;
+        enum err inside = compile_selector(c, term->items[i], NULL, &unused);
+        if (inside != OK) {
+            c->preparing = preparing;
+            return inside;
+        }
+    }
+    c->preparing = preparing;
+    c->aggregate_count = aggregates;
+    *c->error = own;
+    return err;
+}
+
 static enum err compile_known(struct compile *c, const struct cql_term *term, struct str name,
                               const struct cql_column *receiver, struct expr **ret)
 {
@@ -471,22 +519,11 @@ static enum err compile_known(struct compile *c, const struct cql_term *term, st
         return compile_count(c, ret);
     }
     struct candidate list[CANDIDATES_MAX];
-    size_t count = find_candidates(c, term, name, list);
-    if (count == 0)
-        return cql_fail(c->error, c->arena, CQL_INVALID,
-                        c->selecting ? "Unknown function '%s'" : "Unknown function %s called",
-                        arena_text(c->arena, term->name));
-    const struct cql_type *wanted = receiver ? receiver->type : NULL;
-    if (list[0].function->result == RESULT_RECEIVER) {
-        if (!wanted)
-            return cql_fail(c->error, c->arena, CQL_INVALID,
-                            "%.*s() cannot be used in the selection clause of a SELECT statement",
-                            STR_ARG(name));
-        list[0].result = wanted;
-    }
     const struct candidate *chosen;
-    TRY(choose(c, term, name, wanted, list, count, &chosen));
-    return compile_chosen(c, term, name, chosen, wanted, ret);
+    const struct cql_type *wanted = receiver ? receiver->type : NULL;
+    enum err err = resolve(c, term, name, wanted, list, &chosen);
+    return err == OK ? compile_chosen(c, term, name, chosen, wanted, ret)
+                     : argument_error(c, term, err);
 }
 
 enum err compile_call(struct compile *c, const struct cql_term *term,

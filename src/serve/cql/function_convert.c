@@ -210,7 +210,8 @@ enum err compile_cast(struct compile *c, const struct cql_term *t, struct expr *
         return OK;
     }
     enum cql_kind from = CQL_CUSTOM;
-    TRY(cast_from(c, of, to, text, &from));
+    if (!c->preparing)
+        TRY(cast_from(c, of, to, text, &from));
     struct expr *x = arena_zero(c->arena, sizeof *x);
     x->kind = EXPR_CALL;
     x->type = to;

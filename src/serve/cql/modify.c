@@ -223,6 +223,9 @@ enum err modify_apply(struct modify_item *item, struct table_batch *batch,
         TRY(where_slices(&item->eval, &p->where, &slices, &slice_count));
     else
         slice_count = 1;
+    if (p->columns_of_range && key_count && slice_count)
+        return cql_fail(item->eval.error, item->eval.arena, CQL_INVALID,
+                        "Range deletions are not supported for specific columns");
     for (size_t k = 0; k < key_count; k++) {
         for (size_t i = 0; i < slice_count; i++) {
             if (deletes) {

@@ -43,6 +43,7 @@ struct modify_plan {
     bool default_unset;
     bool counter, reads, conditional;
     bool regular, statics; /* which rows are written */
+    bool columns_of_range; /* a DELETE of columns that names no row: refused where there are any */
     bool if_exists, if_not_exists;
     struct condition *conditions;
     size_t condition_count;

@@ -297,7 +297,7 @@ static enum err add_counter(struct modify_row *m, const struct modify_op *op, st
     bool subtract = op->kind == OP_SUBTRACT;
     if (!value.ptr)
         return cql_fail(eval->error, eval->arena, CQL_INVALID,
-                        "Invalid null value for counter increment%s", subtract ? "/decrement" : "");
+                        "Invalid null value for counter increment");
     int64_t delta = as_counter(value);
     if (subtract && delta == INT64_MIN)
         return cql_fail(

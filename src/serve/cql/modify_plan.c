@@ -329,11 +329,12 @@ static enum err plan_insert(struct compile *c, const struct cql_modify *m, struc
     bool clustering = false;
     if (m->assignment_count == 0)
         return cql_fail(c->error, c->arena, CQL_INVALID, "No columns provided to INSERT");
+    for (size_t i = 0; i < m->assignment_count; i++)
+        if (!m->assignments[i].column.ptr || !m->assignments[i].value)
+            return cql_fail(c->error, c->arena, CQL_INVALID, "Unmatched column names/values");
     for (size_t i = 0; i < m->assignment_count; i++) {
         struct cql_assignment *a = &m->assignments[i];
         uint32_t column;
-        if (!a->column.ptr || !a->value)
-            return cql_fail(c->error, c->arena, CQL_INVALID, "Unmatched column names/values");
         for (size_t j = 0; j < i; j++)
             if (str_equal(m->assignments[j].column, a->column))
                 return cql_fail(c->error, c->arena, CQL_INVALID,
@@ -415,12 +416,6 @@ static enum err check_using(struct compile *c, const struct cql_modify *m,
     if (p->conditional && m->timestamp)
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "Cannot provide custom timestamp for conditional updates");
-    if (p->counter && m->timestamp)
-        return cql_fail(c->error, c->arena, CQL_INVALID,
-                        "Cannot provide custom timestamp for counter updates");
-    if (p->counter && m->ttl)
-        return cql_fail(c->error, c->arena, CQL_INVALID,
-                        "Cannot provide custom TTL for counter updates");
     if (p->conditional && p->counter)
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "Conditional updates are not supported on counter tables");
@@ -431,14 +426,6 @@ static enum err check_conditional(struct compile *c, const struct modify_plan *p
 {
     if (!p->conditional)
         return OK;
-    const char *what = p->statement == WHERE_UPDATE ? "updates" : "deletions";
-    if (p->where.key_in)
-        return cql_fail(c->error, c->arena, CQL_INVALID,
-                        "IN on the partition key is not supported with conditional %s", what);
-    if (p->where.clustering_in)
-        return cql_fail(c->error, c->arena, CQL_INVALID,
-                        "IN on the clustering key columns is not supported with conditional %s",
-                        what);
     return p->statement == WHERE_DELETE ? check_conditional_delete(c, p) : OK;
 }
 
@@ -449,10 +436,21 @@ static enum err plan_where(struct compile *c, const struct cql_modify *m, struct
     bool statics = op_on(p, CQL_STATIC) || condition_on(p, CQL_STATIC);
     struct where_options options = {.statement = p->statement, .only_static = !regular && statics};
     TRY(where_compile(c, m->where, m->where_count, &options, &p->where));
-    if (p->statement == WHERE_DELETE && p->op_count && op_on(p, CQL_REGULAR) && !p->conditional &&
-        (p->where.clustering_slice || p->where.clustering_prefix < p->table->clustering_count))
+    p->columns_of_range =
+        p->statement == WHERE_DELETE && op_on(p, CQL_REGULAR) && !p->conditional &&
+        (p->where.clustering_slice || p->where.clustering_prefix < p->table->clustering_count);
+    return OK;
+}
+
+enum err modify_check_counter(struct compile *c, const struct cql_modify *m,
+                              const struct cql_table *table)
+{
+    if (table->is_counter && m->timestamp)
         return cql_fail(c->error, c->arena, CQL_INVALID,
-                        "Range deletions are not supported for specific columns");
+                        "Cannot provide custom timestamp for counter updates");
+    if (table->is_counter && m->ttl)
+        return cql_fail(c->error, c->arena, CQL_INVALID,
+                        "Cannot provide custom TTL for counter updates");
     return OK;
 }
 

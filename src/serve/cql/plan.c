@@ -105,6 +105,7 @@ static enum err plan_statement(struct compile *c, struct cql_plan *plan)
         struct modify_plan *modify;
         TRY(find_table(c, plan, &statement->modify.table));
         TRY(modify_plan(c, &statement->modify, plan->table, &modify));
+        TRY(modify_check_counter(c, &statement->modify, plan->table));
         plan->private = modify;
         find_partition_binds(plan, &modify->where);
         return OK;

@@ -512,7 +512,7 @@ static enum err select_begin(struct select_run *s)
         TRY(where_tokens(&s->eval, &p->where, &s->token_from, &s->token_to, &empty));
     else
         TRY(find_keys(s, &empty));
-    if (!empty)
+    if (!empty || groups(p)) /* an aggregate is paged inside, whatever there is */
         TRY(check_sorted_paging(s));
     if (p->ann)
         TRY(ann_begin(s));

@@ -2,8 +2,9 @@
 /*
  * SELECT while planning: selectors, GROUP BY, ORDER BY, limits, and which columns must be read.
  *
- * Rules and their words are Cassandra's. Where a rule needs to know how rows are found (ORDER BY
- * wants a partition key, DISTINCT wants no clustering column) it is judged behind WHERE.
+ * Rules and their words are Cassandra's, and their order, since the first mistake is told: static
+ * columns, ORDER BY's names, WHERE, selectors. Where a rule needs to know how rows are found (ORDER
+ * BY wants a partition key, DISTINCT wants no clustering column) it is judged behind WHERE.
  *
  * Invariants: 1. wanted marks every column that any expression or filter looks at. 2. with
  * aggregates or GROUP BY a selector without an aggregate stands for the first row of its group.
@@ -76,20 +77,46 @@ static enum err plan_items(struct compile *c, const struct cql_select *s, struct
     return OK;
 }
 
-/* Only static columns (and keys) are asked for, and one at least. */
-static bool only_static(const struct cql_table *table, const struct cql_select *s,
-                        const bool *selected)
+/* Of which columns an item makes something; its names and functions are right then. */
+static enum err prepare_item(struct compile *c, const struct cql_select *s, size_t item,
+                             bool *selected)
 {
+    struct expr *x;
+    memset(selected, 0, c->table->column_count * sizeof *selected);
+    c->selecting = c->preparing = true;
+    enum err err = compile_selector(c, s->selectors[item].term, NULL, &x);
+    c->selecting = c->preparing = false;
+    c->aggregate_count = 0;
+    if (err == OK)
+        expr_columns(x, selected);
+    return err;
+}
+
+/* Only static columns (and keys) are asked for, and one at least. Like Cassandra it looks at items
+ * before WHERE only where a table has static columns, and at no more of them than it must: which of
+ * several mistakes is told follows from that. */
+static enum err only_static(struct compile *c, const struct cql_select *s, bool *ret)
+{
+    const struct cql_table *table = c->table;
+    bool *selected = arena_zero(c->arena, table->column_count + 1);
     bool any = false;
-    if (s->all_columns)
-        return false;
-    for (uint32_t i = 0; i < table->column_count; i++) {
-        enum cql_column_kind kind = table->columns[i].kind;
-        if (selected[i] && kind != CQL_STATIC && kind != CQL_PARTITION_KEY)
-            return false;
-        any = any || (selected[i] && kind == CQL_STATIC);
+    *ret = false;
+    if (s->all_columns || !table->has_static)
+        return OK;
+    for (size_t item = 0; item < s->selector_count && !any; item++) {
+        TRY(prepare_item(c, s, item, selected));
+        for (uint32_t i = 0; i < table->column_count; i++)
+            any = any || (selected[i] && table->columns[i].kind == CQL_STATIC);
     }
-    return any;
+    *ret = any;
+    for (size_t item = 0; item < s->selector_count && *ret; item++) {
+        TRY(prepare_item(c, s, item, selected));
+        for (uint32_t i = 0; i < table->column_count; i++)
+            if (selected[i] && table->columns[i].kind != CQL_STATIC &&
+                table->columns[i].kind != CQL_PARTITION_KEY)
+                *ret = false;
+    }
+    return OK;
 }
 
 /* ---- DISTINCT ---- */
@@ -330,17 +357,22 @@ enum err select_plan(struct compile *c, struct cql_plan *plan)
     struct cql_column *results;
     p->table = c->table;
     p->distinct = s->distinct;
-    TRY(plan_items(c, s, p, &results));
-    bool *selected = arena_zero(c->arena, c->table->column_count + 1);
-    for (size_t i = 0; i < p->item_count; i++)
-        expr_columns(p->items[i], selected);
     struct where_options options = {.statement = WHERE_SELECT,
-                                    .only_static = only_static(c->table, s, selected),
                                     .allow_filtering = s->allow_filtering};
+    TRY(only_static(c, s, &options.only_static));
+    uint32_t *ordered = arena_array(c->arena, s->order_count + 1, sizeof *ordered);
+    for (size_t i = 0; i < s->order_count; i++)
+        TRY(compile_column(c, s->order_by[i].column, &ordered[i]));
     bool ann = s->order_count && s->order_by[0].ann;
     options.allow_filtering = options.allow_filtering || ann;
     TRY(ann_check_where(c, s));
     TRY(where_compile(c, s->where, s->where_count, &options, &p->where));
+    TRY(plan_items(c, s, p, &results));
+    bool *selected = arena_zero(c->arena, c->table->column_count + 1);
+    for (size_t i = 0; i < p->item_count; i++)
+        expr_columns(p->items[i], selected);
+    for (size_t i = 0; i < s->order_count && p->where.key_in; i++)
+        selected[ordered[i]] = true; /* rows are sorted behind the read */
     if (s->distinct)
         TRY(check_distinct(c, s, p, selected));
     TRY(plan_group(c, s, p));

@@ -272,6 +272,7 @@ static enum err compile_single(struct compile *c, const struct cql_relation *r,
                         "Unsupported restriction: %.*s IS NOT NULL", STR_ARG(column->name));
     case CQL_LIKE: {
         struct cql_column like = compile_spec(c, column->name, column->type);
+        TRY(check_column(c, r, column));
         TRY(compile_values(c, r, &like, w));
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "LIKE restriction is only supported on properly indexed columns. %.*s is "

@@ -34,8 +34,13 @@ static bool filters_only(const struct expr_run *run, const struct where_relation
            (kind > CQL_CLUSTERING || (kind == CQL_PARTITION_KEY && is_range(r)) || r->behind);
 }
 
-/* A null beside a clustering column's range: below all values, the empty one too. */
-static const char below_all[1];
+/* A null beside a clustering column's range: before all values in the table's order. */
+static const char before_all[1];
+
+static bool is_behind_null(const struct expr_run *run, const struct where_relation *r)
+{
+    return (r->op == CQL_GT || r->op == CQL_GE) != column_of(run, r, 0)->descending;
+}
 
 static bool null_is_empty(const struct expr_run *run, const struct where_relation *r)
 {
@@ -108,7 +113,7 @@ static enum err relation_values(struct expr_run *run, const struct where_relatio
         struct str value;
         TRY(expr_eval(run, r->values[i], &value));
         if (!value.ptr && null_is_empty(run, r))
-            value = str_from(below_all, 0);
+            value = str_from(before_all, 0);
         bool alone = r->value_count == 1 || !filters_only(run, r);
         if (expr_is_unset(value) || (!value.ptr && alone))
             return bad_value(run, r, value);
@@ -461,10 +466,10 @@ static enum err range_slices(struct expr_run *run, const struct where_relation *
     struct str *values;
     size_t value_count, kept = 0;
     TRY(relation_values(run, r, &values, &value_count));
-    if (values[0].ptr == below_all) {
+    if (values[0].ptr == before_all) {
         *ret_slices = arena_alloc(run->arena, sizeof **ret_slices);
         **ret_slices = (struct slice){{prefix->values, count, true}, {prefix->values, count, true}};
-        *ret_count = r->op == CQL_GT || r->op == CQL_GE;
+        *ret_count = is_behind_null(run, r);
         return OK;
     }
     struct str *bound = arena_array(run->arena, run->table->clustering_count + 1, sizeof *bound);
@@ -656,8 +661,8 @@ static enum err filter_matches(struct expr_run *run, const struct where_filter *
     if (r->key || r->op == CQL_CONTAINS || r->op == CQL_CONTAINS_KEY)
         return contains(f, type, have, ret);
     for (size_t i = 0; i < f->count && !*ret; i++) {
-        if (f->values[i].ptr == below_all)
-            *ret = r->op == CQL_GT || r->op == CQL_GE;
+        if (f->values[i].ptr == before_all)
+            *ret = is_behind_null(run, r);
         else if (r->multi)
             TRY(multi_matches(run, f, f->values[i], ret));
         else
