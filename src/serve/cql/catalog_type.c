@@ -87,6 +87,19 @@ static enum err unknown_class(struct arena *arena, struct str class, struct cql_
                     STR_ARG(class), room, STR_ARG(class));
 }
 
+/* The store reads what is inside of a type from its text, which a class would tear apart; fields of
+ * user types have texts of their own. */
+static bool has_class_inside(const struct cql_type *type)
+{
+    if (type->kind == CQL_CUSTOM)
+        return false;
+    for (uint32_t i = 0; i < type->count; i++)
+        if ((type->items[i]->kind == CQL_CUSTOM && type->kind != CQL_UDT) ||
+            has_class_inside(type->items[i]))
+            return true;
+    return false;
+}
+
 enum err catalog_type_locked(const struct cql_catalog *catalog, struct str keyspace,
                              struct str text, struct arena *arena, struct cql_error *error,
                              const struct cql_type **ret_type)
@@ -100,10 +113,10 @@ enum err catalog_type_locked(const struct cql_catalog *catalog, struct str keysp
     if (err == ERR_NOT_FOUND)
         return cql_fail(error, arena, CQL_INVALID, "Unknown type %.*s.%.*s", STR_ARG(keyspace),
                         STR_ARG(str_slice(message, unknown.bytes, message.bytes)));
-    if (err == OK && type->kind != CQL_CUSTOM && catalog_type_has(type, CQL_CUSTOM))
+    if (err == OK && has_class_inside(type))
         return cql_fail(
             error, arena, CQL_INVALID,
-            "Types that have no CQL name are only offered by themselves, not inside %.*s",
+            "Types that have no CQL name are offered as columns and fields, not inside %.*s",
             STR_ARG(catalog_type_text(arena, type)));
     struct str tuples = STR("Counters are not allowed inside tuples");
     if (str_starts(message, tuples))
