@@ -16,10 +16,13 @@ static enum err find_row(struct modify_item *item)
     size_t count;
     TRY(where_partitions(&item->eval, &p->where, &keys, &count));
     TRY(where_check_keys(&item->eval, keys, count));
-    if (count == 0 || (p->conditional && (count > 1 || p->where.clustering_in)))
+    bool many = count != 1;
+    for (uint32_t i = 0; i < p->table->partition_count; i++)
+        many = many || (p->where.partition[i]->op == CQL_IN && !p->where.partition[i]->in_marker);
+    if (count == 0 || (p->conditional && (many || p->where.clustering_in)))
         return cql_fail(item->eval.error, item->eval.arena, CQL_INVALID,
                         "IN on the %s is not supported with conditional %s",
-                        count == 1 ? "clustering key columns" : "partition key",
+                        many ? "partition key" : "clustering key columns",
                         p->statement == WHERE_DELETE ? "deletions" : "updates");
     item->partition = keys[0];
     bool enough = p->where.clustering_prefix == p->table->clustering_count ||

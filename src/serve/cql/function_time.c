@@ -66,7 +66,7 @@ static int64_t unix_ms_of(const struct cql_type *type, struct str value)
 {
     if (type->kind == CQL_TIMEUUID && value.bytes == 16)
         return cql_timeuuid_unix_ms((const uint8_t *)value.ptr);
-    if (type->kind == CQL_DATE && value.bytes == 4)
+    if (value.bytes == 4) /* a date, or an int that is taken as one */
         return ((int64_t)get_be32(value.ptr) - 0x80000000LL) * MS_PER_DAY;
     return value.bytes == 8 ? (int64_t)get_be64(value.ptr) : 0;
 }

@@ -55,15 +55,22 @@ enum err modify_bind(struct modify_item *item, int64_t fallback_us)
     item->ttl_s = 0;
     if (!value.ptr || value.bytes != 4)
         return OK;
-    int32_t ttl = (int32_t)get_be32(value.ptr);
-    if (ttl < 0)
-        return cql_fail(eval->error, eval->arena, CQL_INVALID,
-                        "A TTL must be greater or equal to 0, but was %d", ttl);
-    if (ttl > TTL_MAX)
-        return cql_fail(eval->error, eval->arena, CQL_INVALID,
-                        "ttl is too large. requested (%d) maximum (%d)", ttl, TTL_MAX);
-    item->ttl_s = ttl;
+    item->ttl_s = (int32_t)get_be32(value.ptr);
     return OK;
+}
+
+/* Judged when it is known that there is something to write. */
+static enum err check_ttl(const struct modify_item *item)
+{
+    const struct expr_run *eval = &item->eval;
+    if (!item->plan->ttl || (item->ttl_s >= 0 && item->ttl_s <= TTL_MAX))
+        return OK;
+    return item->ttl_s < 0
+               ? cql_fail(eval->error, eval->arena, CQL_INVALID,
+                          "A TTL must be greater or equal to 0, but was %d", (int)item->ttl_s)
+               : cql_fail(eval->error, eval->arena, CQL_INVALID,
+                          "ttl is too large. requested (%d) maximum (%d)", (int)item->ttl_s,
+                          TTL_MAX);
 }
 
 /* ---- INSERT JSON ---- */
@@ -223,6 +230,8 @@ enum err modify_apply(struct modify_item *item, struct table_batch *batch,
         TRY(where_slices(&item->eval, &p->where, &slices, &slice_count));
     else
         slice_count = 1;
+    if (key_count && slice_count)
+        TRY(check_ttl(item));
     if (p->columns_of_range && key_count && slice_count)
         return cql_fail(item->eval.error, item->eval.arena, CQL_INVALID,
                         "Range deletions are not supported for specific columns");

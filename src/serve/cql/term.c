@@ -219,7 +219,7 @@ enum fit type_fit(const struct cql_type *have, const struct cql_type *want)
     bool weak = false;
     switch (want->kind) {
     case CQL_BLOB:
-        weak = from != CQL_COUNTER;
+        weak = true;
         break;
     case CQL_TEXT:
         weak = from == CQL_ASCII;
@@ -544,16 +544,15 @@ static enum err compile_collection(struct compile *c, const struct cql_term *t,
         specs[1].type = type->items[1];
     }
     struct expr *x = new_build(c, type, t->count);
-    for (size_t i = 0; i < t->count; i++) {
-        const struct cql_column *spec = &specs[map ? i % 2 : 0];
-        if (term_fit(c, t->items[i], spec->type) == FIT_NONE)
+    for (size_t i = 0; i < t->count; i++)
+        if (term_fit(c, t->items[i], specs[map ? i % 2 : 0].type) == FIT_NONE)
             return cql_fail(c->error, c->arena, CQL_INVALID,
                             "Invalid %s literal for %.*s: %s %.*s is not of type %s", what,
                             STR_ARG(receiver->name), map && i % 2 == 0 ? "key" : "value",
                             STR_ARG(term_text(c->arena, t->items[i])),
-                            term_type_text(c->arena, spec->type));
-        TRY(compile_item(c, t->items[i], spec, &x->items[i]));
-    }
+                            term_type_text(c->arena, specs[map ? i % 2 : 0].type));
+    for (size_t i = 0; i < t->count; i++)
+        TRY(compile_item(c, t->items[i], &specs[map ? i % 2 : 0], &x->items[i]));
     return finish_build(c, x, ret);
 }
 
