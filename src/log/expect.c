@@ -5,7 +5,8 @@
  * second one is on its way already, the second would be taken and the first, when it comes again,
  * would be out of order for ever. Therefore the lowest sequence that was refused, or is about to
  * come, is kept: until a batch from there on is taken, none behind it is. Kafka does the same for
- * transactional batches while it asks the coordinator ("verification state").
+ * transactional batches while it asks the coordinator ("verification state"); there one that is
+ * refused for having no sequence, -1, holds up all others until a newer epoch comes.
  *
  * Kept in memory only, as the requests under way do not outlive the process either; a newer epoch
  * makes it void, and so does time. There are few: the oldest go when there are too many.
@@ -48,7 +49,7 @@ static struct log_expected *add(struct log_partition *partition)
 static void expect(struct log_partition *partition, int64_t producer_id, int16_t epoch,
                    int32_t sequence)
 {
-    if (producer_id < 0 || sequence < 0 || partition->topic->deleted ||
+    if (producer_id < 0 || partition->topic->deleted ||
         log_producer_find(partition->producers, producer_id))
         return;
     struct log_expected *one = find(partition, producer_id);
@@ -81,7 +82,8 @@ void log_expect_again(const struct log_append *append)
         struct record_batch batch;
         if (record_batch_parse(append->batches + at, append->bytes - at, false, &batch) != OK)
             return;
-        expect(append->partition, batch.producer_id, batch.producer_epoch, batch.base_sequence);
+        if (batch.base_sequence >= 0)
+            expect(append->partition, batch.producer_id, batch.producer_epoch, batch.base_sequence);
         at += batch.bytes_count;
     }
 }
@@ -89,7 +91,7 @@ void log_expect_again(const struct log_append *append)
 bool log_expects_another(const struct log_partition *partition, const struct record_batch *batch)
 {
     const struct log_expected *one = find(partition, batch->producer_id);
-    return one && one->epoch == batch->producer_epoch && batch->base_sequence > one->sequence;
+    return one && batch->producer_epoch <= one->epoch && batch->base_sequence > one->sequence;
 }
 
 void log_expected_came(struct log_partition *partition, int64_t producer_id)

@@ -25,10 +25,10 @@ TOPICS = {'plain': 3, 'idem': 3, 'in': 2, 'out': 2, 'txn-a': 2, 'txn-b': 1}  # i
 worker = Worker()
 
 
-def config(**more):
+def config(error_cb=None, **more):
     return {'bootstrap.servers': BOOTSTRAP, 'reconnect.backoff.ms': 20, 'reconnect.backoff.max.ms': 100, 'log_level': 0,
             'retry.backoff.ms': 20, **{k.replace('_', '.'): v for k, v in more.items()},
-            'error_cb': on_error}
+            'error_cb': error_cb or on_error}
 
 
 def on_error(error):
@@ -117,13 +117,35 @@ def finished(what):
 class Transactions:
     def __init__(self, name):
         self.name = name
-        self.producer = producer(transactional_id=name, transaction_timeout_ms=60000, delivery_timeout_ms=60000)
+        self.begin_anew()
+
+    def begin_anew(self):
+        self.producer = producer(transactional_id=self.name, transaction_timeout_ms=60000, delivery_timeout_ms=60000,
+                                 error_cb=self.on_error)
         finished(lambda: self.producer.init_transactions(60))
+
+    @staticmethod
+    def on_error(error):
+        if error.code() != KafkaError.INVALID_TXN_STATE:  # end() decides
+            on_error(error)
+
+    def begin(self):
+        self.known = False  # the broker has said yes to some of it
+        self.producer.begin_transaction()
+
+    def delivered(self, error, _):
+        self.known = self.known or not error
+
+    def send_offsets(self, offsets, group):
+        if not finished(lambda: self.producer.send_offsets_to_transaction(offsets, group, 30)):
+            return False
+        self.known = True
+        return True
 
     def send(self, topic, p, value):
         while True:
             try:
-                self.producer.produce(topic, json.dumps(value), partition=p)
+                self.producer.produce(topic, json.dumps(value), partition=p, on_delivery=self.delivered)
                 return True
             except BufferError:
                 self.producer.poll(0.01)
@@ -136,11 +158,17 @@ class Transactions:
         """Whether it was committed."""
         if commit and finished(lambda: self.producer.commit_transaction(30)):
             return True
-        # An abort behind a request to add partitions that was lost is refused by any broker, for good,
-        # to this client's older EndTxn: so the partitions are there before.
+        # An abort behind a request to add partitions that was lost is refused by any broker, for good, to this
+        # client's older EndTxn: INVALID_TXN_STATE, as the broker never heard of the transaction. So the partitions
+        # are there before; but where the transaction has failed already, the client does not ask for them again.
         self.producer.flush(60)
-        if not finished(lambda: self.producer.abort_transaction(30)):
-            raise RuntimeError('an abort has to be aborted')
+        try:
+            if not finished(lambda: self.producer.abort_transaction(30)):
+                raise RuntimeError('an abort has to be aborted')
+        except KafkaException as e:
+            if e.args[0].code() != KafkaError.INVALID_TXN_STATE or self.known:
+                raise
+            self.begin_anew()
         return False
 
 
@@ -150,7 +178,7 @@ committed, aborted = {}, set()  # number -> records; numbers
 
 def transact(chance):
     n = len(committed) + len(aborted)
-    txn.producer.begin_transaction()
+    txn.begin()
     sent = []
     good = True
     for i in range(chance.randint(1, 6)):
@@ -194,7 +222,7 @@ class Etl:
         if not messages:
             return
         self.attempt += 1
-        self.txn.producer.begin_transaction()
+        self.txn.begin()
         offsets = {}
         good = True
         for m in messages:
@@ -202,8 +230,7 @@ class Etl:
             good = good and self.txn.send('out', m.partition(), [m.partition(), value['n'], self.name, self.attempt])
             offsets[m.partition()] = m.offset() + 1
         to = [TopicPartition('in', p, offset) for p, offset in offsets.items()]
-        good = good and finished(lambda: self.txn.producer.send_offsets_to_transaction(
-            to, self.consumer.consumer_group_metadata(), 30))
+        good = good and self.txn.send_offsets(to, self.consumer.consumer_group_metadata())
         if self.txn.end(good and chance.random() < 0.8):
             worker.step('etl')
         else:

@@ -535,25 +535,44 @@ bool group_is_consumer(const struct group *group)
     return group->protocol_type.ptr && str_equal(group->protocol_type, STR("consumer"));
 }
 
-/* Subscriptions of the consumer protocol: version i16, topics (i32 count; i16 length, bytes). */
+/* Subscriptions of the consumer protocol: version i16, topics (i32 count; i16 length, bytes).
+ * Whether the topic is among them; ret_good: they could be read. */
+static bool subscription_has(struct str metadata, struct str topic, bool *ret_good)
+{
+    struct reader r = reader_of(metadata.ptr, metadata.bytes);
+    bool has = false;
+    reader_be16(&r);
+    for (int32_t left = (int32_t)reader_be32(&r); left > 0 && r.err == OK; left--) {
+        struct str name = reader_str(&r, reader_be16(&r));
+        has = has || (r.err == OK && str_equal(name, topic));
+    }
+    *ret_good = r.err == OK;
+    return has;
+}
+
+void group_subscriptions_look(struct group *group)
+{
+    bool good = group_is_consumer(group);
+    for (size_t i = 0; i < group->member_count && good; i++)
+        subscription_has(group_metadata(group, group->members[i]), STR(""), &good);
+    group->subscriptions_known = good;
+}
+
 bool group_subscribes(const struct group *group, struct str topic)
 {
+    bool has = false, good;
     if (!group_is_consumer(group))
         return false;
-    for (size_t i = 0; i < group->member_count; i++) {
+    if (!group->subscriptions_known)
+        return true;
+    for (size_t i = 0; i < group->member_count && !has; i++) {
         const struct group_member *member = group->members[i];
         struct str metadata = group_metadata(group, member);
         if (metadata.bytes == 0 && member->protocol_count > 0)
             metadata = member->protocols[0].metadata;
-        struct reader r = reader_of(metadata.ptr, metadata.bytes);
-        reader_be16(&r);
-        for (int32_t left = (int32_t)reader_be32(&r); left > 0 && r.err == OK; left--) {
-            struct str name = reader_str(&r, reader_be16(&r));
-            if (r.err == OK && str_equal(name, topic))
-                return true;
-        }
+        has = subscription_has(metadata, topic, &good);
     }
-    return false;
+    return has;
 }
 
 /* ---- from records -------------------------------------------------------------------------- */
@@ -581,6 +600,7 @@ void group_restored(struct group *group, int32_t generation, struct str protocol
     group_text_set(&group->protocol, group->member_count > 0 ? protocol : STR_NONE);
     if (leader.ptr && group_member(group, leader))
         group_text_set(&group->leader, leader);
+    group_subscriptions_look(group);
     group->state = group->member_count > 0 ? GROUP_STABLE : GROUP_EMPTY;
     group->state_ms = state_ms;
 }

@@ -90,7 +90,8 @@ struct group {
     size_t support_count;
     struct group_pending *pendings; /* ids handed out with MEMBER_ID_REQUIRED */
     size_t pending_count;
-    bool initial; /* this preparation is the first: it waits for more members */
+    bool subscriptions_known; /* as of this generation */
+    bool initial;             /* this preparation is the first: it waits for more members */
     bool initial_grew;
     int64_t initial_left_ms;
     int64_t join_due_ms, sync_due_ms; /* INT64_MAX = none */
@@ -181,7 +182,8 @@ static inline int64_t group_due_ms(const struct group *group)
 struct group_member *group_member(const struct group *group, struct str id);
 /* What the member gave with the selected protocol; empty when none is selected. */
 struct str group_metadata(const struct group *group, const struct group_member *member);
-/* Has a live member of the consumer protocol subscribed to the topic? */
+/* Has a live member of the consumer protocol subscribed to the topic, or may it have? Before the
+ * first generation, and when a subscription cannot be read, that is not known. */
 bool group_subscribes(const struct group *group, struct str topic);
 bool group_is_consumer(const struct group *group);
 
@@ -219,6 +221,7 @@ void group_join_expired(struct group *group, int64_t now_ms);
 void group_sync_expired(struct group *group, int64_t now_ms);
 void group_member_gone(struct group *group, struct group_member *member, int64_t now_ms);
 void group_state_set(struct group *group, enum group_state state);
+void group_subscriptions_look(struct group *group);
 uint64_t group_store_ask(struct group *group, const struct group_store *store);
 
 #endif

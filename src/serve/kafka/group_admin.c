@@ -4,7 +4,7 @@
  *
  * A group that is not known is described as Dead, which older clients expect; from version 6 on as
  * GROUP_ID_NOT_FOUND. Deleting takes the group's record and all its commits away in one write; the
- * answer comes when that is durable.
+ * group goes, and the answer comes, when that is durable.
  */
 #include "serve/kafka/group_api.h"
 
@@ -32,10 +32,9 @@ static void describe(struct kafka_call *call, const struct group *group,
             members[i].group_instance_id = arena_str(arena, member->instance_id);
         members[i].client_id = arena_str(arena, member->client_id);
         members[i].client_host = arena_str(arena, member->client_host);
-        if (stable) {
+        if (stable)
             members[i].member_metadata = arena_str(arena, group_metadata(group, member));
-            members[i].member_assignment = arena_str(arena, member->assignment);
-        }
+        members[i].member_assignment = arena_str(arena, member->assignment);
     }
     out->members = members;
     out->members_count = (int32_t)count;
@@ -54,7 +53,7 @@ void kafka_handle_describe_groups(struct kafka_call *call)
     for (int32_t i = 0; i < count; i++) {
         const struct kafka_group *group = kafka_group_find(call->broker, request->groups[i]);
         groups[i].group_id = request->groups[i];
-        if (request->include_authorized_operations)
+        if (request->include_authorized_operations && (group || call->version < 6))
             groups[i].authorized_operations = OPERATIONS_ALL;
         if (group) {
             describe(call, &group->group, &groups[i]);
@@ -111,20 +110,35 @@ void kafka_handle_list_groups(struct kafka_call *call)
 
 /* ---- DeleteGroups -------------------------------------------------------------------------- */
 
+/* Somebody may have joined or committed behind the records that take it away. */
+static void forget_group(struct kafka_call *call, struct str id)
+{
+    struct kafka_group *group = kafka_group_find(call->broker, id);
+    struct log_group_offset *offsets;
+    if (!group || group->group.state != GROUP_EMPTY || group->group.store_count > 0)
+        return;
+    if (log_offsets(call->broker->log, id, &call->arena, &offsets) == 0)
+        kafka_group_drop(group);
+}
+
 static void deleted(struct kafka_write *write, enum err err)
 {
     struct kafka_call *call = write->owner;
     struct kafka_delete_groups_response *response = call->response;
     struct kafka_delete_groups_response_result *results = response->results;
-    for (int32_t i = 0; i < response->results_count; i++)
-        if (results[i].error_code == KAFKA_NONE)
-            results[i].error_code = kafka_write_code(err);
+    for (int32_t i = 0; i < response->results_count; i++) {
+        if (results[i].error_code != KAFKA_NONE)
+            continue;
+        results[i].error_code = kafka_write_code(err);
+        if (err == OK)
+            forget_group(call, results[i].group_id);
+    }
     kafka_answer(call);
 }
 
 static int16_t delete_one(struct kafka_call *call, struct str id, struct kafka_write *write)
 {
-    struct kafka_group *group = kafka_group_find(call->broker, id);
+    const struct kafka_group *group = kafka_group_find(call->broker, id);
     if (!group)
         return KAFKA_GROUP_ID_NOT_FOUND;
     /* Neither one who was only told a member id, nor commits of open transactions, hold it. */
@@ -139,7 +153,6 @@ static int16_t delete_one(struct kafka_call *call, struct str id, struct kafka_w
     if (err != OK)
         return kafka_write_code(err);
     kafka_offsets_forget(call->broker, id, &call->arena, &write->batches);
-    kafka_group_drop(group);
     return KAFKA_NONE;
 }
 

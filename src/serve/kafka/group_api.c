@@ -9,7 +9,9 @@
  * is written. A call that waits is the token of its member; when its connection ends, the token is
  * taken out and the member lives or dies by its session.
  *
- * A group is known while something is left of it: members, handed-out ids, commits, or a record.
+ * A group is known from its first join or commit on. Once nothing is left of it, neither members
+ * nor handed-out ids nor commits, the next sweep takes it away, as in Kafka; at once where there
+ * are very many.
  */
 #include "serve/kafka/group_api.h"
 
@@ -22,6 +24,7 @@ enum {
     SESSION_MS_MIN = 6 * 1000,
     SESSION_MS_MAX = 30 * 60 * 1000,
     SWEEP_S = 600,
+    EMPTY_MAX = 10000,
 };
 static const int64_t SECOND_NS = 1000LL * 1000 * 1000;
 
@@ -197,7 +200,7 @@ void kafka_group_settle(struct kafka_group *group)
         io_timer_start(loop, &group->timer, left_ms > 0 ? left_ms * (SECOND_NS / 1000) : 0);
     }
     group->armed_ms = due_ms;
-    if (is_nothing(group))
+    if (group->groups->map.count > EMPTY_MAX && is_nothing(group))
         kafka_group_drop(group);
     group_unref(group);
 }

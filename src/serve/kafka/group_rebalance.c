@@ -129,7 +129,8 @@ static void join_answer(struct group *group, struct group_member *member, int16_
     void *token = member->join_token;
     member->join_token = NULL;
     if (error != KAFKA_NONE)
-        group_join_fail(group, token, error, member->id);
+        group_join_fail(group, token, error,
+                        error == KAFKA_UNKNOWN_MEMBER_ID ? STR("") : member->id);
     else
         joined(group, token, member->id, group->leader, is_leader(group, member), false);
 }
@@ -207,6 +208,7 @@ static void become_empty(struct group *group)
 {
     group->generation++;
     group_text_set(&group->protocol, STR_NONE);
+    group_subscriptions_look(group);
     group->join_due_ms = INT64_MAX;
     group_state_set(group, GROUP_EMPTY);
     group_store_ask(group, &(struct group_store){.generation = group->generation});
@@ -235,6 +237,7 @@ static void complete(struct group *group, int64_t now_ms)
     }
     group->generation++;
     group_text_set(&group->protocol, select_protocol(group));
+    group_subscriptions_look(group);
     group->join_due_ms = INT64_MAX;
     group->sync_due_ms = now_ms + timeout_ms;
     group_due(group, group->sync_due_ms);

@@ -30,15 +30,31 @@ static void committed(struct kafka_write *write, enum err err)
     kafka_answer(call);
 }
 
-/* What one partition of a commit is refused with, before anything is known of the group. */
-static int16_t commit_check(struct kafka_call *call, const struct log_topic *topic,
-                            int32_t partition, struct str metadata)
+/* What one partition of a commit is refused with, in Kafka's order. */
+static int16_t commit_check(const struct log_topic *topic, int32_t partition, int16_t group_code,
+                            struct str metadata)
 {
-    if (!topic || partition < 0 || partition >= log_topic_partitions(topic))
+    if (partition < 0 || partition >= log_topic_partitions(topic))
         return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-    if (metadata.bytes > KAFKA_METADATA_BYTES_MAX)
-        return KAFKA_OFFSET_METADATA_TOO_LARGE;
-    return KAFKA_NONE;
+    if (group_code != KAFKA_NONE)
+        return group_code;
+    return metadata.bytes > KAFKA_METADATA_BYTES_MAX ? KAFKA_OFFSET_METADATA_TOO_LARGE : KAFKA_NONE;
+}
+
+/* The group is asked, and made, only where something of the request is there. */
+static bool names_any(struct kafka_call *call, const struct kafka_offset_commit_request *request)
+{
+    for (int32_t i = 0; i < request->topics_count; i++) {
+        const struct kafka_offset_commit_request_topic *asked = &request->topics[i];
+        int16_t code;
+        const struct log_topic *topic = kafka_topic(
+            call->broker, asked->name, call->version >= 10 ? asked->topic_id : NULL, &code);
+        for (int32_t j = 0; topic && j < asked->partitions_count; j++)
+            if (asked->partitions[j].partition_index >= 0 &&
+                asked->partitions[j].partition_index < log_topic_partitions(topic))
+                return true;
+    }
+    return false;
 }
 
 static size_t count_partitions(const struct kafka_offset_commit_request *request)
@@ -70,9 +86,8 @@ static size_t commit_topic(struct kafka_call *call, int32_t at, int16_t group_co
         const struct kafka_offset_commit_request_partition *one = &asked->partitions[j];
         partitions[j].partition_index = one->partition_index;
         partitions[j].error_code =
-            topic ? commit_check(call, topic, one->partition_index, one->committed_metadata) : code;
-        if (partitions[j].error_code == KAFKA_NONE)
-            partitions[j].error_code = group_code;
+            topic ? commit_check(topic, one->partition_index, group_code, one->committed_metadata)
+                  : code;
         if (partitions[j].error_code != KAFKA_NONE)
             continue;
         offsets[count++] = (struct log_group_offset){
@@ -96,7 +111,7 @@ void kafka_handle_offset_commit(struct kafka_call *call)
     struct kafka_group *group = NULL;
     if (request->group_id.bytes > KAFKA_NAME_BYTES_MAX)
         code = KAFKA_INVALID_GROUP_ID;
-    else
+    else if (names_any(call, request))
         group = kafka_group_of_commit(call->broker, request->group_id, generation, &code);
     if (group) {
         kafka_group_begin(group);

@@ -98,6 +98,20 @@ static void expect(struct log_partition *partition, const struct record_batch *b
     log_producer_expect(partition, batch->producer_id, batch->producer_epoch, batch->base_sequence);
 }
 
+/* Kafka looks at the sum before it looks at times; here the log does, last. */
+static bool is_intact(const struct str *records)
+{
+    struct record_batch batch;
+    return record_batch_parse(records->ptr, records->bytes, true, &batch) == OK;
+}
+
+static int16_t forget_records(struct kafka_produce_response_partition *result)
+{
+    result->record_errors_count = 0;
+    result->error_message = STR_NONE;
+    return KAFKA_CORRUPT_MESSAGE;
+}
+
 static int16_t check_part(struct produce_part *part, struct log_topic *topic, struct str *records)
 {
     struct produce_check check = {
@@ -110,6 +124,8 @@ static int16_t check_part(struct produce_part *part, struct log_topic *topic, st
             check_transaction(check.call, &check.batch, log_topic_name(topic), part->result->index);
     if (code == KAFKA_NONE) {
         code = kafka_produce_check(&check);
+        if (code == KAFKA_INVALID_TIMESTAMP && !is_intact(records))
+            code = forget_records(part->result);
         *records = check.records;
         if (code != KAFKA_NONE && tells_start(code))
             part->result->log_start_offset =

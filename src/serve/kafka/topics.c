@@ -235,6 +235,8 @@ static struct refusal create_topic(struct kafka_call *call,
         if (r.code != KAFKA_NONE)
             return r;
         memcpy(answer->topic_id, log_topic_id(made), sizeof answer->topic_id);
+    } else {
+        io_random(call->broker->io, answer->topic_id, sizeof answer->topic_id); /* as Kafka does */
     }
     describe(call, &config, &defaults, &settings, answer);
     return FINE;

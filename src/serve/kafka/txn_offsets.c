@@ -22,7 +22,26 @@ static void committed(struct kafka_write *write, enum err err)
     answer_all(write->owner, kafka_write_code(err));
 }
 
-static size_t add_topic(struct kafka_call *call, int32_t at, struct log_group_offset *offsets)
+/* Whether some partition of the request is there: only then the group is asked, and made. */
+static bool names_any(struct kafka_call *call,
+                      const struct kafka_txn_offset_commit_request *request)
+{
+    for (int32_t i = 0; i < request->topics_count; i++) {
+        const struct kafka_txn_offset_commit_request_topic *asked = &request->topics[i];
+        int16_t code;
+        const struct log_topic *topic = kafka_topic(
+            call->broker, asked->name, call->version >= 6 ? asked->topic_id : NULL, &code);
+        for (int32_t j = 0; topic && j < asked->partitions_count; j++)
+            if (asked->partitions[j].partition_index >= 0 &&
+                asked->partitions[j].partition_index < log_topic_partitions(topic))
+                return true;
+    }
+    return false;
+}
+
+/* Fills one topic of the answer, and the commits that may be. */
+static size_t add_topic(struct kafka_call *call, int32_t at, int16_t group_code,
+                        struct log_group_offset *offsets)
 {
     const struct kafka_txn_offset_commit_request *request = call->request;
     const struct kafka_txn_offset_commit_request_topic *asked = &request->topics[at];
@@ -41,6 +60,8 @@ static size_t add_topic(struct kafka_call *call, int32_t at, struct log_group_of
             partitions[j].error_code = topic_code;
         else if (index < 0 || index >= log_topic_partitions(topic))
             partitions[j].error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+        else if (group_code != KAFKA_NONE)
+            partitions[j].error_code = group_code;
         else if (one->committed_metadata.bytes > KAFKA_METADATA_BYTES_MAX)
             partitions[j].error_code = KAFKA_OFFSET_METADATA_TOO_LARGE;
         else
@@ -60,7 +81,7 @@ static size_t add_topic(struct kafka_call *call, int32_t at, struct log_group_of
     return count;
 }
 
-static int16_t check_group(struct kafka_call *call, bool commits)
+static int16_t check_group(struct kafka_call *call)
 {
     const struct kafka_txn_offset_commit_request *request = call->request;
     int16_t code = KAFKA_INVALID_GROUP_ID;
@@ -73,7 +94,7 @@ static int16_t check_group(struct kafka_call *call, bool commits)
     kafka_group_begin(group);
     code = group_commit(&group->group, request->member_id, request->group_instance_id,
                         request->generation_id_or_member_epoch, true, kafka_clock_ms(call->broker));
-    group->commits = group->commits || (commits && code == KAFKA_NONE);
+    group->commits = group->commits || code == KAFKA_NONE;
     kafka_group_settle(group);
     return code;
 }
@@ -100,13 +121,13 @@ void kafka_handle_txn_offset_commit(struct kafka_call *call)
     response->topics = KAFKA_NEW(&call->arena, kafka_txn_offset_commit_response_topic,
                                  (size_t)request->topics_count);
     response->topics_count = request->topics_count;
+    int16_t code = names_any(call, request) ? check_txn(call) : KAFKA_NONE;
+    if (code == KAFKA_NONE && names_any(call, request))
+        code = check_group(call);
     for (int32_t i = 0; i < request->topics_count; i++)
-        count += add_topic(call, i, offsets + count);
-    int16_t code = check_txn(call);
-    if (code == KAFKA_NONE)
-        code = check_group(call, count > 0);
-    if (code != KAFKA_NONE || count == 0) {
-        answer_all(call, code);
+        count += add_topic(call, i, code, offsets + count);
+    if (count == 0) {
+        kafka_answer(call);
         return;
     }
     struct kafka_write *write = kafka_write_new(call->broker, committed, call);

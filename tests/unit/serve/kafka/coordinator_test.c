@@ -284,7 +284,7 @@ static void joins_are_checked(void **state)
     r = client_call(c, KAFKA_KEY_JOIN_GROUP, 9, join);
     assert_int_equal(r->error_code, KAFKA_INCONSISTENT_GROUP_PROTOCOL);
     assert_int_equal(beat("g", "who", NULL, 4), KAFKA_UNKNOWN_MEMBER_ID);
-    assert_string_equal(state_of("g", 5, NULL), "Dead"); /* nothing was left of it */
+    assert_string_equal(state_of("g", 5, NULL), "Empty"); /* until the next sweep */
 }
 
 static void a_restart_is_not_noticed(void **state)
@@ -386,6 +386,21 @@ static void commits_are_checked(void **state)
     assert_int_equal(r->topics[0].partitions[2].error_code, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
     assert_int_equal(r->topics[1].partitions[0].error_code, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
     assert_int_equal(fetched("checked", 9, false, false).metadata.bytes, 4096);
+    /* The group's word comes before that about a partition's metadata, behind what is not there. */
+    commit->generation_id_or_member_epoch = 7;
+    r = client_call(c, KAFKA_KEY_OFFSET_COMMIT, 9, commit);
+    assert_int_equal(r->topics[0].partitions[0].error_code, KAFKA_UNKNOWN_MEMBER_ID);
+    assert_int_equal(r->topics[0].partitions[2].error_code, KAFKA_UNKNOWN_TOPIC_OR_PARTITION);
+    commit->generation_id_or_member_epoch = -1;
+    commit->group_id = STR("not made");
+    topics[0].partitions = &p[2];
+    topics[0].partitions_count = 1;
+    topics[1].partitions = &p[2];
+    client_call(c, KAFKA_KEY_OFFSET_COMMIT, 9, commit);
+    assert_string_equal(state_of("not made", 5, NULL), "Dead");
+    commit->group_id = STR("checked");
+    topics[0].partitions = p;
+    topics[0].partitions_count = 3;
     memset(topics[0].topic_id, 7, 16);
     r = client_call(c, KAFKA_KEY_OFFSET_COMMIT, 10, commit);
     assert_int_equal(r->topics[0].partitions[0].error_code, KAFKA_UNKNOWN_TOPIC_ID);
@@ -623,6 +638,21 @@ static void a_transaction(void **state)
     struct log_aborted *aborted;
     struct log_partition *partition = log_topic_partition(log_topic_find(rig.log, STR("t")), 0);
     assert_int_equal(log_aborted(partition, 0, high_end(), &rig.arena, &aborted), 3);
+}
+
+/* A transactional batch that is refused holds up those behind it, where the producer is new. */
+static void a_refused_batch_is_waited_for(void **state)
+{
+    struct session s = {.id = "waits"};
+    assert_int_equal(init_pid(&s, 4, false), KAFKA_NONE);
+    assert_int_equal(produce(&s, 1), KAFKA_INVALID_TXN_STATE);
+    assert_int_equal(add(&s, 1), KAFKA_NONE);
+    s.sequence = 1;
+    assert_int_equal(produce(&s, 1), KAFKA_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    s.sequence = 0;
+    assert_int_equal(produce(&s, 1), KAFKA_NONE);
+    assert_int_equal(produce(&s, 1), KAFKA_NONE);
+    assert_int_equal(end(&s, true, 1), KAFKA_NONE);
 }
 
 static void errors_by_version(void **state)
@@ -886,6 +916,7 @@ int main(void)
         TEST(commits_expire),
         TEST(plain_producers_get_ids),
         TEST(a_transaction),
+        TEST(a_refused_batch_is_waited_for),
         TEST(errors_by_version),
         TEST(an_open_transaction_is_fenced),
         TEST(a_restart_keeps_transactions),
