@@ -140,31 +140,26 @@ enum err value_build(struct arena *arena, const struct cql_type *type, struct st
 
 /* ---- values of clients ---- */
 
+/* Fields of tuples and user types, and elements of vectors, stay as they came, as in Cassandra. */
 static bool has_sorted(const struct cql_type *type)
 {
-    bool has = type->kind == CQL_SET || type->kind == CQL_MAP;
-    for (uint32_t i = 0; i < type->count && !has; i++)
-        has = has_sorted(type->items[i]);
-    return has;
+    if (type->kind == CQL_SET || type->kind == CQL_MAP)
+        return true;
+    return type->kind == CQL_LIST && has_sorted(type->items[0]);
 }
 
 /* Clients send the elements of sets and maps in any order and more than once; what is kept and
- * compared is in order, at any depth. The value has passed cql_value_check(). */
+ * compared is in order, also inside of collections. The value has passed cql_value_check(). */
 static enum err sort_value(struct arena *arena, const struct cql_type *type, struct str *value)
 {
     struct cql_elements it;
     if (!value->ptr || !value->bytes || !has_sorted(type))
         return OK;
     TRY(cql_elements_init(&it, type, *value));
-    bool fields = type->kind == CQL_TUPLE || type->kind == CQL_UDT;
     struct str *items = arena_array(arena, (size_t)it.count + 1, sizeof *items);
     size_t count = 0;
-    while ((!fields || it.reader.left) && cql_elements_next(&it, &items[count])) {
-        TRY(sort_value(arena,
-                       type->items[fields                  ? count
-                                   : type->kind == CQL_MAP ? count % 2
-                                                           : 0],
-                       &items[count]));
+    while (cql_elements_next(&it, &items[count])) {
+        TRY(sort_value(arena, type->items[type->kind == CQL_MAP ? count % 2 : 0], &items[count]));
         count++;
     }
     return value_build(arena, type, items, count, value);

@@ -451,6 +451,51 @@ static void prepared_statements(void **state)
     rig_down(&rig);
 }
 
+/* Sets sent out of order and twice: in order in collections, as they came in tuples and vectors. */
+#define ONE_INT(n) "\0\0\0\4\0\0\0" n
+#define CAME "\0\0\0\3" ONE_INT("\3") ONE_INT("\1") ONE_INT("\3")
+#define SORTED "\0\0\0\2" ONE_INT("\1") ONE_INT("\3")
+#define VALUE(text)                                                                                \
+    {                                                                                              \
+        .bytes = { text, sizeof(text) - 1 }                                                        \
+    }
+#define ROW_VALUE(text)                                                                            \
+    {                                                                                              \
+        text, sizeof(text) - 1                                                                     \
+    }
+
+static void sets_of_clients(void **state)
+{
+    struct rig rig;
+    rig_up(&rig, NULL);
+    struct client *client = client_new(&rig, 4);
+    client_startup(client, NULL, CQL_READY);
+    make_table(client);
+    struct answer answer = client_query(client, "CREATE TABLE k.s (a int PRIMARY KEY, s set<int>, "
+                                                "l list<frozen<set<int>>>, t tuple<set<int>>, "
+                                                "v vector<frozen<set<int>>, 1>)");
+    assert_result(&answer, CQL_RESULT_SCHEMA_CHANGE);
+    struct cql_prepared insert =
+        prepared(client, "INSERT INTO k.s (a, s, l, t, v) VALUES (?, ?, ?, ?, ?)");
+    struct cql_value values[] = {VALUE("\0\0\0\1"), VALUE(CAME), VALUE("\0\0\0\1\0\0\0\34" CAME),
+                                 VALUE("\0\0\0\34" CAME), VALUE("\34" CAME)};
+    answer = execute(client, &insert, values, 5, true);
+    assert_result(&answer, CQL_RESULT_VOID);
+    answer = client_query(client, "SELECT s, l, t, v FROM k.s");
+    const struct str want[] = {ROW_VALUE(SORTED), ROW_VALUE("\0\0\0\1\0\0\0\24" SORTED),
+                               ROW_VALUE("\0\0\0\34" CAME), ROW_VALUE("\34" CAME)};
+    struct cql_rows_metadata metadata;
+    struct reader r = assert_result(&answer, CQL_RESULT_ROWS);
+    assert_ok(cql_rows_metadata_read(&r, 4, &rig.arena, &metadata));
+    assert_int_equal(1, reader_be32(&r));
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(want[i].bytes, reader_be32(&r));
+        assert_memory_equal(want[i].ptr, reader_take(&r, want[i].bytes), want[i].bytes);
+    }
+    client_free(client);
+    rig_down(&rig);
+}
+
 static void assert_unprepared(struct client *client, const struct cql_prepared *p,
                               struct cql_value *values)
 {
@@ -889,6 +934,7 @@ int main(void)
         cmocka_unit_test(garbage),
         cmocka_unit_test(schema_events),
         cmocka_unit_test(prepared_statements),
+        cmocka_unit_test(sets_of_clients),
         cmocka_unit_test(unprepared_by_changes),
         cmocka_unit_test(columns_of_others),
         cmocka_unit_test(metadata_changes),
