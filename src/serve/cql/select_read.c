@@ -18,7 +18,7 @@
 #include "base/hash.h"
 #include "base/reader.h"
 
-enum { STATE_VERSION = 2 };
+enum { STATE_VERSION = 2, STATE_OF_ENTRIES = 3 };
 
 /* ---- values of a row ---- */
 
@@ -233,7 +233,7 @@ void select_skip_partition(struct select_run *s)
 enum err select_position(struct select_run *s, struct buf *out)
 {
     buf_reset(out);
-    buf_u8(out, STATE_VERSION);
+    buf_u8(out, s->entries ? STATE_OF_ENTRIES : STATE_VERSION);
     buf_be64(out, (uint64_t)s->limit_left);
     buf_be64(out, (uint64_t)s->partition_left);
     buf_be32(out, (uint32_t)(s->plan->table->table ? s->key_index : s->system_index));
@@ -255,6 +255,11 @@ void select_position_limits(struct select_run *s)
     put_be64(s->position.ptr + 9, (uint64_t)s->partition_left);
 }
 
+bool select_state_scans(struct str state)
+{
+    return state.bytes && state.ptr[0] == STATE_VERSION;
+}
+
 enum err select_resume(struct select_run *s, struct str state)
 {
     struct reader r = reader_of(state.ptr, state.bytes);
@@ -263,7 +268,8 @@ enum err select_resume(struct select_run *s, struct str state)
     int64_t partition_left = (int64_t)reader_be64(&r);
     uint32_t key = reader_be32(&r), slice = reader_be32(&r);
     struct str partition = reader_str(&r, reader_be32(&r));
-    if (r.err != OK || version != STATE_VERSION)
+    bool of_entries = s->plan->where.index && s->plan->where.key_range && !s->scans;
+    if (r.err != OK || version != (of_entries ? STATE_OF_ENTRIES : STATE_VERSION))
         return cql_fail(&s->run->error, s->run->arena, CQL_PROTOCOL_ERROR,
                         "Invalid value for the paging state");
     s->limit_left = limit_left;

@@ -24,6 +24,7 @@ struct select_run {
     int64_t token_from, token_to;
     struct table_read *read;
     struct index_read *entries;
+    bool scans; /* begun before there was the index: goes on as it began */
     struct str resume, resume_partition;
     bool resuming, ended;
     /* system tables */
@@ -60,6 +61,8 @@ enum err select_position(struct select_run *s, struct buf *out) MUST_USE;
 /* Puts the limits as they are now into the position that was kept. */
 void select_position_limits(struct select_run *s);
 enum err select_resume(struct select_run *s, struct str state) MUST_USE;
+/* Was the page before read from the table itself, and not by way of an index? */
+bool select_state_scans(struct str state);
 enum err select_open_system(struct select_run *s) MUST_USE;
 void select_close(struct select_run *s);
 

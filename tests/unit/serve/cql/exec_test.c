@@ -116,37 +116,45 @@ static struct str print_result(struct lab *lab, struct str body, bool first, str
     return metadata.paging_state;
 }
 
+/* One page; the state behind it, in the lab's arena. */
+static struct str run_page(struct lab *lab, struct cql_plan *plan, int32_t page, struct str state,
+                           struct buf *out)
+{
+    struct cql_parameters parameters = {.consistency = 1,
+                                        .page_size = page,
+                                        .paging_state = state,
+                                        .timestamp_us = INT64_MIN,
+                                        .now_s = INT32_MIN};
+    struct cql_run run = {.executor = lab->executor,
+                          .plan = plan,
+                          .parameters = &parameters,
+                          .version = 4,
+                          .arena = &lab->arena,
+                          .done = run_done,
+                          .owner = lab};
+    bool first = !state.ptr;
+    state = STR_NONE;
+    lab->done = false;
+    cql_run(&run);
+    for (int i = 0; i < 10000 && !lab->done; i++)
+        io_loop_turn(lab->loop, 1000000);
+    assert_true(lab->done);
+    if (run.failed)
+        put_error(&run.error, out);
+    else
+        state = print_result(lab, arena_str(&lab->arena, buf_str(&run.out)), first, out);
+    for (size_t i = 0; i < 4 && run.warnings[i].ptr && first; i++)
+        buf_printf(out, "  W %.*s\n", STR_ARG(run.warnings[i]));
+    buf_deinit(&run.out);
+    return state;
+}
+
 static void run_plan(struct lab *lab, struct cql_plan *plan, int32_t page, struct buf *out)
 {
     struct str state = STR_NONE;
-    for (bool first = true; first || state.ptr; first = false) {
-        struct cql_parameters parameters = {.consistency = 1,
-                                            .page_size = page,
-                                            .paging_state = state,
-                                            .timestamp_us = INT64_MIN,
-                                            .now_s = INT32_MIN};
-        struct cql_run run = {.executor = lab->executor,
-                              .plan = plan,
-                              .parameters = &parameters,
-                              .version = 4,
-                              .arena = &lab->arena,
-                              .done = run_done,
-                              .owner = lab};
-        lab->done = false;
-        cql_run(&run);
-        for (int i = 0; i < 10000 && !lab->done; i++)
-            io_loop_turn(lab->loop, 1000000);
-        assert_true(lab->done);
-        if (run.failed)
-            put_error(&run.error, out);
-        else
-            state = print_result(lab, arena_str(&lab->arena, buf_str(&run.out)), first, out);
-        for (size_t i = 0; i < 4 && run.warnings[i].ptr && first; i++)
-            buf_printf(out, "  W %.*s\n", STR_ARG(run.warnings[i]));
-        buf_deinit(&run.out);
-        if (run.failed)
-            return;
-    }
+    do
+        state = run_page(lab, plan, page, state, out);
+    while (state.ptr);
 }
 
 static void run_statement(struct lab *lab, struct str text, struct buf *out)
@@ -523,6 +531,44 @@ static void stale_entries(void **state)
     lab_close(&lab);
 }
 
+/* A SELECT that began without the index goes on without it. */
+static void index_made_between_pages(void **state)
+{
+    struct lab lab;
+    CLEAN(buf_deinit) struct buf out = {0};
+    CLEAN(buf_deinit) struct buf kept = {0};
+    struct str text = STR("SELECT k FROM pi.t WHERE v = 17 ALLOW FILTERING");
+    char insert[80];
+    lab_open(&lab);
+    run_statement(&lab,
+                  STR("CREATE KEYSPACE pi WITH replication = {'class': 'SimpleStrategy', "
+                      "'replication_factor': 1}"),
+                  &out);
+    run_statement(&lab, STR("CREATE TABLE pi.t (k int PRIMARY KEY, v int)"), &out);
+    for (int i = 0; i < 20; i++) {
+        snprintf(insert, sizeof insert, "INSERT INTO pi.t (k, v) VALUES (%d, %d)", i, 17 + i % 2);
+        run_statement(&lab, str_of(insert), &out);
+    }
+    assert_int_equal(0, out.bytes);
+    for (int with = 0; with < 2; with++) {
+        struct cql_error error = {0};
+        struct cql_plan *plan;
+        if (with)
+            run_statement(&lab, STR("CREATE INDEX t_v ON pi.t (v)"), &out);
+        assert_ok(cql_plan_new(lab.executor, STR("pi"), text, &lab.arena, &error, &plan));
+        struct str next = run_page(&lab, plan, with ? 8 : 3, buf_str(&kept), &out);
+        assert_int_equal(!with, next.ptr != NULL);
+        if (!with)
+            buf_str_append(&kept, next);
+        cql_plan_unref(plan);
+    }
+    size_t rows = 0;
+    for (size_t i = 0; i < out.bytes; i++)
+        rows += out.ptr[i] == '(';
+    assert_int_equal(10, rows);
+    lab_close(&lab);
+}
+
 /* More rows than one turn of the loop reads, in pages, with a filter, and as a sum. */
 static void long_reads(void **state)
 {
@@ -574,6 +620,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(big_values),
         cmocka_unit_test(big_collections),
         cmocka_unit_test(stale_entries),
+        cmocka_unit_test(index_made_between_pages),
         cmocka_unit_test(long_reads),
     };
     return RUN_TESTS(tests);
