@@ -164,7 +164,10 @@ static void trim(struct admin *admin)
 {
     struct world *w = admin->actor.w;
     struct doing *doing = mem_zero(sizeof *doing);
-    struct twin_part *part = twin_part_pick(w, true);
+    struct twin_part *part;
+    do
+        part = twin_part_pick(w, true);
+    while (twin_is_compacted(w, part)); /* refused by policy */
     struct kafka_delete_records_request *request = MESSAGE(w, kafka_delete_records_request);
     int64_t room = part->acked_end - part->start_max;
     doing->part = part;

@@ -104,9 +104,9 @@ static bool is_visible(const struct world *w, const struct twin_part *part, int6
                        int64_t end)
 {
     int batch = part->slots[offset].batch;
-    if (batch < 0)
+    if (batch < 0 || !twin_is_there(w, part, offset))
         return false;
-    return w->twin->batches[batch].txn < 0 || twin_marker_of(part, offset, end) == SLOT_COMMIT;
+    return w->twin->batches[batch].txn < 0 || twin_marker_of(w, part, offset, end) == SLOT_COMMIT;
 }
 
 static void pass_over(struct visible *v, int64_t offset)
@@ -171,10 +171,13 @@ static void read_times(struct world *w, const struct twin_part *part, int64_t st
 {
     if (start >= end)
         return;
-    const struct twin_slot *some = &part->slots[start + pick(w, (int)(end - start))];
+    int64_t offset = start + pick(w, (int)(end - start));
+    const struct twin_slot *some = &part->slots[offset];
+    if (!twin_is_there(w, part, offset))
+        return;
     int64_t timestamp = some->timestamp_ms + pick(w, 3) - 1, want = -1;
     for (int64_t at = start; at < end && want < 0; at++)
-        if (part->slots[at].timestamp_ms >= timestamp)
+        if (twin_is_there(w, part, at) && part->slots[at].timestamp_ms >= timestamp)
             want = at;
     const struct kafka_list_offsets_response_partition *got =
         list_offset(w, part, timestamp, false);
@@ -204,9 +207,14 @@ static void audit_now(struct world *w, struct twin_part *part, bool lossy)
         seed_fail(w->run, "%s: ends at %lld, and had offset %lld", part_name(w, part),
                   (long long)end, (long long)part->count - 1);
     part->start = part->start_max = start;
+    w->twin->audits++;
     read_all(w, part, start, end);
     if (lossy)
         twin_settle(w, part);
+    for (int64_t at = part->count; at < end && !failed(w); at++)
+        twin_slot_need(part, at);
+    if (!failed(w) && twin_is_compacted(w, part))
+        twin_check_compacted(w, part, start, end);
     if (!failed(w))
         twin_check_part(w, part, start, end);
     if (!failed(w))
@@ -215,7 +223,7 @@ static void audit_now(struct world *w, struct twin_part *part, bool lossy)
         read_times(w, part, start, end);
 }
 
-/* The broker ends transactions by itself: what that disturbed is looked at again. */
+/* The broker ends transactions and compacts by itself: what that disturbed is looked at again. */
 static void audit_part(struct world *w, struct twin_part *part, bool lossy)
 {
     for (int tries = 0; tries < 3; tries++) {
@@ -229,7 +237,8 @@ static void audit_part(struct world *w, struct twin_part *part, bool lossy)
         memcpy(first, w->run->failure, sizeof first);
         w->run->failure[0] = 0;
         int64_t after = offset_of(w, part, LATEST, false);
-        if (after == before) {
+        bool may_change = twin_is_compacted(w, part) && tries < 2;
+        if (after == before && !may_change) {
             memcpy(w->run->failure, first, sizeof first);
             return;
         }

@@ -51,11 +51,27 @@ const char *const seed_marks[] = {
     [MARK_COMMIT_READ] = "a committed offset",
     [MARK_TXN_COMMIT_READ] = "an offset of a transaction",
     [MARK_UNSTABLE_OFFSET] = "an offset that was not stable",
+    [MARK_COMPACTED] = "a record that compaction took away",
+    [MARK_TOMBSTONE_GONE] = "a tombstone whose time had come",
+    [MARK_MARKER_GONE] = "a marker that compaction took away",
     [MARKS] = NULL,
 };
 
 const struct actor_pace actor_pace = {
     .first_ms = 100, .short_percent = 60, .usual_percent = 95, .long_ms = 2500};
+
+static void compacted(struct world *w, struct kafka_create_topics_request_topic *topic)
+{
+    enum { CONFIGS = 3 };
+    topic->configs = MESSAGES(w, kafka_create_topics_request_config, CONFIGS);
+    topic->configs_count = CONFIGS;
+    topic->configs[0].name = STR("cleanup.policy");
+    topic->configs[0].value = STR("compact");
+    topic->configs[1].name = STR("min.cleanable.dirty.ratio");
+    topic->configs[1].value = STR("0.01");
+    topic->configs[2].name = STR("delete.retention.ms");
+    topic->configs[2].value = text_of(w, "%lld", (long long)w->tombstones_ms);
+}
 
 static void make_topics(struct world *w)
 {
@@ -73,6 +89,9 @@ static void make_topics(struct world *w)
         request->topics[i].name = str_of(topic->name);
         request->topics[i].num_partitions = topic->part_count;
         request->topics[i].replication_factor = 1;
+        topic->compacted = w->compacts && i == 1;
+        if (topic->compacted)
+            compacted(w, &request->topics[i]);
     }
     struct kafka_create_topics_response *response = ask(w, KAFKA_KEY_CREATE_TOPICS, 7, request);
     for (int i = 0; response && i < 2; i++) {
@@ -235,6 +254,11 @@ void seed_play(struct seed_run *run)
     w->rebalance_delay_ms = chance(w, 50) ? 0 : pick(w, 1000);
     static const int64_t segments[] = {0, 30000, 60000};
     w->segment_bytes = segments[pick(w, 3)];
+    w->compacts = chance(w, 30);
+    static const int64_t tombstones[] = {1, 5000, 24 * 3600 * 1000};
+    w->tombstones_ms = tombstones[pick(w, 3)];
+    if (w->compacts)
+        w->segment_bytes = 30000;
     w->slow_disk = chance(w, 30);
     w->fills = chance(w, 40);
     w->fills_by_chance = options.write_full > 0;

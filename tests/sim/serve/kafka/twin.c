@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FILLER_MAX = 300, FILLER_BIG = 6000, INFLATED_MAX = 1 << 20 };
+enum { FILLER_MAX = 300, FILLER_BIG = 6000, INFLATED_MAX = 1 << 20, KEYS = 6 };
 
 void *twin_grow(void *array, int count, int *room, size_t bytes)
 {
@@ -77,6 +77,15 @@ int twin_batch_add(struct world *w, const struct twin_batch *batch)
     return twin->batch_count++;
 }
 
+/* Of a record in a compacted topic: what it is about, and whether it takes that away. */
+static int key_of(const struct world *w, int number, int record, bool *ret_tombstone)
+{
+    struct prng prng = {.state = w->run->seed * 1000003 + (uint64_t)number * 64 + (uint64_t)record};
+    int key = (int)prng_below(&prng, KEYS);
+    *ret_tombstone = prng_below(&prng, 4) == 0;
+    return key;
+}
+
 struct str twin_batch_bytes(struct world *w, int number)
 {
     const struct twin_batch *batch = &w->twin->batches[number];
@@ -97,8 +106,17 @@ struct str twin_batch_bytes(struct world *w, int number)
             prng_below(&prng, prng_below(&prng, 20) ? (uint64_t)FILLER_MAX : (uint64_t)FILLER_BIG);
         memset(text + bytes, 'a' + number % 26, filler);
         int64_t time_ms = 1704067200000 + (int64_t)prng_below(&prng, 40000);
-        record_batch_builder_add(&b, time_ms, STR("k"), str_from(text, (size_t)bytes + filler),
-                                 NULL, 0);
+        struct record_header name = {.key = STR("r"), .value = str_from(text, (size_t)bytes)};
+        struct str key = STR("k"), value = str_from(text, (size_t)bytes + filler);
+        char key_text[8];
+        if (twin_is_compacted(w, batch->part)) {
+            bool tombstone;
+            snprintf(key_text, sizeof key_text, "k%d", key_of(w, number, i, &tombstone));
+            key = str_of(key_text);
+            if (tombstone)
+                value = STR_NONE;
+        }
+        record_batch_builder_add(&b, time_ms, key, value, &name, value.ptr ? 0 : 1);
     }
     if (record_batch_builder_finish(&b, &out) != OK)
         seed_fail(w->run, "a batch cannot be built");
@@ -109,7 +127,7 @@ struct str twin_batch_bytes(struct world *w, int number)
 
 /* ---- slots --------------------------------------------------------------------------------- */
 
-static struct twin_slot *slot_at(struct twin_part *part, int64_t offset)
+struct twin_slot *twin_slot_need(struct twin_part *part, int64_t offset)
 {
     while (part->room <= offset) {
         part->room = part->room ? part->room * 2 : 64;
@@ -124,7 +142,7 @@ static struct twin_slot *slot_at(struct twin_part *part, int64_t offset)
 static void slot_set(struct world *w, struct twin_part *part, int64_t offset, int number,
                      int record, int64_t timestamp_ms)
 {
-    struct twin_slot *slot = slot_at(part, offset);
+    struct twin_slot *slot = twin_slot_need(part, offset);
     struct twin_batch *batch = &w->twin->batches[number];
     if (slot->batch != SLOT_UNKNOWN && (slot->batch != number || slot->record != record)) {
         if (w->twin->forgiving) {
@@ -136,8 +154,14 @@ static void slot_set(struct world *w, struct twin_part *part, int64_t offset, in
                   part_name(w, part), (long long)offset, number, record, slot->batch, slot->record);
         return;
     }
-    if (timestamp_ms >= 0)
+    if (timestamp_ms >= 0) {
+        if (slot->batch == number && slot->audit && slot->timestamp_ms != timestamp_ms)
+            seed_fail(w->run, "%s: offset %lld is of time %lld, and was of %lld",
+                      part_name(w, part), (long long)offset, (long long)timestamp_ms,
+                      (long long)slot->timestamp_ms);
         slot->timestamp_ms = timestamp_ms;
+        slot->audit = w->twin->audits;
+    }
     if (slot->batch == number)
         return;
     slot->batch = number;
@@ -170,19 +194,31 @@ void twin_acked(struct world *w, int number, int64_t base_offset)
 static void marker_set(struct world *w, struct twin_part *part, const struct record_batch *batch,
                        const struct record *record)
 {
-    struct twin_slot *slot = slot_at(part, batch->base_offset);
+    struct twin_slot *slot = twin_slot_need(part, batch->base_offset);
     bool commit = record->key.bytes >= 4 && record->key.ptr[3] == 1;
     int kind = commit ? SLOT_COMMIT : SLOT_ABORT;
     bool other = slot->batch != SLOT_UNKNOWN &&
                  (slot->batch != kind || slot->producer_id != batch->producer_id);
     if (other && w->twin->forgiving) {
         twin_cut(w, part, batch->base_offset);
-        slot = slot_at(part, batch->base_offset);
+        slot = twin_slot_need(part, batch->base_offset);
     } else if (other)
         seed_fail(w->run, "%s: offset %lld has a marker, where %d.%d was before",
                   part_name(w, part), (long long)batch->base_offset, slot->batch, slot->record);
-    *slot = (struct twin_slot){
-        .batch = kind, .producer_id = batch->producer_id, .timestamp_ms = record->timestamp_ms};
+    *slot = (struct twin_slot){.batch = kind,
+                               .audit = w->twin->audits,
+                               .producer_id = batch->producer_id,
+                               .timestamp_ms = record->timestamp_ms};
+}
+
+/* A tombstone has it in a header. */
+static struct str name_of(const struct record *record)
+{
+    struct str rest = record->headers_raw;
+    struct record_header header;
+    if (record->value.ptr)
+        return record->value;
+    return record_header_next(&rest, &header) ? header.value : STR_NONE;
 }
 
 static void record_seen(struct world *w, struct twin_part *part, const struct record_batch *batch,
@@ -190,8 +226,10 @@ static void record_seen(struct world *w, struct twin_part *part, const struct re
 {
     char text[32];
     int number = -1, index = -1;
-    snprintf(text, sizeof text, "%.*s", (int)(record->value.bytes < 31 ? record->value.bytes : 31),
-             record->value.ptr);
+    bool compacted = twin_is_compacted(w, part);
+    struct str name = name_of(record);
+    snprintf(text, sizeof text, "%.*s", (int)(name.bytes < 31 ? name.bytes : 31),
+             name.ptr ? name.ptr : "");
     if (sscanf(text, "b%d.%d ", &number, &index) != 2 || number < 0 ||
         number >= w->twin->batch_count) {
         seed_fail(w->run, "%s: offset %lld has a record that nobody sent", part_name(w, part),
@@ -200,7 +238,9 @@ static void record_seen(struct world *w, struct twin_part *part, const struct re
     }
     const struct twin_batch *sent = &w->twin->batches[number];
     if (sent->part != part || index >= sent->records || sent->producer_id != batch->producer_id ||
-        batch->count != sent->records || record->offset - index != batch->base_offset ||
+        batch->last_offset_delta != sent->records - 1 ||
+        (compacted ? batch->count > sent->records : batch->count != sent->records) ||
+        record->offset - index != batch->base_offset ||
         (sent->producer_id >= 0 &&
          (sent->epoch != batch->producer_epoch || sent->sequence != batch->base_sequence)) ||
         (sent->txn >= 0) != ((batch->attributes & BATCH_TRANSACTIONAL) != 0)) {
@@ -312,7 +352,7 @@ static void batch_seen(struct world *w, const struct twin_fetch *fetch,
             record_seen(w, fetch->part, batch, &record);
         if (record.offset < *next || failed(w))
             continue;
-        if (record.offset != *next)
+        if (record.offset != *next && !twin_is_compacted(w, fetch->part))
             seed_fail(w->run, "%s: after offset %lld comes %lld", part_name(w, fetch->part),
                       (long long)*next - 1, (long long)record.offset);
         *next = record.offset + 1;
@@ -328,6 +368,9 @@ static void batch_seen(struct world *w, const struct twin_fetch *fetch,
             fetch->visible(fetch->owner, record.offset, slot->batch, slot->record);
     }
     record_iterator_deinit(&it);
+    int64_t behind = batch->base_offset + batch->last_offset_delta + 1;
+    if (twin_is_compacted(w, fetch->part) && behind > *next)
+        *next = behind;
 }
 
 int64_t twin_fetched(struct world *w, const struct twin_fetch *fetch)
@@ -361,4 +404,60 @@ int64_t twin_fetched(struct world *w, const struct twin_fetch *fetch)
     }
     mem_free(aborted);
     return next;
+}
+
+/* ---- compaction ---------------------------------------------------------------------------- */
+
+bool twin_is_there(const struct world *w, const struct twin_part *part, int64_t offset)
+{
+    return !twin_is_compacted(w, part) || part->slots[offset].audit == w->twin->audits;
+}
+
+static bool counts(const struct world *w, const struct twin_slot *slot)
+{
+    int txn = slot->batch >= 0 ? w->twin->batches[slot->batch].txn : -1;
+    return slot->batch >= 0 && (txn < 0 || w->twin->txns[txn].outcome != TXN_ABORTED);
+}
+
+/* unknown: something is not known that may have been of that key. */
+static bool is_superseded(const struct world *w, const struct twin_part *part, int64_t offset,
+                          int64_t end, bool *ret_unknown)
+{
+    const struct twin_slot *slot = &part->slots[offset];
+    bool tombstone;
+    int key = key_of(w, slot->batch, slot->record, &tombstone);
+    *ret_unknown = false;
+    for (int64_t at = offset + 1; at < end; at++) {
+        const struct twin_slot *later = &part->slots[at];
+        *ret_unknown = *ret_unknown || later->batch == SLOT_UNKNOWN;
+        if (counts(w, later) && key_of(w, later->batch, later->record, &tombstone) == key)
+            return true;
+    }
+    return false;
+}
+
+void twin_check_compacted(struct world *w, const struct twin_part *part, int64_t start, int64_t end)
+{
+    bool late = now_ms(w) >= w->tombstones_ms;
+    for (int64_t at = start; at < end && !failed(w); at++) {
+        const struct twin_slot *slot = &part->slots[at];
+        bool unknown, tombstone;
+        if (twin_is_there(w, part, at) || slot->batch == SLOT_UNKNOWN)
+            continue;
+        if (slot->batch < 0)
+            reached(w, MARK_MARKER_GONE);
+        int txn = slot->batch >= 0 ? w->twin->batches[slot->batch].txn : -1;
+        bool undecided = txn >= 0 && w->twin->txns[txn].outcome != TXN_COMMITTED;
+        if (!counts(w, slot) || undecided) /* it was aborted, then */
+            continue;
+        reached(w, MARK_COMPACTED);
+        if (is_superseded(w, part, at, end, &unknown) || (unknown && late))
+            continue;
+        int key = key_of(w, slot->batch, slot->record, &tombstone);
+        if (tombstone && late)
+            reached(w, MARK_TOMBSTONE_GONE);
+        else
+            seed_fail(w->run, "%s: offset %lld is gone, and is the newest of key k%d",
+                      part_name(w, part), (long long)at, key);
+    }
 }

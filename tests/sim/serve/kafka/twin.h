@@ -19,6 +19,7 @@ enum { SLOT_UNKNOWN = -1, SLOT_COMMIT = -2, SLOT_ABORT = -3 };
 /* One offset. batch: its number, or one of the above. */
 struct twin_slot {
     int batch, record;
+    int audit; /* the last one that found it */
     int64_t producer_id, timestamp_ms;
 };
 
@@ -35,6 +36,7 @@ struct twin_topic {
     char name[16];
     enum topic_state state;
     bool lasting; /* never deleted */
+    bool compacted;
     uint8_t id[16];
     int part_count;
     struct twin_part parts[PARTS_OF_TOPIC_MAX];
@@ -128,6 +130,7 @@ struct twin {
     struct twin_generation *generations;
     int generation_count, generation_room;
     int nonces;
+    int audits;
 };
 
 struct twin *twin_new(void);
@@ -164,6 +167,17 @@ struct twin_fetch {
     void *owner;
 };
 int64_t twin_fetched(struct world *w, const struct twin_fetch *fetch);
+/* The slot, made when it is not there yet. */
+struct twin_slot *twin_slot_need(struct twin_part *part, int64_t offset);
+/* Whether the newest audit found the offset; of a topic that is not compacted all are there. */
+bool twin_is_there(const struct world *w, const struct twin_part *part, int64_t offset);
+static inline bool twin_is_compacted(const struct world *w, const struct twin_part *part)
+{
+    return w->twin->topics[part->topic].compacted;
+}
+/* What compaction took away may go: aborted, superseded, or a tombstone in its time. */
+void twin_check_compacted(struct world *w, const struct twin_part *part, int64_t start,
+                          int64_t end);
 /* The disk lost what is behind end, which it may. */
 void twin_cut(struct world *w, struct twin_part *part, int64_t end);
 /* After a loss was read: what was not found does not come any more. */
@@ -185,7 +199,8 @@ int64_t twin_stable_end(const struct world *w, const struct twin_part *part, int
 /* Some open transaction may have written what was deleted at the front. */
 bool twin_may_be_open(const struct world *w, const struct twin_part *part, int64_t end);
 /* The marker that ends the data at an offset: SLOT_COMMIT, SLOT_ABORT, SLOT_UNKNOWN = open. */
-int twin_marker_of(const struct twin_part *part, int64_t offset, int64_t end);
+int twin_marker_of(const struct world *w, const struct twin_part *part, int64_t offset,
+                   int64_t end);
 /* Exactly once and in order, transactions whole: the slots of a partition from start to end. */
 void twin_check_part(struct world *w, struct twin_part *part, int64_t start, int64_t end);
 

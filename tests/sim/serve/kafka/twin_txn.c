@@ -76,11 +76,12 @@ void twin_txns_forget(struct world *w)
         w->twin->ids[i].newest.producer_id = -1;
 }
 
-int twin_marker_of(const struct twin_part *part, int64_t offset, int64_t end)
+int twin_marker_of(const struct world *w, const struct twin_part *part, int64_t offset, int64_t end)
 {
     int64_t producer_id = part->slots[offset].producer_id;
     for (int64_t at = offset + 1; at < end; at++)
-        if (part->slots[at].batch <= SLOT_COMMIT && part->slots[at].producer_id == producer_id)
+        if (part->slots[at].batch <= SLOT_COMMIT && part->slots[at].producer_id == producer_id &&
+            twin_is_there(w, part, at))
             return part->slots[at].batch;
     return SLOT_UNKNOWN;
 }
@@ -94,7 +95,8 @@ static int txn_at(const struct world *w, const struct twin_part *part, int64_t o
 int64_t twin_stable_end(const struct world *w, const struct twin_part *part, int64_t end)
 {
     for (int64_t at = part->start; at < end; at++)
-        if (txn_at(w, part, at) >= 0 && twin_marker_of(part, at, end) == SLOT_UNKNOWN)
+        if (txn_at(w, part, at) >= 0 && twin_is_there(w, part, at) &&
+            twin_marker_of(w, part, at, end) == SLOT_UNKNOWN)
             return at;
     return end;
 }
@@ -102,7 +104,7 @@ int64_t twin_stable_end(const struct world *w, const struct twin_part *part, int
 bool twin_may_be_open(const struct world *w, const struct twin_part *part, int64_t end)
 {
     for (int64_t at = 0; at < part->start && at < part->count; at++)
-        if (txn_at(w, part, at) >= 0 && twin_marker_of(part, at, end) == SLOT_UNKNOWN)
+        if (txn_at(w, part, at) >= 0 && twin_marker_of(w, part, at, end) == SLOT_UNKNOWN)
             return true;
     for (int i = 0; i < w->twin->batch_count; i++) {
         const struct twin_batch *batch = &w->twin->batches[i];
@@ -132,7 +134,9 @@ static void check_sequence(struct world *w, const struct twin_part *part, int64_
     if (batch->producer_id < 0 || !before)
         return;
     int32_t expected = batch->epoch == before->epoch ? before->sequence + before->records : 0;
-    if (batch->epoch < before->epoch || batch->sequence != expected)
+    bool holes = twin_is_compacted(w, part); /* of batches that nobody saw before they went */
+    if (batch->epoch < before->epoch ||
+        (holes ? batch->sequence < expected : batch->sequence != expected))
         seed_fail(w->run, "%s: at %lld comes sequence %d of epoch %d, after %d of epoch %d",
                   part_name(w, part), (long long)offset, batch->sequence, batch->epoch,
                   before->sequence + before->records - 1, before->epoch);
@@ -144,7 +148,7 @@ static void check_txn(struct world *w, const struct twin_part *part, int64_t off
     if (number < 0)
         return;
     const struct twin_txn *txn = &w->twin->txns[number];
-    int marker = twin_marker_of(part, offset, end);
+    int marker = twin_marker_of(w, part, offset, end);
     if (marker == SLOT_COMMIT)
         twin_txn_visible(w, number, part_name(w, part));
     else if (marker == SLOT_ABORT)
@@ -160,6 +164,8 @@ void twin_check_part(struct world *w, struct twin_part *part, int64_t start, int
 {
     for (int64_t at = start; at < end && !failed(w); at++) {
         const struct twin_slot *slot = &part->slots[at];
+        if (!twin_is_there(w, part, at))
+            continue;
         if (slot->batch == SLOT_UNKNOWN) {
             seed_fail(w->run, "%s: offset %lld is nowhere", part_name(w, part), (long long)at);
         } else if (slot->batch >= 0) {

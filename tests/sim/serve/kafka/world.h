@@ -49,6 +49,9 @@ enum mark {
     MARK_COMMIT_READ,
     MARK_TXN_COMMIT_READ,
     MARK_UNSTABLE_OFFSET,
+    MARK_COMPACTED,
+    MARK_TOMBSTONE_GONE,
+    MARK_MARKER_GONE,
     MARKS,
 };
 
@@ -90,6 +93,8 @@ struct world {
     int64_t room_ns;       /* when that changes; 0 = not planned */
     int64_t eased_ms;      /* when it had no room last */
     int64_t dies_ns;       /* the disk failed: the machine goes on that long; 0 = it is well */
+    bool compacts;         /* the second topic is compacted */
+    int64_t tombstones_ms; /* stay that long there */
     int64_t segment_bytes; /* of topics */
     struct log_topic_config topics;
 };
