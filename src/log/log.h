@@ -68,8 +68,8 @@ const char *log_remote_place(const struct log *log);
 /* The newest reason why brokers do not answer; empty when they do. */
 void log_trouble(struct log *log, char *text, size_t room);
 /* Whoever waits for brokers gets ERR_AGAIN, from now on: before the threads that wait are joined.
- * In a log of files, appends that were begun and wait for room on a full disk are answered; if there
- * are any, no others are taken any more. NULL is fine. */
+ * In a log of files, appends that were begun and wait for room on a full disk are answered; if
+ * there are any, no others are taken any more. NULL is fine. */
 void log_interrupt(struct log *log);
 
 /* Syncs, writes the clean-shutdown mark, frees. */
@@ -218,8 +218,8 @@ struct log_producer {
     int32_t coordinator_epoch;
     int64_t txn_first_offset; /* -1 = no open transaction */
 };
-/* A batch of that producer with that first sequence is on its way, or was refused before the log got
- * it: where the partition does not know the producer, none behind it is taken before it
+/* A batch of that producer with that first sequence is on its way, or was refused before the log
+ * got it: where the partition does not know the producer, none behind it is taken before it
  * (ERR_DISORDER). The log itself does so with what it refuses for a full disk. */
 void log_producer_expect(struct log_partition *partition, int64_t producer_id, int16_t epoch,
                          int32_t sequence);

@@ -127,6 +127,7 @@ static enum err read_memory(struct kafka_fetch_out *fetch, struct fetch_part *pa
     if (bytes > limit && fetch->bytes) {
         buf_truncate(out, at);
         result->full = true;
+        result->unfit = limit > 0 && !result->read_done;
         return OK;
     }
     result->read = read;

@@ -55,6 +55,7 @@ struct fetch_result {
     int16_t code;
     bool read_done; /* read says something */
     bool full;      /* its limit is reached, or the next batch does not fit */
+    bool unfit;     /* there was some room, and the next batch is bigger */
     bool diverging;
     int32_t diverging_epoch;
     int64_t diverging_end;

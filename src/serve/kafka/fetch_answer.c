@@ -45,15 +45,15 @@ static bool is_told(const struct kafka_fetch_out *fetch, const struct fetch_resu
                                  part->told_start != result->read.log_start);
 }
 
-/* Kafka's answer has null for a partition that is refused, and none for one that is not there or
- * that the answer had no room for. */
+/* Kafka's answer has null for a partition that is refused or whose first batch did not fit, and
+ * none for one that is not there or that no room at all was left for. */
 static void tell_aborted(struct kafka_fetch_out *fetch, const struct fetch_result *result,
                          struct kafka_fetch_response_partition *to)
 {
     struct arena *arena = &fetch->call->arena;
     struct log_aborted *list = NULL;
-    bool refused = result->code != KAFKA_NONE;
-    if (refused ? result->part->partition != NULL : !fetch->set->stable) {
+    bool unread = result->code != KAFKA_NONE || result->unfit;
+    if (unread ? result->part->partition != NULL : !fetch->set->stable) {
         to->aborted_transactions_count = -1;
         return;
     }

@@ -23,6 +23,7 @@
  * results are not touched after it. 2. The retry list is in the order of arrival.
  */
 #include "serve/kafka/produce.h"
+#include "base/endian.h"
 #include "base/logline.h"
 #include "serve/kafka/net.h"
 
@@ -122,7 +123,10 @@ static int16_t check_part(struct produce_part *part, struct log_topic *topic, st
     if (code == KAFKA_NONE)
         code =
             check_transaction(check.call, &check.batch, log_topic_name(topic), part->result->index);
-    if (code == KAFKA_NONE) {
+    int16_t acks = ((const struct kafka_produce_request *)check.call->request)->acks;
+    if (code == KAFKA_NONE && (acks < -1 || acks > 1))
+        code = KAFKA_INVALID_REQUIRED_ACKS;
+    else if (code == KAFKA_NONE) {
         code = kafka_produce_check(&check);
         if (code == KAFKA_INVALID_TIMESTAMP && !is_intact(records))
             code = forget_records(part->result);
@@ -341,11 +345,8 @@ static void part_init(struct produce_part *part, struct produce *produce, struct
     result->base_offset = -1;
     if (topic) {
         partition = from->index >= 0 ? log_topic_partition(topic, from->index) : NULL;
-        int16_t acks = ((const struct kafka_produce_request *)produce->call->request)->acks;
         if (!partition)
             code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-        else if (acks < -1 || acks > 1)
-            code = KAFKA_INVALID_REQUIRED_ACKS;
         else
             code = check_part(part, topic, &records);
     }
@@ -384,12 +385,28 @@ static struct log_topic *topic_of(struct kafka_call *call,
     return NULL;
 }
 
+/* Transactional records without the name of a transaction: all of the request is refused, as in
+ * Kafka, whatever else is wrong. */
+static bool lacks_name(const struct kafka_produce_request *request)
+{
+    enum { AT_MAGIC = 16, AT_ATTRIBUTES = 21, MAGIC = 2 };
+    for (int32_t i = 0; i < request->topic_data_count && !request->transactional_id.ptr; i++)
+        for (int32_t j = 0; j < request->topic_data[i].partition_data_count; j++) {
+            struct str records = request->topic_data[i].partition_data[j].records;
+            if (records.bytes >= RECORD_BATCH_HEADER && records.ptr[AT_MAGIC] == MAGIC &&
+                (get_be16(records.ptr + AT_ATTRIBUTES) & BATCH_TRANSACTIONAL))
+                return true;
+        }
+    return false;
+}
+
 static void parts_init(struct produce *produce)
 {
     struct kafka_call *call = produce->call;
     const struct kafka_produce_request *request = call->request;
     struct kafka_produce_response *response = call->response;
     size_t at = 0;
+    bool nameless = lacks_name(request);
     response->responses =
         KAFKA_NEW(&call->arena, kafka_produce_response_topic, (size_t)request->topic_data_count);
     response->responses_count = request->topic_data_count;
@@ -399,6 +416,10 @@ static void parts_init(struct produce *produce)
         size_t count = (size_t)from->partition_data_count;
         int16_t code = KAFKA_NONE;
         struct log_topic *topic = topic_of(call, from, &code);
+        if (nameless && code != KAFKA_UNSUPPORTED_VERSION) {
+            topic = NULL;
+            code = KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+        }
         to->name = from->name;
         memcpy(to->topic_id, from->topic_id, sizeof to->topic_id);
         to->partition_responses = KAFKA_NEW(&call->arena, kafka_produce_response_partition, count);
