@@ -490,6 +490,27 @@ static void static_members_keep_their_place(void **state)
     bench_deinit(&b);
 }
 
+/* As in Kafka: what members subscribe to is known from the first generation on, if it can be read.
+ */
+static void subscriptions_are_known_by_generation(void **state)
+{
+    struct bench b;
+    bench_init(&b, 0);
+    assert_false(group_subscribes(&b.group, STR("any"))); /* nobody was ever here */
+    join(&b, 'a', (struct who){0});
+    assert_true(group_subscribes(&b.group, STR("any")));
+    pass(&b, 0);
+    drain(&b);
+    buf_reset(&b.out);
+    assert_true(group_subscribes(&b.group, STR("any"))); /* "x" is no subscription */
+    assert_int_equal(group_leave(&b.group, STR("m1"), STR_NONE, b.now_ms), KAFKA_NONE);
+    pass(&b, 60000);
+    drain(&b);
+    assert_int_equal(b.group.state, GROUP_EMPTY);
+    assert_false(group_subscribes(&b.group, STR("any")));
+    bench_deinit(&b);
+}
+
 static void an_unwritten_replacement_is_undone(void **state)
 {
     struct bench b;
@@ -711,6 +732,7 @@ int main(void)
         cmocka_unit_test(leaving),
         cmocka_unit_test(stale_records),
         cmocka_unit_test(static_members_keep_their_place),
+        cmocka_unit_test(subscriptions_are_known_by_generation),
         cmocka_unit_test(an_unwritten_replacement_is_undone),
         cmocka_unit_test(static_members_have_their_session),
         cmocka_unit_test(a_static_double_is_fenced_while_it_waits),

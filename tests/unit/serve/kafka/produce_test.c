@@ -100,6 +100,13 @@ static void test_produce_refusals(void **state)
     request = make_produce(&rig, "t", 0, two);
     request->acks = 2;
     assert_int_equal(client_produce(client, 9, request)->error_code, KAFKA_INVALID_REQUIRED_ACKS);
+    /* The first of two mistakes, in Kafka's order: no name, no batch, no such acks. */
+    request = make_produce(&rig, "none", 0, changed(21, 2, 16));
+    assert_int_equal(client_produce(client, 9, request)->error_code,
+                     KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+    request = make_produce(&rig, "t", 0, changed(16, 1, 1));
+    request->acks = 2;
+    assert_int_equal(client_produce(client, 9, request)->error_code, KAFKA_INVALID_RECORD);
     /* Nothing of all that is in the log, and the next one is. */
     struct kafka_produce_response_partition *r =
         client_produce(client, 9, make_produce(&rig, "t", 0, two));
