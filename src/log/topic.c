@@ -329,12 +329,34 @@ static void take_names(struct log_topic *topic, char **names, size_t count)
     }
 }
 
+/* Removals are not ordered on the disk: the file that says what the others are goes last, when
+ * they are gone for sure. */
+static enum err remove_files(struct log *log, const char *directory)
+{
+    char **names;
+    size_t count;
+    TRY(io_path_list(log->io, directory, &names, &count));
+    enum err err = OK;
+    for (size_t i = 0; i < count && err == OK; i++) {
+        struct log_path path;
+        if (strcmp(names[i], "topic") == 0)
+            continue;
+        if ((size_t)snprintf(path.text, sizeof path.text, "%s/%s", directory, names[i]) <
+            sizeof path.text)
+            err = io_path_remove_tree(log->io, path.text);
+    }
+    if (err == OK && count > 1)
+        err = io_path_sync_directory(log->io, directory);
+    io_names_free(names, count);
+    return err == OK ? io_path_remove_tree(log->io, directory) : err;
+}
+
 /* A directory that is not a topic: gone when a crash explains it. */
 static enum err clear_remains(struct log *log, const char *path, bool deleting, size_t names)
 {
     if (!deleting && names > 1)
         return ERR_CORRUPT;
-    return log->options.read_only ? OK : io_path_remove_tree(log->io, path);
+    return log->options.read_only ? OK : remove_files(log, path);
 }
 
 static enum err load_topic(struct log *log, struct str name)
@@ -392,7 +414,7 @@ static enum err create_files(struct log *log, struct log_topic *topic)
     /* Remains of a deletion that failed halfway must not become part of the new one. */
     struct io_stat stat;
     if (io_path_stat(log->io, path.text, &stat) == OK) {
-        TRY(io_path_remove_tree(log->io, path.text));
+        TRY(remove_files(log, path.text));
         TRY(io_path_sync_directory(log->io, parent.text));
     }
     TRY(io_path_make_directory(log->io, path.text));
@@ -549,7 +571,7 @@ enum err log_topic_delete(struct log *log, struct str name)
         snprintf(parent.text, sizeof parent.text, "%s/topics", log->dir);
         /* It is deleted whatever comes now; what stays behind goes at the next opening. But the
          * name may be used again at once, so nothing may be left of the old in the directory. */
-        err = io_path_remove_tree(log->io, path.text);
+        err = remove_files(log, path.text);
         if (err == OK)
             err = io_path_sync_directory(log->io, parent.text);
     }
