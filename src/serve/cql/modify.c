@@ -59,7 +59,7 @@ enum err modify_bind(struct modify_item *item, int64_t fallback_us)
     return OK;
 }
 
-/* Judged when it is known that there is something to write. */
+/* Judged when some rows are named, even if no partition is (IN ()), as in Cassandra. */
 static enum err check_ttl(const struct modify_item *item)
 {
     const struct expr_run *eval = &item->eval;
@@ -230,7 +230,7 @@ enum err modify_apply(struct modify_item *item, struct table_batch *batch,
         TRY(where_slices(&item->eval, &p->where, &slices, &slice_count));
     else
         slice_count = 1;
-    if (key_count && slice_count)
+    if (slice_count)
         TRY(check_ttl(item));
     if (p->columns_of_range && key_count && slice_count)
         return cql_fail(item->eval.error, item->eval.arena, CQL_INVALID,
