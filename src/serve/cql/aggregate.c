@@ -2,9 +2,7 @@
 /*
  * count, min, max, sum and avg: one state a call and group.
  *
- * Sums have the type of their column and wrap as it does; means are exact sums over a count: whole
- * numbers are summed as varint, so that a mean never overflows on the way, and cut towards zero.
- * Nulls do not count; without a value count and sum are 0, avg is 0, min and max are null.
+ * Nulls do not count; without a value count is 0, min and max are null. Sums and means: sum.c.
  */
 #include "serve/cql/function.h"
 
@@ -12,19 +10,23 @@ struct aggregate {
     const struct expr *call;
     char kind; /* first letter but one tells them apart: cOunt mIn mAx sUm aVg */
     int64_t count;
-    const struct cql_type *sum_type;
-    struct buf value; /* the best so far, or the sum */
+    struct number_sum sum;
+    struct buf value; /* the best so far */
     bool any;
 };
+
+static bool sums(const struct aggregate *aggregate)
+{
+    return aggregate->kind == 'u' || aggregate->kind == 'v';
+}
 
 struct aggregate *fold_new(const struct expr *x)
 {
     struct aggregate *aggregate = mem_zero(sizeof *aggregate);
     aggregate->call = x;
     aggregate->kind = x->function->name[1];
-    aggregate->sum_type = x->count ? x->items[0]->type : NULL;
-    if (aggregate->kind == 'v' && aggregate->sum_type && is_whole_number(aggregate->sum_type))
-        aggregate->sum_type = cql_simple(CQL_VARINT);
+    if (sums(aggregate))
+        number_sum_init(&aggregate->sum, x->items[0]->type, aggregate->kind == 'v');
     return aggregate;
 }
 
@@ -32,6 +34,7 @@ void fold_free(struct aggregate *aggregate)
 {
     if (!aggregate)
         return;
+    number_sum_deinit(&aggregate->sum);
     buf_deinit(&aggregate->value);
     mem_free(aggregate);
 }
@@ -40,6 +43,7 @@ void fold_reset(struct aggregate *aggregate)
 {
     aggregate->count = 0;
     aggregate->any = false;
+    number_sum_reset(&aggregate->sum);
     buf_reset(&aggregate->value);
 }
 
@@ -48,21 +52,6 @@ static void keep(struct aggregate *aggregate, struct str value)
     buf_reset(&aggregate->value);
     buf_str_append(&aggregate->value, value);
     aggregate->any = true;
-}
-
-static enum err add_sum(struct aggregate *aggregate, struct expr_run *run, struct str value)
-{
-    const struct cql_type *from = aggregate->call->items[0]->type, *type = aggregate->sum_type;
-    struct str sum, item;
-    if (value.bytes == 0)
-        return OK;
-    TRY(number_convert(run->arena, from, value, type, &item));
-    if (aggregate->any)
-        TRY(operation_apply(run, '+', type, buf_str(&aggregate->value), item, &sum));
-    else
-        sum = item;
-    keep(aggregate, sum);
-    return buf_error(&aggregate->value);
 }
 
 enum err fold_add(struct aggregate *aggregate, struct expr_run *run)
@@ -90,14 +79,13 @@ enum err fold_add(struct aggregate *aggregate, struct expr_run *run)
     case 'o':
         break;
     default:
-        return add_sum(aggregate, run, value);
+        return number_sum_add(&aggregate->sum, run, value);
     }
     return buf_error(&aggregate->value);
 }
 
 enum err fold_result(struct aggregate *aggregate, struct expr_run *run, struct str *ret)
 {
-    const struct expr *call = aggregate->call;
     struct str value = aggregate->any ? value_of_buf(run->arena, &aggregate->value) : STR_NONE;
     switch (aggregate->kind) {
     case 'o':
@@ -108,15 +96,8 @@ enum err fold_result(struct aggregate *aggregate, struct expr_run *run, struct s
         *ret = value;
         return OK;
     default:
-        break;
+        return number_sum_result(&aggregate->sum, run, ret);
     }
-    const struct cql_type *type = aggregate->sum_type;
-    if (!aggregate->any)
-        value = number_of_i64(run->arena, type, 0);
-    else if (aggregate->kind == 'v')
-        TRY(operation_apply(run, '/', type, value,
-                            number_of_i64(run->arena, type, aggregate->count), &value));
-    return number_convert(run->arena, type, value, call->type, ret);
 }
 
 static enum err call_never(struct expr_run *run, const struct expr *x, const struct str *args,

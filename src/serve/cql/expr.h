@@ -159,5 +159,8 @@ enum number_op { NUMBER_ADD, NUMBER_SUBTRACT, NUMBER_MULTIPLY, NUMBER_DIVIDE, NU
  * ERR_OUT_OF_RANGE: division by zero; ERR_LIMIT: over 4096 digits. */
 enum err number_apply(struct arena *arena, enum number_op op, bool decimal, struct str a,
                       struct str b, struct str *ret_value) MUST_USE;
+/* A decimal over a count > 0, of the same scale, rounded half to even. */
+enum err number_share(struct arena *arena, struct str decimal, int64_t count,
+                      struct str *ret_value) MUST_USE;
 
 #endif

@@ -50,6 +50,22 @@ bool is_whole_number(const struct cql_type *type); /* fits into 64 bits */
 /* A value of one number type as another. */
 enum err number_convert(struct arena *arena, const struct cql_type *from, struct str value,
                         const struct cql_type *to, struct str *ret_value) MUST_USE;
+
+/* A sum or a mean of a number type's values (sum.c). Zeroed by init; errors as the arithmetic has
+ * them, told in run->error. */
+struct number_sum {
+    const struct cql_type *type, *kept; /* of the values; of what is kept of them */
+    bool mean;
+    int64_t count;
+    double binary, compensation, plain; /* float, double */
+    struct buf value;                   /* the others; empty = 0 */
+};
+void number_sum_init(struct number_sum *sum, const struct cql_type *type, bool mean);
+void number_sum_deinit(struct number_sum *sum);
+void number_sum_reset(struct number_sum *sum);
+enum err number_sum_add(struct number_sum *sum, struct expr_run *run, struct str value) MUST_USE;
+enum err number_sum_result(struct number_sum *sum, struct expr_run *run, struct str *ret) MUST_USE;
+
 bool vector_is_zero(struct str vector); /* of floats: no direction, so no cosine either */
 void min_timeuuid(int64_t unix_ms, bool max, uint8_t ret_uuid[16]);
 

@@ -63,23 +63,18 @@ static enum err call_best(struct expr_run *run, const struct expr *x, const stru
 static enum err call_sum(struct expr_run *run, const struct expr *x, const struct str *args,
                          struct str *ret)
 {
-    struct str *items, sum = number_of_i64(run->arena, x->type, 0);
+    struct str *items;
     size_t count;
-    bool mean = strcmp(x->function->name, "collection_avg") == 0;
-    /* A mean of whole numbers must not wrap on the way. */
-    const struct cql_type *type =
-        mean && is_whole_number(x->type) ? cql_simple(CQL_VARINT) : x->type;
+    struct number_sum sum;
     TRY(elements_of(run, x->items[0]->type, args[0], &items, &count));
-    sum = number_of_i64(run->arena, type, 0);
-    for (size_t i = 0; i < count; i++) {
-        struct str item;
-        TRY(number_convert(run->arena, x->type, items[i], type, &item));
-        TRY(operation_apply(run, '+', type, sum, item, &sum));
-    }
-    if (mean && count)
-        TRY(operation_apply(run, '/', type, sum, number_of_i64(run->arena, type, (int64_t)count),
-                            &sum));
-    return number_convert(run->arena, type, sum, x->type, ret);
+    number_sum_init(&sum, x->type, strcmp(x->function->name, "collection_avg") == 0);
+    enum err err = OK;
+    for (size_t i = 0; i < count && err == OK; i++)
+        err = number_sum_add(&sum, run, items[i]);
+    if (err == OK)
+        err = number_sum_result(&sum, run, ret);
+    number_sum_deinit(&sum);
+    return err;
 }
 
 /* ---- vectors ---- */

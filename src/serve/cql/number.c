@@ -298,3 +298,25 @@ enum err number_apply(struct arena *arena, enum number_op op, bool decimal, stru
     *ret_value = value;
     return OK;
 }
+
+enum err number_share(struct arena *arena, struct str decimal, int64_t count, struct str *ret_value)
+{
+    struct big whole, share, rest;
+    struct big by = {.count = 2, .limbs = {(uint32_t)count, (uint32_t)((uint64_t)count >> 32)}};
+    if (decimal.bytes < 4)
+        return ERR_INVALID;
+    trim(&by);
+    TRY(big_read(str_slice(decimal, 4, decimal.bytes), &whole));
+    TRY(divide(&whole, &by, &share, &rest));
+    shift_in(&rest, 0);
+    rest.negative = false;
+    int half = compare(&rest, &by);
+    if (half > 0 || (half == 0 && share.count && (share.limbs[0] & 1))) {
+        struct big one = {.negative = whole.negative, .count = 1, .limbs = {1}};
+        TRY(add(&share, &one, false, &share));
+    }
+    struct str value = big_write(arena, &share, 4);
+    memcpy((char *)(uintptr_t)value.ptr, decimal.ptr, 4);
+    *ret_value = value;
+    return OK;
+}

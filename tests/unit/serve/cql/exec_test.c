@@ -278,6 +278,11 @@ static void similarities_of_anything(void **state)
     run_file("similarity");
 }
 
+static void sums(void **state)
+{
+    run_file("sums");
+}
+
 static void classes_as_types(void **state)
 {
     run_file("classes");
@@ -611,6 +616,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(edges_of_selects),
         cmocka_unit_test(gaps_that_were_closed),
         cmocka_unit_test(similarities_of_anything),
+        cmocka_unit_test(sums),
         cmocka_unit_test(classes_as_types),
         cmocka_unit_test(indexes_of_vectors),
         cmocka_unit_test(compact_storage),
