@@ -14,6 +14,7 @@
  */
 #include "serve/cql/exec_private.h"
 #include "serve/cql/expr.h"
+#include "serve/cql/function.h"
 
 const char expr_unset_place[1];
 
@@ -354,6 +355,17 @@ static enum fit udt_fit(struct compile *c, const struct cql_term *t, const struc
     return FIT_WEAK;
 }
 
+/* Outside of a selection arithmetic is of the type that is wanted, when its operands can be. */
+static bool operands_fit(struct compile *c, const struct cql_term *t, const struct cql_type *type)
+{
+    if (c->selecting || !is_number(type))
+        return false;
+    for (size_t i = 0; i < t->count; i++)
+        if (term_fit(c, t->items[i], type) == FIT_NONE)
+            return false;
+    return true;
+}
+
 enum fit term_fit(struct compile *c, const struct cql_term *t, const struct cql_type *type)
 {
     switch (t->kind) {
@@ -387,6 +399,11 @@ enum fit term_fit(struct compile *c, const struct cql_term *t, const struct cql_
         return items_fit(c, t, type->items, type->count);
     case TERM_UDT:
         return type->kind == CQL_UDT ? udt_fit(c, t, type) : FIT_NONE;
+    case TERM_BINARY:
+    case TERM_NEGATE:
+        if (operands_fit(c, t, type))
+            return FIT_WEAK;
+        __attribute__((fallthrough));
     default: {
         const struct cql_type *have = term_type(c, t);
         return have ? type_fit(have, type) : FIT_WEAK;
