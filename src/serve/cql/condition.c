@@ -154,6 +154,8 @@ static enum err list_element(struct expr_run *eval, const struct cql_type *type,
     if (index < 0)
         return cql_fail(eval->error, eval->arena, CQL_INVALID, "Invalid negative list index %d",
                         index);
+    if (!value.ptr)
+        return OK;
     struct cql_elements it;
     TRY(cql_elements_init(&it, type, value));
     for (int32_t i = 0; cql_elements_next(&it, &item); i++)
@@ -179,8 +181,6 @@ static enum err current_value(struct modify_item *item, const struct condition *
             return cql_fail(eval->error, eval->arena, CQL_INVALID,
                             "Invalid null value for %s element access",
                             type->kind == CQL_MAP ? "map" : "list");
-        if (!value.ptr)
-            return OK;
         if (type->kind == CQL_LIST)
             return list_element(eval, type, value, key, ret);
     }

@@ -276,14 +276,15 @@ enum err modify_item_init(struct modify_request *request, struct modify_item *it
     return plan->json ? modify_json(item) : OK;
 }
 
-/* One timestamp for all that have none of their own. */
+/* One timestamp for all that have none of their own; with conditions for all, as the ballot's is in
+ * Cassandra. */
 static void fill_timestamps(struct modify_request *request)
 {
     if (request->fallback_us != INT64_MIN)
         return;
     request->fallback_us = executor_timestamp(request->run->executor);
     for (size_t i = 0; i < request->count; i++)
-        if (!request->items[i].custom_timestamp)
+        if (request->conditional || !request->items[i].custom_timestamp)
             request->items[i].timestamp_us = request->fallback_us;
 }
 

@@ -86,6 +86,22 @@ static size_t line_end(struct str text, size_t at)
     return at;
 }
 
+static bool begins_character(char c)
+{
+    return ((uint8_t)c & 0xC0) != 0x80;
+}
+
+/* Where as many characters of the statement as the token's text has end. */
+static size_t token_end(struct str text, const struct cql_token *token)
+{
+    size_t at = token->start, characters = 0;
+    for (size_t i = 0; i < token->text.bytes; i++)
+        characters += begins_character(token->text.ptr[i]);
+    while (at < text.bytes && (characters > 0 || !begins_character(text.ptr[at])))
+        characters -= begins_character(text.ptr[at++]);
+    return at;
+}
+
 /* The piece of the statement around a token. Cassandra takes a token's length from its text, so
  * that of 'abc' it marks three characters: [']abc' and the like come from there. */
 static void append_piece(struct cql_parser *p, uint32_t index, struct buf *out)
@@ -98,8 +114,8 @@ static void append_piece(struct cql_parser *p, uint32_t index, struct buf *out)
     const struct cql_token *it = &p->tokens.items[index];
     if (to->kind <= CQL_T_ERROR || it->kind <= CQL_T_ERROR)
         return;
-    size_t it_end = it->start + (it->text.bytes ? it->text.bytes : it->end - it->start);
-    size_t to_end = to->start + to->text.bytes;
+    size_t it_end = it->text.bytes ? token_end(p->text, it) : it->end;
+    size_t to_end = token_end(p->text, to);
     size_t end = line_end(p->text, to->start);
     bool query_end = is_last_line(p->text, to->start) && to_end == end;
     if (to == it && to_end < it_end)

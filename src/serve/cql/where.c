@@ -736,7 +736,11 @@ enum err where_compile(struct compile *c, const struct cql_relation *relations, 
     TRY(judge_rest(c, options, where));
     for (size_t i = 0; i < count; i++)
         where->filtering = where->filtering || where->relations[i].filters;
-    if (indexed && where->key_in)
+    /* An index on a column of the key helps only where that column leaves the key's order. */
+    bool by_key = indexed && (first_column(c, where->indexed)->kind == CQL_PARTITION_KEY ||
+                              first_column(c, where->indexed)->kind == CQL_CLUSTERING);
+    bool needs_index = indexed && (!by_key || where->key_range || where->indexed->filters);
+    if (needs_index && where->key_in)
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "Select on indexed columns and with IN clause for the PRIMARY KEY are not "
                         "supported");
