@@ -43,6 +43,10 @@ struct kafka_group *kafka_group_of_commit(struct kafka_broker *broker, struct st
 /* ---- offsets.c ---- */
 /* Takes expired commits away, and groups that are left without anything. */
 void kafka_offsets_expire(struct kafka_broker *broker);
+/* What one partition of a commit is refused with, in Kafka's order. topic NULL: topic_code says
+ * why; group_code: what the group says to the whole. */
+int16_t kafka_offset_check(const struct log_topic *topic, int16_t topic_code, int32_t partition,
+                           int16_t group_code, struct str metadata);
 /* Adds tombstones of all commits of a group to a batch; how many. */
 size_t kafka_offsets_forget(struct kafka_broker *broker, struct str group, struct arena *arena,
                             struct buf *out);

@@ -30,10 +30,11 @@ static void committed(struct kafka_write *write, enum err err)
     kafka_answer(call);
 }
 
-/* What one partition of a commit is refused with, in Kafka's order. */
-static int16_t commit_check(const struct log_topic *topic, int32_t partition, int16_t group_code,
-                            struct str metadata)
+int16_t kafka_offset_check(const struct log_topic *topic, int16_t topic_code, int32_t partition,
+                           int16_t group_code, struct str metadata)
 {
+    if (!topic)
+        return topic_code;
     if (partition < 0 || partition >= log_topic_partitions(topic))
         return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     if (group_code != KAFKA_NONE)
@@ -50,8 +51,8 @@ static bool names_any(struct kafka_call *call, const struct kafka_offset_commit_
         const struct log_topic *topic = kafka_topic(
             call->broker, asked->name, call->version >= 10 ? asked->topic_id : NULL, &code);
         for (int32_t j = 0; topic && j < asked->partitions_count; j++)
-            if (asked->partitions[j].partition_index >= 0 &&
-                asked->partitions[j].partition_index < log_topic_partitions(topic))
+            if (kafka_offset_check(topic, code, asked->partitions[j].partition_index, KAFKA_NONE,
+                                   STR_NONE) == KAFKA_NONE)
                 return true;
     }
     return false;
@@ -85,9 +86,8 @@ static size_t commit_topic(struct kafka_call *call, int32_t at, int16_t group_co
     for (int32_t j = 0; j < asked->partitions_count; j++) {
         const struct kafka_offset_commit_request_partition *one = &asked->partitions[j];
         partitions[j].partition_index = one->partition_index;
-        partitions[j].error_code =
-            topic ? commit_check(topic, one->partition_index, group_code, one->committed_metadata)
-                  : code;
+        partitions[j].error_code = kafka_offset_check(topic, code, one->partition_index, group_code,
+                                                      one->committed_metadata);
         if (partitions[j].error_code != KAFKA_NONE)
             continue;
         offsets[count++] = (struct log_group_offset){

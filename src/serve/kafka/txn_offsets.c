@@ -32,8 +32,8 @@ static bool names_any(struct kafka_call *call,
         const struct log_topic *topic = kafka_topic(
             call->broker, asked->name, call->version >= 6 ? asked->topic_id : NULL, &code);
         for (int32_t j = 0; topic && j < asked->partitions_count; j++)
-            if (asked->partitions[j].partition_index >= 0 &&
-                asked->partitions[j].partition_index < log_topic_partitions(topic))
+            if (kafka_offset_check(topic, code, asked->partitions[j].partition_index, KAFKA_NONE,
+                                   STR_NONE) == KAFKA_NONE)
                 return true;
     }
     return false;
@@ -54,25 +54,19 @@ static size_t add_topic(struct kafka_call *call, int32_t at, int16_t group_code,
     size_t count = 0;
     for (int32_t j = 0; j < asked->partitions_count; j++) {
         const struct kafka_txn_offset_commit_request_partition *one = &asked->partitions[j];
-        int32_t index = one->partition_index;
-        partitions[j].partition_index = index;
-        if (!topic)
-            partitions[j].error_code = topic_code;
-        else if (index < 0 || index >= log_topic_partitions(topic))
-            partitions[j].error_code = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-        else if (group_code != KAFKA_NONE)
-            partitions[j].error_code = group_code;
-        else if (one->committed_metadata.bytes > KAFKA_METADATA_BYTES_MAX)
-            partitions[j].error_code = KAFKA_OFFSET_METADATA_TOO_LARGE;
-        else
-            offsets[count++] = (struct log_group_offset){
-                .group = request->group_id,
-                .topic = arena_str(&call->arena, log_topic_name(topic)),
-                .partition = index,
-                .offset = one->committed_offset,
-                .leader_epoch = one->committed_leader_epoch,
-                .metadata = one->committed_metadata.ptr ? one->committed_metadata : STR(""),
-            };
+        partitions[j].partition_index = one->partition_index;
+        partitions[j].error_code = kafka_offset_check(topic, topic_code, one->partition_index,
+                                                      group_code, one->committed_metadata);
+        if (partitions[j].error_code != KAFKA_NONE)
+            continue;
+        offsets[count++] = (struct log_group_offset){
+            .group = request->group_id,
+            .topic = arena_str(&call->arena, log_topic_name(topic)),
+            .partition = one->partition_index,
+            .offset = one->committed_offset,
+            .leader_epoch = one->committed_leader_epoch,
+            .metadata = one->committed_metadata.ptr ? one->committed_metadata : STR(""),
+        };
     }
     response->topics[at].name = asked->name;
     memcpy(response->topics[at].topic_id, asked->topic_id, 16);
@@ -121,9 +115,12 @@ void kafka_handle_txn_offset_commit(struct kafka_call *call)
     response->topics = KAFKA_NEW(&call->arena, kafka_txn_offset_commit_response_topic,
                                  (size_t)request->topics_count);
     response->topics_count = request->topics_count;
-    int16_t code = names_any(call, request) ? check_txn(call) : KAFKA_NONE;
-    if (code == KAFKA_NONE && names_any(call, request))
-        code = check_group(call);
+    int16_t code = KAFKA_NONE;
+    if (names_any(call, request)) {
+        code = check_txn(call);
+        if (code == KAFKA_NONE)
+            code = check_group(call);
+    }
     for (int32_t i = 0; i < request->topics_count; i++)
         count += add_topic(call, i, code, offsets + count);
     if (count == 0) {
