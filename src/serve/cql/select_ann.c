@@ -64,10 +64,7 @@ static enum err check_restricted(struct compile *c, const struct where *where, b
             return cql_fail(c->error, c->arena, CQL_INVALID,
                             "Vector indexes only support ANN queries");
         if (!r->token && column->kind > CQL_CLUSTERING && r->op == CQL_IN && !filtering)
-            return cql_fail(c->error, c->arena, CQL_INVALID,
-                            "Cannot execute this query as it might involve data filtering and thus "
-                            "may have unpredictable performance. If you want to execute this query "
-                            "despite the performance unpredictability, use ALLOW FILTERING");
+            return cql_fail(c->error, c->arena, CQL_INVALID, where_needs_filtering);
     }
     return where->key_in ? cql_fail(c->error, c->arena, CQL_INVALID,
                                     "Select on indexed columns and with IN clause for the PRIMARY "
