@@ -357,9 +357,9 @@ static struct str common_names(struct compile *c, const struct where_relation *a
 static enum err check_pair(struct compile *c, const struct where_relation *a,
                            const struct where_relation *b)
 {
-    struct str names = common_names(c, a, b);
     if (a->token != b->token || !overlap(a, b) || (is_contains(a) && is_contains(b)))
         return OK;
+    struct str names = common_names(c, a, b);
     if (is_contains(a) || is_contains(b))
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "Collection column %.*s can only be restricted by CONTAINS, CONTAINS KEY, "

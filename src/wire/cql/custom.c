@@ -6,8 +6,8 @@
  *   LexicalUUIDType                 a uuid, in the order of its two halves as signed numbers
  *   CompositeType(a,b,..)           a row of values: each u16 length, bytes, 0; some may be missing
  *                                   at the end. As a text they stand between colons, \: is a colon
- *   DynamicCompositeType(x=>a,..)   the same with a type of its own before each, which is not
- * looked into: bytes, and no text
+ *   DynamicCompositeType(x=>a,..)   the same with a type of its own before each; it is not looked
+ *                                   into: bytes, and no text
  *
  * The name that a type keeps is the class in full. Other classes are known to nobody here.
  */
