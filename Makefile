@@ -37,13 +37,15 @@ release: $(RELEASE)/build.ninja ## build the optimised program: build-release/sr
 demo: release ## 20 seconds from an API to a table, offline
 	@tools/demo.sh $(RELEASE)/src/cli/millrace
 
-check: all ## tidy, unit, golden, model, fault, sim and short fuzz tests: under three minutes
+check: all ## tidy, Clang's warnings, unit, golden, model, fault, sim and short fuzz tests: under three minutes
 	@tools/tidy/tidy.py
+	@tools/tidy/clang.py $(BUILD)
 	@tests/run.py --build $(BUILD) --suites unit,golden,model,fault,sim,fuzz
 
 test: setup-test all release ## everything that needs only Debian's packages and small PyPI ones
 	@ninja -C $(RELEASE) -j $(JOBS) --quiet $(foreach part,log kafka cql,$(call SIM,$(part)))
 	@tools/tidy/tidy.py
+	@tools/tidy/clang.py $(BUILD)
 	@tests/run.py --build $(BUILD) --release $(RELEASE) --suites unit,golden,model,fault,sim,fuzz,interop,crash
 
 test-engines: test engines ## the tests that start real servers or need a toolchain too
@@ -71,8 +73,9 @@ oracle: release ## run the recorded answers in ../shared/oracle: make oracle [PA
 	@ninja -C $(RELEASE) --quiet
 	@tools/oracle/all.sh $(RELEASE) $(PART)
 
-tidy: ## check floors, sizes and banned calls
+tidy: all ## check floors, sizes and banned calls, and what Clang warns of
 	@tools/tidy/tidy.py
+	@tools/tidy/clang.py $(BUILD)
 
 format: ## lay out all C files
 	@git ls-files '*.c' '*.h' | xargs clang-format -i

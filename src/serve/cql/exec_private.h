@@ -69,7 +69,7 @@ struct where_options {
 enum err where_compile(struct compile *c, const struct cql_relation *relations, size_t count,
                        const struct where_options *options, struct where *ret_where) MUST_USE;
 /* The refusal of what only ALLOW FILTERING allows. */
-extern const char where_needs_filtering[];
+enum err where_refuse_filtering(struct compile *c) MUST_USE;
 /* SELECT only: after ORDER BY was looked at. */
 enum err where_check_filtering(struct compile *c, const struct where *where,
                                bool allow_filtering) MUST_USE;

@@ -64,7 +64,7 @@ static enum err check_restricted(struct compile *c, const struct where *where, b
             return cql_fail(c->error, c->arena, CQL_INVALID,
                             "Vector indexes only support ANN queries");
         if (!r->token && column->kind > CQL_CLUSTERING && r->op == CQL_IN && !filtering)
-            return cql_fail(c->error, c->arena, CQL_INVALID, where_needs_filtering);
+            return where_refuse_filtering(c);
     }
     return where->key_in ? cql_fail(c->error, c->arena, CQL_INVALID,
                                     "Select on indexed columns and with IN clause for the PRIMARY "

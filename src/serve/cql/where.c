@@ -418,10 +418,13 @@ static const char *statement_text(enum where_statement statement)
     return texts[statement];
 }
 
-const char where_needs_filtering[] =
-    "Cannot execute this query as it might involve data filtering and thus may have unpredictable "
-    "performance. If you want to execute this query despite the performance unpredictability, use "
-    "ALLOW FILTERING";
+enum err where_refuse_filtering(struct compile *c)
+{
+    return cql_fail(c->error, c->arena, CQL_INVALID,
+                    "Cannot execute this query as it might involve data filtering and thus may "
+                    "have unpredictable performance. If you want to execute this query despite "
+                    "the performance unpredictability, use ALLOW FILTERING");
+}
 
 static enum err judge_partition(struct compile *c, const struct where_options *options,
                                 struct where *where)
@@ -595,7 +598,7 @@ static enum err judge_clustering(struct compile *c, const struct where_options *
         return missing_columns(c, "Some clustering keys are missing", c->table->partition_count,
                                c->table->clustering_count, where);
     if (filters && !options->allow_filtering && !changes && half_indexed(c, where))
-        return cql_fail(c->error, c->arena, CQL_INVALID, where_needs_filtering);
+        return where_refuse_filtering(c);
     if (filters && (!options->allow_filtering || changes) && !indexed && have)
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "PRIMARY KEY column \"%.*s\" cannot be restricted as preceding column "
@@ -678,7 +681,7 @@ static enum err judge_rest(struct compile *c, const struct where_options *option
                        "Non PRIMARY KEY columns found in where clause: %.*s ",
                        STR_ARG(buf_str(&names)));
     else if (names.bytes && !options->allow_filtering && !where->index && c->table->table)
-        err = cql_fail(c->error, c->arena, CQL_INVALID, where_needs_filtering);
+        err = where_refuse_filtering(c);
     buf_deinit(&names);
     return err;
 }
@@ -731,7 +734,7 @@ enum err where_compile(struct compile *c, const struct cql_relation *relations, 
     for (uint32_t i = 0; i < c->table->partition_count; i++)
         partly = partly || where->partition[i];
     if (key_filters && partly && !options->allow_filtering && !indexed && c->table->table)
-        return cql_fail(c->error, c->arena, CQL_INVALID, where_needs_filtering);
+        return where_refuse_filtering(c);
     TRY(judge_clustering(c, options, where, indexed));
     TRY(judge_rest(c, options, where));
     for (size_t i = 0; i < count; i++)
@@ -753,7 +756,7 @@ enum err where_check_filtering(struct compile *c, const struct where *where, boo
         return OK;
     for (size_t i = 0; i < where->count; i++)
         if (where->relations[i].filters && &where->relations[i] != where->indexed)
-            return cql_fail(c->error, c->arena, CQL_INVALID, where_needs_filtering);
+            return where_refuse_filtering(c);
     return OK;
 }
 

@@ -473,7 +473,7 @@ static void act(struct transactor *t)
             break;
         }
         t->stage = t->group >= 0 ? STAGE_OFFSETS : STAGE_END;
-        /* fall through */
+        __attribute__((fallthrough));
     case STAGE_OFFSETS:
         if (t->stage == STAGE_OFFSETS) {
             if (t->added_offsets)
@@ -482,7 +482,7 @@ static void act(struct transactor *t)
                 add_offsets(t);
             break;
         }
-        /* fall through */
+        __attribute__((fallthrough));
     case STAGE_END:
         end(t);
         break;

@@ -413,8 +413,7 @@ static void big_values(void **state)
     CLEAN(buf_deinit) struct buf out = {0};
     lab_open(&lab);
     static const char *const statements[] = {
-        "CREATE KEYSPACE bi WITH replication = {'class': 'SimpleStrategy', "
-        "'replication_factor': 1}",
+        "CREATE KEYSPACE bi WITH replication = {'class':'SimpleStrategy','replication_factor':1}",
         "CREATE TABLE bi.t (k text, c text, v text, w text, PRIMARY KEY (k, c))",
         "CREATE INDEX t_v ON bi.t (v)",
     };
