@@ -80,6 +80,23 @@ static bool is_conditional(const struct batch_facts *b)
     return false;
 }
 
+static enum err check_virtual(const struct batch_facts *b, struct cql_error *error,
+                              struct arena *arena)
+{
+    bool virtual = false, other = false;
+    for (size_t i = 0; i < b->count; i++) {
+        virtual = virtual || !b->items[i]->table->table;
+        other = other || b->items[i]->table->table;
+    }
+    if (virtual && b->kind == BATCH_IS_LOGGED)
+        return cql_fail(error, arena, CQL_INVALID,
+                        "Cannot include a virtual table statement in a logged batch");
+    return virtual && other
+               ? cql_fail(error, arena, CQL_INVALID,
+                          "Mutations for virtual and regular tables cannot exist in the same batch")
+               : OK;
+}
+
 static enum err check_rules(const struct batch_facts *b, struct cql_error *error,
                             struct arena *arena)
 {
@@ -91,6 +108,7 @@ static enum err check_rules(const struct batch_facts *b, struct cql_error *error
         return cql_fail(error, arena, CQL_INVALID,
                         "Cannot provide custom timestamp for counter BATCH");
     TRY(check_counters(b, error, arena));
+    TRY(check_virtual(b, error, arena));
     for (size_t i = 1; conditional && i < b->count; i++)
         if (b->items[i]->table->table != b->items[0]->table->table)
             return cql_fail(error, arena, CQL_INVALID,

@@ -251,7 +251,7 @@ static bool phase_check(struct cql_call *call)
     case PHASE_AUTHENTICATE:
         if (opcode == CQL_AUTH_RESPONSE)
             return true;
-        cql_answer_fail(call, CQL_PROTOCOL_ERROR, "Unexpected message %s, expecting AUTH_RESPONSE",
+        cql_answer_fail(call, CQL_PROTOCOL_ERROR, "Unexpected message %s, expecting SASL_RESPONSE",
                         name);
         return false;
     case PHASE_READY:
@@ -281,6 +281,8 @@ void cql_call_begin(struct cql_call *call)
     }
     if (!phase_check(call))
         return;
+    if (call->connection->requests || call->header.opcode == CQL_STARTUP)
+        call->connection->requests++;
     if (call->header.flags & CQL_FLAG_TRACING)
         cql_call_trace(call);
     switch (call->header.opcode) {

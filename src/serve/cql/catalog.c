@@ -29,6 +29,16 @@ struct io *cql_catalog_io(const struct cql_catalog *catalog)
     return catalog->io;
 }
 
+void cql_catalog_sessions(struct cql_catalog *catalog, const struct cql_sessions *sessions)
+{
+    catalog->sessions = *sessions;
+}
+
+bool cql_table_is_virtual(const struct cql_table *table)
+{
+    return catalog_is_virtual(table->keyspace);
+}
+
 struct cql_traces *cql_catalog_traces(const struct cql_catalog *catalog)
 {
     return catalog->traces;

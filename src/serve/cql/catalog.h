@@ -82,6 +82,21 @@ const struct cql_node *cql_catalog_node(const struct cql_catalog *catalog);
 struct table_store *cql_catalog_store(const struct cql_catalog *catalog);
 struct io *cql_catalog_io(const struct cql_catalog *catalog);
 struct cql_traces *cql_catalog_traces(const struct cql_catalog *catalog);
+/* A connection of a client, as system_views.clients tells of it. */
+struct cql_session {
+    const char *peer;   /* "127.0.0.1:40000" */
+    const char *stage;  /* "established", "authenticating", "ready" */
+    uint8_t version;    /* of the protocol */
+    struct str options; /* of STARTUP: a value of map<text, text>; ptr NULL = none yet */
+    struct str keyspace, user;
+    uint64_t requests;
+};
+/* Who knows them: asked by the thread that reads the table, the loop's. */
+struct cql_sessions {
+    void (*each)(void *owner, void (*one)(void *to, const struct cql_session *session), void *to);
+    void *owner;
+};
+void cql_catalog_sessions(struct cql_catalog *catalog, const struct cql_sessions *sessions);
 
 const struct cql_keyspace *cql_keyspace_find(const struct cql_catalog *catalog, struct str name);
 /* A new reference, or NULL with INVALID and Cassandra's words in the error: "keyspace x does not
@@ -91,6 +106,8 @@ struct cql_table *cql_table_find(struct cql_catalog *catalog, struct str session
                                  struct arena *arena);
 struct cql_table *cql_table_ref(struct cql_table *table);
 void cql_table_unref(struct cql_table *table);
+/* Of a keyspace that is told from memory: rows are read, and are nobody's to change. */
+bool cql_table_is_virtual(const struct cql_table *table);
 /* NULL when missing. */
 const struct cql_table_column *cql_column_find(const struct cql_table *table, struct str name);
 /* A user type, not frozen; NULL. Lives as long as the catalogue's version. */

@@ -48,6 +48,7 @@ struct cql_catalog {
     struct arena arena; /* of node and of the system tables */
     struct cql_node node;
     struct cql_traces *traces;
+    struct cql_sessions sessions; /* each NULL = none */
     struct notice *notices;
     size_t notice_count;
     struct io_mutex mutex;
@@ -141,6 +142,8 @@ enum err catalog_keyspace_of(struct str session_keyspace, const struct cql_name 
                              struct arena *arena, struct cql_error *error,
                              struct str *ret_keyspace) MUST_USE;
 bool catalog_is_system(struct str keyspace);
+/* Its tables are told from memory: nothing of them is anybody's to change. */
+bool catalog_is_virtual(struct str keyspace);
 
 /* ---- system tables (system_tables.c) ---- */
 void system_tables_make(struct cql_catalog *catalog);

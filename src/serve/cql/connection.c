@@ -38,6 +38,7 @@ void cql_connection_unref(struct cql_connection *connection)
     check(!connection->calls);
     mem_free((char *)connection->keyspace.ptr);
     mem_free((char *)connection->user.ptr);
+    buf_deinit(&connection->options);
     mem_free(connection);
 }
 

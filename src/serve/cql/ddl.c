@@ -61,6 +61,16 @@ bool catalog_is_system(struct str keyspace)
     return false;
 }
 
+bool catalog_is_virtual(struct str keyspace)
+{
+    size_t count;
+    const struct system_keyspace *all = system_keyspaces(&count);
+    for (size_t i = 0; i < count; i++)
+        if (str_equal(keyspace, str_of(all[i].name)))
+            return !all[i].strategy;
+    return false;
+}
+
 /* CREATE KEYSPACE of a name that cannot be one. */
 static enum err check_new_keyspace(struct ddl *ddl, struct str keyspace)
 {
@@ -389,8 +399,9 @@ enum err ddl_table_truncate(struct ddl *ddl)
     struct str keyspace;
     TRY(catalog_keyspace_of(ddl->session_keyspace, name, ddl->arena, ddl->error, &keyspace));
     if (system_table_find(ddl->catalog, keyspace, name->name)) {
-        bool virtual = str_equal(keyspace, STR("system_virtual_schema"));
-        return virtual ? DDL_INVALID(ddl, "Table %.*s is not truncatable", STR_ARG(name->name))
+        bool virtual = catalog_is_virtual(keyspace);
+        return virtual ? DDL_INVALID(ddl, "Truncation is not supported by table %.*s.%.*s",
+                                     STR_ARG(keyspace), STR_ARG(name->name))
                        : cql_fail(ddl->error, ddl->arena, CQL_UNAUTHORIZED,
                                   "%.*s keyspace is not user-modifiable.", STR_ARG(keyspace));
     }

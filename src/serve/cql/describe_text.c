@@ -272,7 +272,7 @@ static void print_id(const uint8_t id[16], struct buf *out)
 void describe_table(const struct cql_table *table, const struct table_record *record,
                     bool internals, struct arena *arena, struct buf *out)
 {
-    bool virtual = str_equal(table->keyspace, STR("system_virtual_schema"));
+    bool virtual = catalog_is_virtual(table->keyspace);
     if (virtual) {
         buf_text(out, "/*\nWarning: Table ");
         full_name(table->keyspace, table->name, out);

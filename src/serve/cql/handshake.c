@@ -97,6 +97,7 @@ void cql_handle_startup(struct cql_call *call)
     struct str overload = option(&call->request, STR("THROW_ON_OVERLOAD"));
     connection->overload_error = str_equal(overload, STR("1"));
     connection->version = call->header.version;
+    cql_session_options(connection, &call->request);
     /* Still of the old form; everything behind it has the new one. */
     struct buf *out = cql_call_out(call);
     uint8_t opcode = CQL_READY;

@@ -357,9 +357,28 @@ static enum err write_now(struct modify_request *request)
     return err;
 }
 
+/* Rows of virtual tables are nobody's to change. */
+static enum err refuse_virtual(const struct modify_request *request)
+{
+    struct cql_run *run = request->run;
+    for (size_t i = 0; i < request->count; i++) {
+        const struct cql_table *table = request->items[i].plan->table;
+        if (!table->table)
+            return cql_fail(&run->error, run->arena, CQL_INVALID,
+                            "Modification is not supported by table %.*s.%.*s",
+                            STR_ARG(table->keyspace), STR_ARG(table->name));
+    }
+    return OK;
+}
+
 void modify_start(struct modify_request *request)
 {
     struct cql_run *run = request->run;
+    enum err refused = refuse_virtual(request);
+    if (refused != OK) {
+        run_fail(run, refused);
+        return;
+    }
     bool reads = request->conditional;
     for (size_t i = 0; i < request->count; i++)
         reads = reads || request->items[i].plan->reads;

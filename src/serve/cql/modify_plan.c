@@ -422,6 +422,18 @@ static enum err check_using(struct compile *c, const struct cql_modify *m,
     return OK;
 }
 
+static enum err check_virtual(struct compile *c, const struct cql_modify *m,
+                              const struct modify_plan *p)
+{
+    const char *words = m->timestamp     ? "Custom timestamp is"
+                        : m->ttl         ? "Expiring columns are"
+                        : p->conditional ? "Conditional updates are"
+                                         : NULL;
+    return words && !p->table->table ? cql_fail(c->error, c->arena, CQL_INVALID,
+                                                "%s not supported by virtual tables", words)
+                                     : OK;
+}
+
 static enum err check_conditional(struct compile *c, const struct modify_plan *p)
 {
     if (!p->conditional)
@@ -466,7 +478,7 @@ enum err modify_plan(struct compile *c, const struct cql_modify *m, struct cql_t
     struct modify_plan *p = arena_zero(c->arena, sizeof *p);
     c->table = p->table = table;
     p->statement = statements[m->kind];
-    if (!table->table)
+    if (!table->table && !cql_table_is_virtual(table))
         return cql_fail(c->error, c->arena, CQL_UNAUTHORIZED,
                         "%.*s keyspace is not user-modifiable.", STR_ARG(table->keyspace));
     p->counter = table->is_counter;
@@ -495,6 +507,7 @@ enum err modify_plan(struct compile *c, const struct cql_modify *m, struct cql_t
     p->regular = table->clustering_count == 0 || p->where.restricts_clustering;
     p->statics = op_on(p, CQL_STATIC);
     column_map(c->arena, table, &p->by_storage, &p->storage_count);
+    TRY(check_virtual(c, m, p));
     TRY(check_using(c, m, p));
     TRY(check_conditional(c, p));
     *ret_plan = p;

@@ -49,6 +49,8 @@ struct cql_connection {
     size_t wanted_bytes; /* of memory */
     struct str keyspace; /* USE; owned; ptr NULL = none */
     struct str user;     /* who logged in; owned; ptr NULL = nobody was asked */
+    struct buf options;  /* of STARTUP, as system_views.clients has them (sessions.c) */
+    uint64_t requests;   /* from the first STARTUP on; 0: it is not told of */
     /* the envelope under way */
     uint8_t head[CQL_HEADER_BYTES];
     uint8_t head_count;
@@ -170,11 +172,14 @@ void cql_call_trace(struct cql_call *call);
 /* What it says once its plan is known. */
 void cql_call_trace_plan(struct cql_call *call, const struct cql_plan *plan);
 
-/* ---- handshake (handshake.c) ---- */
+/* ---- handshake (handshake.c, sessions.c) ---- */
 void cql_handle_options(struct cql_call *call);
 void cql_handle_startup(struct cql_call *call);
 void cql_handle_auth(struct cql_call *call);
 void cql_handle_register(struct cql_call *call);
+/* What STARTUP says of the client. */
+void cql_session_options(struct cql_connection *connection, const struct cql_request *request);
+void cql_sessions_init(struct cql_server *server);
 void cql_auth_init(struct cql_server *server, struct str user, struct str password);
 
 /* ---- statements (statement.c) ---- */

@@ -481,8 +481,7 @@ static bool restricts_key(const struct select_plan *p)
 
 static void warn(struct select_run *s)
 {
-    struct str keyspace = s->plan->table->keyspace;
-    if (!groups(s->plan) || str_starts(keyspace, STR("system_v")))
+    if (!groups(s->plan))
         return;
     if (s->plan->where.key_range && !restricts_key(s->plan))
         s->run->warnings[0] = STR("Aggregation query used without partition key");
@@ -518,8 +517,8 @@ static enum err select_begin(struct select_run *s)
             ? run->parameters->page_size
             : -1;
     bool empty = false, system = p->table->table == NULL;
-    s->scans = p->where.index && p->where.key_range &&
-               select_state_scans(run->parameters->paging_state);
+    s->scans =
+        p->where.index && p->where.key_range && select_state_scans(run->parameters->paging_state);
     TRY(where_filters(&s->eval, &p->where, system || s->scans, &s->filters, &s->filter_count));
     if (p->where.key_range || system)
         TRY(where_tokens(&s->eval, &p->where, &s->token_from, &s->token_to, &empty));

@@ -108,6 +108,7 @@ static enum err server_open(struct cql_server *server, const struct cql_server_o
         return diag_set(diag, err, 0, 0, "CQL cannot listen on %s: %s", options->address,
                         err_text(err));
     TRY(open_catalog(server, options, diag));
+    cql_sessions_init(server);
     TRY(cql_executor_new(server->loop, server->catalog, options->sync, &server->executor));
     server->statements = cql_statements_new(server);
     TRY(cql_statements_load(server->statements));

@@ -7,6 +7,7 @@
  * One node is all there is: peers are empty, and the whole ring is one token.
  */
 #include "base/check.h"
+#include "base/reader.h"
 #include "serve/cql/catalog_private.h"
 #include "serve/cql/compact.h"
 #include "serve/cql/options.h"
@@ -293,11 +294,6 @@ static void fill_keyspaces(struct cql_catalog *catalog, struct cql_virtual_rows 
     gather_end(&g);
 }
 
-static bool is_virtual(const struct cql_table *table)
-{
-    return str_equal(table->keyspace, STR("system_virtual_schema"));
-}
-
 /* Calls put for the tables of users and of the system, or for the virtual ones. */
 static void each_table(struct gather *g, bool virtual,
                        void (*put_one)(struct gather *g, const struct cql_table *table))
@@ -308,7 +304,7 @@ static void each_table(struct gather *g, bool virtual,
     for (size_t i = 0; i < count && !virtual; i++)
         put_one(g, table_entry_snapshot(catalog, tables[i]));
     for (size_t i = 0; i < catalog->system_table_count; i++)
-        if (is_virtual(catalog->system_tables[i]) == virtual)
+        if (catalog_is_virtual(catalog->system_tables[i]->keyspace) == virtual)
             put_one(g, catalog->system_tables[i]);
 }
 
@@ -564,6 +560,126 @@ static void fill_virtual_columns(struct cql_catalog *catalog, struct cql_virtual
     gather_end(&g);
 }
 
+/* ---- system_views ---- */
+
+struct client {
+    struct str address; /* a value of inet */
+    int64_t port;
+    struct cql_session session;
+};
+
+struct gather_clients {
+    struct arena *arena;
+    struct client *clients;
+    size_t count, room;
+};
+
+/* "127.0.0.1:40000", "[::1]:40000"; an address of IPv4 inside of one of IPv6 is one of IPv4. */
+static void split_peer(struct arena *arena, struct str peer, struct client *client)
+{
+    static const uint8_t mapped[12] = {[10] = 0xFF, [11] = 0xFF};
+    CLEAN(buf_deinit) struct buf value = {0};
+    size_t colon = peer.bytes;
+    while (colon && peer.ptr[colon - 1] != ':')
+        colon--;
+    struct str host = str_slice(peer, 0, colon ? colon - 1 : peer.bytes);
+    if (host.bytes > 2 && host.ptr[0] == '[')
+        host = str_slice(host, 1, host.bytes - 1);
+    if (str_to_i64(str_slice(peer, colon, peer.bytes), &client->port) != OK)
+        client->port = 0;
+    if (cql_value_from_text(cql_simple(CQL_INET), host, &value, NULL) != OK)
+        buf_be32(&value, 0);
+    struct str address = buf_str(&value);
+    if (address.bytes == 16 && memcmp(address.ptr, mapped, sizeof(mapped)) == 0)
+        address = str_slice(address, sizeof(mapped), address.bytes);
+    client->address = arena_str(arena, address);
+}
+
+static void found_client(void *to, const struct cql_session *session)
+{
+    struct gather_clients *all = to;
+    if (all->count == all->room) {
+        size_t room = all->room ? all->room * 2 : 16;
+        struct client *more = arena_array(all->arena, room, sizeof(*more));
+        if (all->count)
+            memcpy(more, all->clients, all->count * sizeof(*more));
+        all->clients = more;
+        all->room = room;
+    }
+    struct client *client = &all->clients[all->count++];
+    client->session = *session;
+    split_peer(all->arena, str_of(session->peer), client);
+}
+
+static int compare_clients(const void *a, const void *b)
+{
+    const struct client *one = a, *other = b;
+    int order = str_compare(one->address, other->address);
+    return order ? order : (one->port > other->port) - (one->port < other->port);
+}
+
+/* The value of a key in a map of texts. */
+static struct str map_text(struct str map, struct str key)
+{
+    struct reader r = reader_of(map.ptr, map.bytes);
+    uint32_t count = map.ptr ? reader_be32(&r) : 0;
+    for (uint32_t i = 0; i < count && r.err == OK; i++) {
+        struct str name = reader_str(&r, reader_be32(&r));
+        struct str value = reader_str(&r, reader_be32(&r));
+        if (r.err == OK && str_equal(name, key))
+            return value;
+    }
+    return STR_NONE;
+}
+
+/* Nobody is asked for names: the machine itself has one that is known. */
+static void put_host(struct gather *g, struct str address)
+{
+    static const uint8_t loopback[16] = {[15] = 1};
+    CLEAN(buf_deinit) struct buf text = {0};
+    bool local = str_equal(address, STR("\x7f\0\0\1")) ||
+                 str_equal(address, str_from(loopback, sizeof(loopback)));
+    cql_value_print(cql_simple(CQL_INET), address, &text);
+    struct str shown = buf_str(&text);
+    if (shown.bytes > 2 && shown.ptr[0] == '\'')
+        shown = str_slice(shown, 1, shown.bytes - 1);
+    put(g, local ? STR("localhost") : shown);
+}
+
+static void put_client(struct gather *g, const struct client *client)
+{
+    const struct cql_session *session = &client->session;
+    begin_row(g);
+    put(g, client->address);
+    put_int(g, client->port);
+    put(g, session->options);
+    put_text(g, session->stage);
+    put(g, map_text(session->options, STR("DRIVER_NAME")));
+    put(g, map_text(session->options, STR("DRIVER_VERSION")));
+    put_host(g, client->address);
+    put(g, session->keyspace);
+    put_int(g, session->version);
+    put_long(g, (int64_t)session->requests);
+    put_null(g); /* no connection is encrypted */
+    put_bool(g, false);
+    put_null(g);
+    put(g, session->user);
+}
+
+static void fill_clients(struct cql_catalog *catalog, struct cql_virtual_rows *rows)
+{
+    struct gather_clients all = {.arena = rows->arena};
+    const struct cql_sessions *sessions = &catalog->sessions;
+    if (sessions->each)
+        sessions->each(sessions->owner, found_client, &all);
+    if (all.count)
+        qsort(all.clients, all.count, sizeof(*all.clients), compare_clients);
+    struct gather g = gather_begin(catalog, rows);
+    for (size_t i = 0; i < all.count; i++)
+        put_client(&g, &all.clients[i]);
+    gather_end(&g);
+}
+
 /* ---- system_traces ---- */
 
 static void fill_sessions(struct cql_catalog *catalog, struct cql_virtual_rows *rows)
@@ -601,6 +717,7 @@ typeof(((struct cql_table *)0)->fill) system_fill_find(struct str keyspace, stru
         {"system_schema", "types", fill_types},
         {"system_traces", "events", fill_events},
         {"system_traces", "sessions", fill_sessions},
+        {"system_views", "clients", fill_clients},
         {"system_virtual_schema", "columns", fill_virtual_columns},
         {"system_virtual_schema", "keyspaces", fill_virtual_keyspaces},
         {"system_virtual_schema", "tables", fill_virtual_tables},

@@ -189,6 +189,11 @@ const struct system_definition system_definitions[] = {
     {"system_traces", "sessions", "tracing sessions", "c5e99f16-8677-3914-b17e-960613512345", 0, 0,
      "session_id uuid P; client inet; command text; coordinator inet; coordinator_port int; "
      "duration int; parameters map<text, text>; request text; started_at timestamp"},
+    {"system_views", "clients", "currently connected clients", "", 0, 0,
+     "address inet P; port int C; client_options frozen<map<text, text>>; connection_stage text; "
+     "driver_name text; driver_version text; hostname text; keyspace_name text; protocol_version "
+     "int; request_count bigint; ssl_cipher_suite text; ssl_enabled boolean; ssl_protocol text; "
+     "username text"},
     {"system_virtual_schema", "columns", "virtual column definitions", "", 0, 0,
      "keyspace_name text P; table_name text C; column_name text C; clustering_order text; "
      "column_name_bytes blob; kind text; position int; type text"},

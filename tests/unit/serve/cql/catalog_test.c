@@ -385,9 +385,9 @@ static void test_system_tables(void **state)
     assert_int_equal(fill(f, "system_schema", "dropped_columns", &out), 1);
     assert_int_equal(fill(f, "system", "size_estimates", &out), 1);
     assert_int_equal(fill(f, "system", "table_estimates", &out), 2);
-    assert_int_equal(fill(f, "system_virtual_schema", "tables", &out), 3);
+    assert_int_equal(fill(f, "system_virtual_schema", "tables", &out), 4);
     assert_int_equal(fill(f, "system_virtual_schema", "keyspaces", &out), 2);
-    assert_int_equal(fill(f, "system_virtual_schema", "columns", &out), 12);
+    assert_int_equal(fill(f, "system_virtual_schema", "columns", &out), 26);
     assert_int_equal(fill(f, "system_schema", "views", &out), 0);
 }
 

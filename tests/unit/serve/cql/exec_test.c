@@ -283,6 +283,11 @@ static void sums(void **state)
     run_file("sums");
 }
 
+static void tables_of_memory(void **state)
+{
+    run_file("virtual");
+}
+
 static void classes_as_types(void **state)
 {
     run_file("classes");
@@ -616,6 +621,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(gaps_that_were_closed),
         cmocka_unit_test(similarities_of_anything),
         cmocka_unit_test(sums),
+        cmocka_unit_test(tables_of_memory),
         cmocka_unit_test(classes_as_types),
         cmocka_unit_test(indexes_of_vectors),
         cmocka_unit_test(compact_storage),

@@ -717,7 +717,7 @@ static void passwords(void **state)
         client_startup(client, NULL, CQL_AUTHENTICATE);
         struct answer answer = client_query(client, "SELECT * FROM system.local");
         assert_error(&rig, &answer, CQL_PROTOCOL_ERROR,
-                     "Unexpected message QUERY, expecting AUTH_RESPONSE");
+                     "Unexpected message QUERY, expecting SASL_RESPONSE");
         answer = give_password(client, "\0ann\0wrong", 10);
         assert_error(&rig, &answer, CQL_BAD_CREDENTIALS,
                      "Provided username ann and/or password are incorrect");

@@ -3,6 +3,8 @@
  * do. */
 #include "serve/cql/harness.h"
 
+#include "base/endian.h"
+
 static struct reader rows(struct client *client, const struct answer *answer, uint32_t count)
 {
     struct cql_rows_metadata metadata;
@@ -250,6 +252,118 @@ static void hashed_passwords(void **state)
     rig_down(&rig);
 }
 
+/* ---- connections as rows ---- */
+
+static struct answer startup_of(struct client *client, struct str *options, uint16_t count)
+{
+    struct cql_request request = {
+        .header = {.opcode = CQL_STARTUP}, .options = options, .option_count = count};
+    return client_ask(client, &request);
+}
+
+/* Each row as JSON, in the order of ports, which is that of connecting. */
+static void expect_clients(struct client *client, const char *const *expected, uint32_t count)
+{
+    struct answer answer = client_query(
+        client, "SELECT JSON address, client_options, connection_stage, driver_name, "
+                "driver_version, hostname, keyspace_name, protocol_version, request_count, "
+                "ssl_cipher_suite, ssl_enabled, ssl_protocol, username FROM system_views.clients");
+    struct reader r = rows(client, &answer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct str row = cql_bytes_read(&r);
+        size_t from = str_find(row, STR("\"client_options\""), 0);
+        size_t end = str_find(row, STR(", \"ssl_enabled\": false"), 0);
+        assert_true(str_starts(row, STR("{\"address\": \"127.0.0.1\", ")));
+        assert_true(end != SIZE_MAX);
+        CLEAN(buf_deinit) struct buf out = {0};
+        buf_str_append(&out, str_slice(row, from, end));
+        buf_str_append(&out, str_slice(row, str_find(row, STR(", \"username"), 0), row.bytes));
+        assert_str(expected[i], buf_str(&out));
+    }
+}
+
+#define HOST "\"driver_version\": %s, \"hostname\": \"localhost\", "
+
+static void connections_as_rows(void **state)
+{
+    struct str named[] = {STR("DRIVER_VERSION"), STR("1.2"),   STR("CQL_VERSION"), STR("3.0.0"),
+                          STR("DRIVER_NAME"),    STR("first"), STR("DRIVER_NAME"), STR("drv")};
+    struct str wrong[] = {STR("CQL_VERSION"), STR("1.0.0")};
+    struct str plain[] = {STR("CQL_VERSION"), STR("3.4.0")};
+    struct rig rig;
+    rig_up(&rig, NULL);
+    struct client *one = client_new(&rig, 4), *two = client_new(&rig, 4),
+                  *three = client_new(&rig, 5), *silent = client_new(&rig, 4);
+    struct answer answer = startup_of(one, named, 8);
+    assert_int_equal(CQL_READY, answer.header.opcode);
+    answer = startup_of(two, wrong, 2);
+    assert_error(&rig, &answer, CQL_PROTOCOL_ERROR, "CQL version 1.0.0 is not supported");
+    three->framed = false;
+    answer = startup_of(three, plain, 2);
+    assert_int_equal(CQL_READY, answer.header.opcode);
+    three->framed = true;
+    /* Whoever only asked for options is not told of. */
+    struct cql_request options = {.header = {.opcode = CQL_OPTIONS}};
+    client_ask(silent, &options);
+    answer = client_query(one, "USE system");
+    assert_result(&answer, CQL_RESULT_SET_KEYSPACE);
+    must_not(one, "SELEC", CQL_SYNTAX_ERROR, "SELEC");
+    static const char *const expected[] = {
+        "\"client_options\": {\"CQL_VERSION\": \"3.0.0\", \"DRIVER_NAME\": \"drv\", "
+        "\"DRIVER_VERSION\": \"1.2\"}, \"connection_stage\": \"ready\", \"driver_name\": "
+        "\"drv\", \"driver_version\": \"1.2\", \"hostname\": \"localhost\", \"keyspace_name\": "
+        "\"system\", \"protocol_version\": 4, \"request_count\": 4, \"ssl_cipher_suite\": null, "
+        "\"username\": \"anonymous\"}",
+        "\"client_options\": null, \"connection_stage\": \"established\", \"driver_name\": null, "
+        "\"driver_version\": null, \"hostname\": \"localhost\", \"keyspace_name\": null, "
+        "\"protocol_version\": 4, \"request_count\": 1, \"ssl_cipher_suite\": null, "
+        "\"username\": \"anonymous\"}",
+        "\"client_options\": {\"CQL_VERSION\": \"3.4.0\"}, \"connection_stage\": \"ready\", "
+        "\"driver_name\": null, \"driver_version\": null, \"hostname\": \"localhost\", "
+        "\"keyspace_name\": null, \"protocol_version\": 5, \"request_count\": 1, "
+        "\"ssl_cipher_suite\": null, \"username\": \"anonymous\"}"};
+    expect_clients(one, expected, 3);
+    client_free(two);
+    client_free(silent);
+    rig_turns(&rig, 5);
+    answer = client_query(one, "SELECT port FROM system_views.clients WHERE "
+                               "address = '127.0.0.1' ORDER BY port DESC");
+    struct reader r = rows(one, &answer, 2);
+    struct str last = cql_bytes_read(&r), first = cql_bytes_read(&r);
+    assert_true(str_compare(last, first) > 0);
+    must_not(one, "DELETE FROM system_views.clients WHERE address = '127.0.0.1'", CQL_INVALID,
+             "Modification is not supported by table system_views.clients");
+    client_free(one);
+    client_free(three);
+    rig_down(&rig);
+}
+
+static void logins_as_rows(void **state)
+{
+    struct rig rig;
+    struct cql_server_options options = {.user = STR("ann"), .password = STR("secret")};
+    rig_up(&rig, &options);
+    struct client *waits = client_new(&rig, 4);
+    client_startup(waits, NULL, CQL_AUTHENTICATE);
+    /* What comes too early is not counted, what is wrong is. */
+    must_not(waits, "SELECT * FROM system.local", CQL_PROTOCOL_ERROR, "expecting SASL_RESPONSE");
+    struct answer answer = give_password(waits, "ann", "wrong");
+    assert_error(&rig, &answer, CQL_BAD_CREDENTIALS, "incorrect");
+    struct client *ann = logged_in(&rig, "ann", "secret");
+    answer = client_query(ann, "SELECT connection_stage, request_count, username FROM "
+                               "system_views.clients");
+    struct reader r = rows(ann, &answer, 2);
+    assert_str("authenticating", cql_bytes_read(&r));
+    assert_int_equal(2, get_be64(cql_bytes_read(&r).ptr));
+    assert_null(cql_bytes_read(&r).ptr);
+    assert_str("ready", cql_bytes_read(&r));
+    assert_int_equal(3, get_be64(cql_bytes_read(&r).ptr));
+    assert_str("ann", cql_bytes_read(&r));
+    client_free(waits);
+    client_free(ann);
+    rig_down(&rig);
+}
+
 /* ---- events ---- */
 
 static struct table *pipeline_makes(struct rig *rig, const char *name, size_t columns)
@@ -339,6 +453,8 @@ int main(void)
         cmocka_unit_test(traces_are_forgotten),
         cmocka_unit_test(roles_log_in),
         cmocka_unit_test(hashed_passwords),
+        cmocka_unit_test(connections_as_rows),
+        cmocka_unit_test(logins_as_rows),
         cmocka_unit_test(pipelines_are_told_of),
     };
     return RUN_TESTS(tests);
