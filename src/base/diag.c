@@ -3,6 +3,7 @@
 #include "base/diag.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum err diag_set(struct diag *diag, enum err err, uint32_t line, uint32_t column,
                   const char *format, ...)
@@ -63,6 +64,88 @@ static struct str line_of(struct str source, uint32_t line)
                                                           : part;
 }
 
+/* ---- what may not be shown ---- */
+
+static bool names_a_secret(struct str name)
+{
+    static const char *const words[] = {"password", "secret", "token", "login",
+                                        "api_key",  "apikey", ".pem",  "authorization"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        for (size_t at = 0; at + strlen(words[i]) <= name.bytes; at++)
+            if (str_equal_nocase(str_slice(name, at, at + strlen(words[i])), str_of(words[i])))
+                return true;
+    return false;
+}
+
+static bool is_of_name(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+}
+
+/* Stars for characters, so that the caret still points at its place. Quotes stay. */
+static void hide(struct buf *text, size_t from, size_t end)
+{
+    for (size_t i = from; i < end; i++)
+        if (text->ptr[i] < 0x80 && text->ptr[i] != '"' && text->ptr[i] != '\'')
+            text->ptr[i] = '*';
+}
+
+/* Behind NAME= or NAME: to its end, which is rather too far than too near. */
+static void hide_value(struct buf *text, size_t at)
+{
+    char separator = (char)text->ptr[at++];
+    while (at < text->bytes && text->ptr[at] == ' ')
+        at++;
+    char quote = at < text->bytes ? (char)text->ptr[at] : 0;
+    size_t end = at;
+    if (quote == '"' || quote == '\'')
+        for (end++; end < text->bytes && text->ptr[end] != (uint8_t)quote;)
+            end++;
+    else
+        while (end < text->bytes && !(separator == '=' && strchr("&\"' ", text->ptr[end])))
+            end++;
+    if (!str_starts(str_slice(buf_str(text), at, end), STR("${")))
+        hide(text, at, end);
+}
+
+/* A line of a configuration without its passwords: of NAME=VALUE, NAME: VALUE and USER:PASSWORD@.
+ */
+static void hide_secrets(struct buf *text)
+{
+    for (size_t i = 0, name = 0; i < text->bytes; i++) {
+        char c = (char)text->ptr[i];
+        bool ends = c == '=' || c == ':';
+        if (ends && names_a_secret(str_slice(buf_str(text), name, i)))
+            hide_value(text, i);
+        if (!is_of_name(c) && !((c == '"' || c == '\'') && i > name))
+            name = i + 1;
+    }
+    size_t at = str_find(buf_str(text), STR("://"), 0), from = 0;
+    for (size_t i = at == SIZE_MAX ? text->bytes : at + 3; i < text->bytes; i++) {
+        if (!from && text->ptr[i] == ':')
+            from = i + 1;
+        if (from && text->ptr[i] == '@')
+            hide(text, from, i);
+        if (strchr("?\"' ", text->ptr[i]))
+            break;
+    }
+}
+
+/* ---- printing ---- */
+
+static void print_line(const struct diag *diag, struct str line, struct buf *out)
+{
+    CLEAN(buf_deinit) struct buf text = {0};
+    struct str file = str_of(diag->file);
+    for (size_t i = 0; i < line.bytes; i++)
+        buf_char(&text,
+                 (unsigned char)line.ptr[i] < ' ' && line.ptr[i] != '\t' ? ' ' : line.ptr[i]);
+    if (str_ends(file, STR(".yml")) || str_ends(file, STR(".yaml")) || str_ends(file, STR(".env")))
+        hide_secrets(&text);
+    buf_str_append(out, buf_str(&text));
+}
+
 void diag_print(const struct diag *diag, struct str source, struct buf *out)
 {
     if (diag->file[0])
@@ -79,9 +162,7 @@ void diag_print(const struct diag *diag, struct str source, struct buf *out)
     struct str line = diag->line ? line_of(source, diag->line) : STR_NONE;
     if (line.bytes && line.bytes < 400) {
         buf_text(out, "  ");
-        for (size_t i = 0; i < line.bytes; i++)
-            buf_char(out,
-                     (unsigned char)line.ptr[i] < ' ' && line.ptr[i] != '\t' ? ' ' : line.ptr[i]);
+        print_line(diag, line, out);
         buf_text(out, "\n  ");
         uint32_t column = 1;
         for (size_t i = 0; i < line.bytes && column < diag->column; i++) {

@@ -207,7 +207,7 @@ static rd_kafka_topic_partition_list_t *partitions_of(struct cli *cli, rd_kafka_
 {
     const rd_kafka_metadata_t *metadata;
     rd_kafka_topic_t *topic = rd_kafka_topic_new(client, name, NULL);
-    rd_kafka_resp_err_t err = rd_kafka_metadata(client, 0, topic, &metadata, CALL_MS);
+    rd_kafka_resp_err_t err = kafka_metadata(cli, client, topic, &metadata);
     rd_kafka_topic_destroy(topic);
     if (!err && metadata->topics[0].err)
         err = metadata->topics[0].err;

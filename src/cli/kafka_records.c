@@ -84,7 +84,7 @@ static int assign(struct consuming *c)
 {
     const rd_kafka_metadata_t *metadata;
     rd_kafka_topic_t *topic = rd_kafka_topic_new(c->client, c->topic, NULL);
-    rd_kafka_resp_err_t err = rd_kafka_metadata(c->client, 0, topic, &metadata, CALL_MS);
+    rd_kafka_resp_err_t err = kafka_metadata(c->cli, c->client, topic, &metadata);
     rd_kafka_topic_destroy(topic);
     if (!err && metadata->topics[0].err)
         err = metadata->topics[0].err;
@@ -111,8 +111,11 @@ static int consume(struct consuming *c)
     int code = assign(c);
     while (code == EXIT_DONE && c->left != 0 && !(c->until_end && c->at_end >= c->partitions)) {
         rd_kafka_message_t *m = rd_kafka_consumer_poll(c->client, POLL_MS);
-        if (!m)
+        if (!m) {
+            if (kafka_gives_up(c->cli, c->client, true))
+                code = kafka_failed(c->cli, c->topic, RD_KAFKA_RESP_ERR__TRANSPORT, NULL);
             continue;
+        }
         if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
             c->at_end++;
         else if (m->err)
@@ -158,7 +161,8 @@ struct producing {
 
 static void delivered(rd_kafka_t *client, const rd_kafka_message_t *m, void *owner)
 {
-    struct producing *p = owner;
+    struct log_kafka_trouble *trouble = owner;
+    struct producing *p = trouble->owner;
     if (!m->err)
         p->delivered++;
     else if (!p->failed++)
@@ -182,7 +186,10 @@ static enum err produce_line(void *owner, struct str line)
             RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
         if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
             rd_kafka_poll(p->client, POLL_MS);
-            continue;
+            if (!kafka_gives_up(p->cli, p->client, p->delivered > 0))
+                continue;
+            p->err = RD_KAFKA_RESP_ERR__TRANSPORT;
+            return ERR_NETWORK;
         }
         rd_kafka_poll(p->client, 0);
         if (!err)
@@ -203,8 +210,12 @@ int kafka_produce_run(struct cli *cli, const char *bootstrap)
     if (!p.client)
         return EXIT_FAILED;
     enum err err = cli_each_line(cli, produce_line, &p);
-    rd_kafka_flush(p.client, CALL_MS);
+    for (int waited_ms = 0; waited_ms < CALL_MS && rd_kafka_outq_len(p.client);
+         waited_ms += POLL_MS)
+        if (rd_kafka_flush(p.client, POLL_MS) && kafka_gives_up(cli, p.client, p.delivered > 0))
+            break;
     int waiting = rd_kafka_outq_len(p.client);
+    rd_kafka_purge(p.client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     rd_kafka_destroy(p.client);
     if (!p.err && waiting)
         p.err = RD_KAFKA_RESP_ERR__TIMED_OUT;

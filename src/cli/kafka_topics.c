@@ -42,7 +42,7 @@ static int list(struct cli *cli, rd_kafka_t *client)
     static const struct cli_column columns[] = {
         {"topic", "name", false}, {"partitions", "partitions", true}, {"records", "records", true}};
     const rd_kafka_metadata_t *metadata;
-    rd_kafka_resp_err_t err = rd_kafka_metadata(client, 1, NULL, &metadata, CALL_MS);
+    rd_kafka_resp_err_t err = kafka_metadata(cli, client, NULL, &metadata);
     if (err)
         return kafka_failed(cli, "topics", err, NULL);
     CLEAN(buf_deinit) struct buf out = {0};
@@ -85,7 +85,7 @@ static int describe(struct cli *cli, rd_kafka_t *client, const char *name)
                                                 {"end", "end", true}};
     rd_kafka_topic_t *topic = rd_kafka_topic_new(client, name, NULL);
     const rd_kafka_metadata_t *metadata;
-    rd_kafka_resp_err_t err = rd_kafka_metadata(client, 0, topic, &metadata, CALL_MS);
+    rd_kafka_resp_err_t err = kafka_metadata(cli, client, topic, &metadata);
     if (!err && metadata->topic_cnt == 1)
         err = metadata->topics[0].err;
     rd_kafka_topic_destroy(topic);

@@ -55,14 +55,17 @@ struct log_kafka_options {
     bool writes;        /* end what a former run left open before anything is looked at */
     int64_t connect_ms; /* how long the brokers are waited for at opening; 0 = 15 s */
 };
-/* ERR_NETWORK: no broker answers; ERR_CONFLICT: another process has dir. */
+/* ERR_NETWORK: no broker answers; ERR_DENIED: they do not let us in; ERR_CONFLICT: another process
+ * has dir. */
 enum err log_open_kafka(struct io *io, const char *dir, struct str url,
                         const struct log_kafka_options *options, struct diag *diag,
                         struct log **ret_log) MUST_USE;
 /* Whether the text is such a URL; ERR_INVALID with a hint. */
 enum err log_kafka_check(struct str url, struct diag *diag) MUST_USE;
-/* Asks once: "Kafka at HOST:PORT, 3 brokers, 12 topics". ERR_NETWORK. */
-enum err log_kafka_probe(struct str url, struct diag *diag, struct buf *out) MUST_USE;
+/* Asks once: "Kafka at HOST:PORT, 3 brokers, 12 topics". ERR_NETWORK; ERR_DENIED: it does not let
+ * us in. */
+enum err log_kafka_probe(struct io *io, struct str url, struct diag *diag,
+                         struct buf *out) MUST_USE;
 /* HOST:PORT,.. of a remote log; NULL = the records are here. */
 const char *log_remote_place(const struct log *log);
 /* The newest reason why brokers do not answer; empty when they do. */

@@ -21,6 +21,7 @@
 
 enum {
     CONNECT_MS = 15000,
+    SLICE_MS = 1000,
     BUSY_NS = 20 * 1000 * 1000,
     REST_NS = 100 * 1000 * 1000,
     AWAY_NS = 500 * 1000 * 1000,
@@ -40,15 +41,13 @@ bool remote_may_wait(struct log_remote *remote)
     return may;
 }
 
-void remote_set_health(struct log_remote *remote, enum err health, const char *text)
+void remote_set_health(struct log_remote *remote, enum err health)
 {
     struct log *log = remote->log;
+    if (health == OK)
+        log_kafka_trouble_clear(&remote->trouble);
     io_mutex_lock(&log->lock);
     log->health = health;
-    if (text && !remote->trouble[0])
-        snprintf(remote->trouble, sizeof remote->trouble, "%s", text);
-    if (health == OK)
-        remote->trouble[0] = 0;
     io_mutex_unlock(&log->lock);
 }
 
@@ -110,10 +109,7 @@ enum err remote_look(struct log_remote *remote, struct log_partition **partition
         err = ask(remote, partitions, count, false);
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
         return OK;
-    io_mutex_lock(&remote->log->lock);
-    if (!remote->trouble[0])
-        snprintf(remote->trouble, sizeof remote->trouble, "%s", rd_kafka_err2str(err));
-    io_mutex_unlock(&remote->log->lock);
+    log_kafka_trouble_note(&remote->trouble, rd_kafka_err2str(err));
     return ERR_AGAIN;
 }
 
@@ -155,7 +151,7 @@ static void poll_once(struct log_remote *remote, int64_t *starts_ns, int64_t *to
         err = err == OK ? listed : err;
         *topics_ns = now_ns + TOPICS_NS;
     }
-    remote_set_health(remote, err == OK ? OK : ERR_NETWORK, NULL);
+    remote_set_health(remote, err == OK ? OK : ERR_NETWORK);
 }
 
 static void poll_run(void *arg)
@@ -219,15 +215,27 @@ static enum err open_directory(struct log *log, struct diag *diag)
                      : diag_set(diag, err, 0, 0, "%s cannot be used: %s", log->dir, err_text(err));
 }
 
-static enum err away(struct log_remote *remote, struct diag *diag)
+/* Why it cannot be used; the error says whether waiting mends it. */
+static enum err away(struct log_kafka_trouble *trouble, const struct remote_place *place,
+                     struct diag *diag)
 {
-    char text[sizeof remote->trouble];
-    io_mutex_lock(&remote->log->lock);
-    memcpy(text, remote->trouble, sizeof text);
-    io_mutex_unlock(&remote->log->lock);
-    diag_hint(diag, "start that Kafka, or correct `engines: {log: ..}` of millrace.yml");
-    return diag_set(diag, ERR_NETWORK, 0, 0, "the Kafka at %s cannot be reached%s%s",
-                    remote->place.brokers, text[0] ? ": " : "", text);
+    char text[sizeof trouble->text], hint[sizeof trouble->hint];
+    enum err err = log_kafka_trouble_get(trouble, text, sizeof text, hint, sizeof hint);
+    if (hint[0])
+        diag_hint(diag, "%s, in `engines: {log: ..}` of millrace.yml", hint);
+    else
+        diag_hint(diag, "start that Kafka, or correct `engines: {log: ..}` of millrace.yml");
+    CLEAN(buf_deinit) struct buf said = {0};
+    log_kafka_trouble_print(place->brokers, err, text, &said);
+    return diag_set(diag, err == ERR_DENIED ? err : ERR_NETWORK, 0, 0, "%s", buf_c_str(&said));
+}
+
+static bool is_refused(struct log_kafka_trouble *trouble)
+{
+    io_mutex_lock(&trouble->lock);
+    bool refused = trouble->lasting;
+    io_mutex_unlock(&trouble->lock);
+    return refused;
 }
 
 /* Topics, from the first broker that answers in time. */
@@ -235,18 +243,19 @@ static enum err first_look(struct log_remote *remote, int64_t timeout_ms, struct
 {
     int64_t end_ns = io_now_ns(remote->log->io) + timeout_ms * 1000000;
     enum err err = ERR_AGAIN;
-    while (err == ERR_AGAIN && io_now_ns(remote->log->io) < end_ns) {
-        err = remote_topics_load(remote, (int)(timeout_ms < 2000 ? timeout_ms : 2000));
+    while (err == ERR_AGAIN && io_now_ns(remote->log->io) < end_ns &&
+           !is_refused(&remote->trouble)) {
+        err = remote_topics_load(remote, (int)(timeout_ms < SLICE_MS ? timeout_ms : SLICE_MS));
         rd_kafka_poll(remote->client, 0);
         if (err == ERR_AGAIN)
             io_sleep_ns(remote->log->io, REST_NS);
     }
-    return err == OK ? OK : away(remote, diag);
+    return err == OK ? OK : away(&remote->trouble, &remote->place, diag);
 }
 
 static enum err open_client(struct log_remote *remote, struct diag *diag)
 {
-    return remote_client(remote, &remote->place, RD_KAFKA_CONSUMER, diag, &remote->client,
+    return remote_client(&remote->trouble, &remote->place, RD_KAFKA_CONSUMER, diag, &remote->client,
                          "isolation.level", "read_committed", NULL);
 }
 
@@ -261,7 +270,7 @@ static enum err open_remote(struct log *log, struct str url,
     TRY(first_look(remote, wait_ms, diag));
     enum err err = options->writes ? remote_producer_open(remote, diag) : OK;
     if (err == ERR_AGAIN)
-        return away(remote, diag);
+        return away(&remote->trouble, &remote->place, diag);
     TRY(err);
     err = io_thread_start(log->io, "kafka", poll_run, remote, &remote->poller);
     if (err == OK)
@@ -282,6 +291,7 @@ enum err log_open_kafka(struct io *io, const char *dir, struct str url,
     log->remote->log = log;
     io_condition_init(&log->remote->poll_now);
     io_condition_init(&log->remote->cursor_free);
+    log_kafka_trouble_init(&log->remote->trouble, log->remote);
     enum err err = open_remote(log, url, options, diag);
     if (err == OK)
         *ret_log = log;
@@ -332,6 +342,7 @@ void remote_close(struct log *log)
     remote_place_deinit(&remote->place);
     io_condition_deinit(&remote->cursor_free);
     io_condition_deinit(&remote->poll_now);
+    log_kafka_trouble_deinit(&remote->trouble);
     mem_free(remote);
     log_free(log);
 }
@@ -348,32 +359,48 @@ void log_trouble(struct log *log, char *text, size_t room)
     text[0] = 0;
     if (!log->remote)
         return;
-    io_mutex_lock(&log->lock);
-    snprintf(text, room, "%s", log->remote->trouble);
-    io_mutex_unlock(&log->lock);
+    char hint[sizeof log->remote->trouble.hint];
+    (void)!log_kafka_trouble_get(&log->remote->trouble, text, room, hint, sizeof hint);
+    size_t bytes = strlen(text);
+    if (text[0] && hint[0] && bytes < room)
+        snprintf(text + bytes, room - bytes, "; %s", hint);
 }
 
-enum err log_kafka_probe(struct str url, struct diag *diag, struct buf *out)
+static enum err probe(struct io *io, const struct remote_place *place,
+                      struct log_kafka_trouble *trouble, rd_kafka_t *client, struct diag *diag,
+                      struct buf *out)
 {
-    struct remote_place place;
-    rd_kafka_t *client;
     const struct rd_kafka_metadata *metadata;
-    TRY(remote_place_parse(url, diag, &place));
-    enum err err = remote_client(NULL, &place, RD_KAFKA_CONSUMER, diag, &client, NULL);
-    if (err == OK) {
-        rd_kafka_resp_err_t code = rd_kafka_metadata(client, 1, NULL, &metadata, REMOTE_CALL_MS);
+    int64_t end_ns = io_now_ns(io) + (int64_t)REMOTE_CALL_MS * 1000000;
+    while (io_now_ns(io) < end_ns && !is_refused(trouble)) {
+        rd_kafka_resp_err_t code = rd_kafka_metadata(client, 1, NULL, &metadata, SLICE_MS);
+        rd_kafka_poll(client, 0);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-            buf_printf(out, "Kafka at %s, %d broker%s, %d topics", place.brokers,
+            buf_printf(out, "Kafka at %s, %d broker%s, %d topics", place->brokers,
                        metadata->broker_cnt, metadata->broker_cnt == 1 ? "" : "s",
                        metadata->topic_cnt);
             rd_kafka_metadata_destroy(metadata);
-        } else {
-            diag_hint(diag, "start that Kafka, or correct the address and the settings");
-            err = diag_set(diag, ERR_NETWORK, 0, 0, "the Kafka at %s cannot be reached: %s",
-                           place.brokers, rd_kafka_err2str(code));
+            return OK;
         }
+        if (code != RD_KAFKA_RESP_ERR__TRANSPORT && code != RD_KAFKA_RESP_ERR__TIMED_OUT)
+            log_kafka_trouble_note(trouble, rd_kafka_err2str(code));
+    }
+    return away(trouble, place, diag);
+}
+
+enum err log_kafka_probe(struct io *io, struct str url, struct diag *diag, struct buf *out)
+{
+    struct remote_place place;
+    struct log_kafka_trouble trouble;
+    rd_kafka_t *client;
+    TRY(remote_place_parse(url, diag, &place));
+    log_kafka_trouble_init(&trouble, NULL);
+    enum err err = remote_client(&trouble, &place, RD_KAFKA_CONSUMER, diag, &client, NULL);
+    if (err == OK) {
+        err = probe(io, &place, &trouble, client, diag, out);
         rd_kafka_destroy(client);
     }
+    log_kafka_trouble_deinit(&trouble);
     remote_place_deinit(&place);
     return err;
 }

@@ -2,9 +2,8 @@
 #ifndef LOG_REMOTE_H
 #define LOG_REMOTE_H
 
+#include "log/kafka_trouble.h"
 #include "log/store.h"
-
-#include <librdkafka/rdkafka.h>
 
 /*
  * A log whose records are in a Kafka, private to this folder. Topics, partitions, watches and the
@@ -12,6 +11,7 @@
  * partition only start and end are used. end is the last stable offset, so all reads are stable.
  *
  *   remote.c         opening, closing, the poll thread: ends, topics, health
+ *   kafka_trouble.c  why brokers do not answer, or do not let us in
  *   remote_url.c     kafka://host:port,..?name=value, and clients made from it
  *   remote_topic.c   topics: load, create, grow, delete, settings
  *   remote_append.c  the writer thread: what is queued becomes one transaction
@@ -53,10 +53,10 @@ struct log_remote {
     uint64_t looks;               /* at the list of topics; in a turn */
     struct io_condition poll_now; /* with log->lock */
     struct io_condition cursor_free;
+    struct log_kafka_trouble trouble; /* its owner is the remote */
 
     /* under log->lock */
-    bool giving_up; /* log_interrupt(): nobody waits for a broker any more */
-    char trouble[256];
+    bool giving_up;     /* log_interrupt(): nobody waits for a broker any more */
     int64_t changed_ns; /* some end moved */
     rd_kafka_t *lanes[REMOTE_LANES_MAX];
     size_t lane_count;
@@ -73,8 +73,8 @@ struct log_remote {
 enum err remote_place_parse(struct str url, struct diag *diag,
                             struct remote_place *ret_place) MUST_USE;
 void remote_place_deinit(struct remote_place *place);
-/* With the settings of the place; then name, value, .., NULL. remote may be NULL. */
-enum err remote_client(struct log_remote *remote, const struct remote_place *place,
+/* With the settings of the place; then name, value, .., NULL. trouble may be NULL. */
+enum err remote_client(struct log_kafka_trouble *trouble, const struct remote_place *place,
                        rd_kafka_type_t type, struct diag *diag, rd_kafka_t **ret_client,
                        ...) MUST_USE;
 /* OK, ERR_AGAIN (may pass by itself), or what will be the same at the next try. */
@@ -84,7 +84,7 @@ enum err remote_err(rd_kafka_resp_err_t err);
 void remote_close(struct log *log);
 /* False when whoever waits for a broker shall give up. Takes log->lock. */
 bool remote_may_wait(struct log_remote *remote);
-void remote_set_health(struct log_remote *remote, enum err health, const char *text);
+void remote_set_health(struct log_remote *remote, enum err health);
 /* Asks for the ends (and starts) of partitions now. */
 enum err remote_look(struct log_remote *remote, struct log_partition **partitions, size_t count,
                      bool starts) MUST_USE;

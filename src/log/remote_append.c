@@ -37,7 +37,8 @@ static const int64_t RETRY_NS = 200000000, IDLE_NS = 500000000;
 
 static void delivered(rd_kafka_t *client, const rd_kafka_message_t *message, void *owner)
 {
-    struct log_remote *remote = owner;
+    struct log_kafka_trouble *trouble = owner;
+    struct log_remote *remote = trouble->owner;
     struct log_append *append = message->_private;
     (void)client;
     remote->undelivered--;
@@ -72,10 +73,7 @@ static void producer_lose(struct log_remote *remote)
 static rd_kafka_resp_err_t code_of(struct log_remote *remote, rd_kafka_error_t *error)
 {
     rd_kafka_resp_err_t code = rd_kafka_error_code(error);
-    io_mutex_lock(&remote->log->lock);
-    if (!remote->trouble[0])
-        snprintf(remote->trouble, sizeof remote->trouble, "%s", rd_kafka_error_string(error));
-    io_mutex_unlock(&remote->log->lock);
+    log_kafka_trouble_note(&remote->trouble, rd_kafka_error_string(error));
     rd_kafka_error_destroy(error);
     return code;
 }
@@ -85,7 +83,7 @@ enum err remote_producer_open(struct log_remote *remote, struct diag *diag)
     if (remote->producer)
         return OK;
     rd_kafka_t *producer;
-    TRY(remote_client(remote, &remote->place, RD_KAFKA_PRODUCER, diag, &producer,
+    TRY(remote_client(&remote->trouble, &remote->place, RD_KAFKA_PRODUCER, diag, &producer,
                       "transactional.id", remote->transactional_id, "linger.ms", "2",
                       "message.max.bytes", "1000000000", "queue.buffering.max.messages", "200000",
                       NULL));
@@ -102,6 +100,9 @@ enum err remote_producer_open(struct log_remote *remote, struct diag *diag)
             continue;
         rd_kafka_destroy(producer);
         enum err err = remote_err(code);
+        if (err == ERR_DENIED)
+            diag_hint(diag, "give the user of `engines.log` the rights to write to topics and to "
+                            "transactional ids that begin with millrace-");
         return err == ERR_AGAIN ? err
                                 : diag_set(diag, err, 0, 0, "Kafka gives no transactions: %s",
                                            rd_kafka_err2str(code));

@@ -48,6 +48,15 @@ enum { KNOWN = sizeof known / sizeof *known, SETTINGS_MAX = 64, TEXT_MAX = 300 }
 
 /* ---- reading the text ---- */
 
+bool log_kafka_may_show(struct str name)
+{
+    static const char *const secret[] = {"password", ".pem", "oauthbearer", "jaas", "secret"};
+    for (size_t i = 0; i < sizeof secret / sizeof *secret; i++)
+        if (str_find(name, str_of(secret[i]), 0) != SIZE_MAX)
+            return false;
+    return true;
+}
+
 static int digit_of(char c)
 {
     if (c >= '0' && c <= '9')
@@ -72,6 +81,11 @@ static enum err check_broker(struct str broker, struct diag *diag)
 {
     size_t colon = broker.bytes;
     int64_t port = 0;
+    if (str_find(broker, STR("@"), 0) != SIZE_MAX) {
+        diag_hint(diag, "write ?security.protocol=SASL_SSL&sasl.mechanisms=PLAIN&sasl.username=.."
+                        "&sasl.password=.. behind the brokers");
+        return diag_set(diag, ERR_INVALID, 0, 0, "a Kafka takes no USER:PASSWORD@ before the host");
+    }
     while (colon && broker.ptr[colon - 1] != ':' && broker.ptr[colon - 1] != ']')
         colon--;
     bool has_port = colon && broker.ptr[colon - 1] == ':';
@@ -93,6 +107,11 @@ static enum err add_setting(struct remote_place *place, struct str pair, rd_kafk
     struct str name = str_slice(pair, 0, equals == SIZE_MAX ? pair.bytes : equals);
     while (i < KNOWN && !str_equal(name, str_of(known[i])))
         i++;
+    if (equals == SIZE_MAX && i == KNOWN) {
+        /* It may be the end of a password: it is not shown. */
+        diag_hint(diag, "write ?NAME=VALUE&NAME=VALUE, and %%26 for a & inside a value");
+        return diag_set(diag, ERR_INVALID, 0, 0, "there is no = behind a & of the Kafka's URL");
+    }
     if (i == KNOWN || equals == SIZE_MAX || place->setting_count == SETTINGS_MAX) {
         struct str near = str_nearest(name, known, KNOWN);
         if (near.ptr && i == KNOWN)
@@ -108,7 +127,7 @@ static enum err add_setting(struct remote_place *place, struct str pair, rd_kafk
     if (rd_kafka_conf_set(conf, setting.name, setting.value, text, sizeof text) == RD_KAFKA_CONF_OK)
         return OK;
     return diag_set(diag, ERR_INVALID, 0, 0, "%s of the Kafka connection: %s", setting.name,
-                    strstr(setting.name, "password") ? "the value does not fit" : text);
+                    log_kafka_may_show(name) ? text : "the value does not fit");
 }
 
 static enum err parse_settings(struct remote_place *place, struct str rest, struct diag *diag)
@@ -128,7 +147,9 @@ enum err remote_place_parse(struct str url, struct diag *diag, struct remote_pla
     struct str scheme = STR("kafka://"), broker;
     if (!str_starts(url, scheme)) {
         diag_hint(diag, "write kafka://HOST:PORT,HOST:PORT");
-        return diag_set(diag, ERR_INVALID, 0, 0, "'%.*s' is not the URL of a Kafka", STR_ARG(url));
+        size_t end = str_find(url, STR("://"), 0);
+        return diag_set(diag, ERR_INVALID, 0, 0, "'%.*s' is not the URL of a Kafka",
+                        STR_ARG(str_slice(url, 0, end == SIZE_MAX ? 40 : end + 3)));
     }
     size_t mark = str_find(url, STR("?"), 0);
     struct str brokers = str_slice(url, scheme.bytes, mark == SIZE_MAX ? url.bytes : mark);
@@ -169,24 +190,25 @@ enum err log_kafka_check(struct str url, struct diag *diag)
     return OK;
 }
 
+enum err log_kafka_settings(struct str url, struct diag *diag,
+                            bool (*set)(void *owner, const char *name, const char *value),
+                            void *owner)
+{
+    struct remote_place place;
+    TRY(remote_place_parse(url, diag, &place));
+    bool more = set(owner, "bootstrap.servers", place.brokers);
+    for (size_t i = 0; more && i < place.setting_count; i++)
+        more = set(owner, place.settings[i].name, place.settings[i].value);
+    remote_place_deinit(&place);
+    return OK;
+}
+
 /* ---- clients ---- */
 
-/* The library's own lines would come between ours: errors are told by the calls. */
+/* Its own lines would come between ours: errors are told by the calls. */
 static void quiet(const rd_kafka_t *client, int level, const char *facility, const char *text)
 {
     (void)client, (void)level, (void)facility, (void)text;
-}
-
-/* The newest reason why brokers cannot be reached, for messages. */
-static void failed(rd_kafka_t *client, int err, const char *reason, void *owner)
-{
-    struct log_remote *remote = owner;
-    (void)client;
-    if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
-        return;
-    io_mutex_lock(&remote->log->lock);
-    snprintf(remote->trouble, sizeof remote->trouble, "%s", reason);
-    io_mutex_unlock(&remote->log->lock);
 }
 
 static enum err set(rd_kafka_conf_t *conf, const char *name, const char *value, struct diag *diag)
@@ -210,7 +232,7 @@ static enum err configure(rd_kafka_conf_t *conf, const struct remote_place *plac
     return OK;
 }
 
-enum err remote_client(struct log_remote *remote, const struct remote_place *place,
+enum err remote_client(struct log_kafka_trouble *trouble, const struct remote_place *place,
                        rd_kafka_type_t type, struct diag *diag, rd_kafka_t **ret_client, ...)
 {
     char text[TEXT_MAX] = "";
@@ -225,10 +247,9 @@ enum err remote_client(struct log_remote *remote, const struct remote_place *pla
     va_end(args);
     rd_kafka_conf_set_log_cb(conf, quiet);
     /* Without somebody who polls, told errors would pile up. */
-    if (remote)
-        rd_kafka_conf_set_error_cb(conf, failed);
-    rd_kafka_conf_set_opaque(conf, remote);
-    if (err == OK && type == RD_KAFKA_PRODUCER && remote)
+    if (trouble)
+        log_kafka_trouble_watch(trouble, conf);
+    if (err == OK && type == RD_KAFKA_PRODUCER && trouble)
         remote_delivery_set(conf);
     rd_kafka_t *client = err == OK ? rd_kafka_new(type, conf, text, sizeof text) : NULL;
     if (client) {
@@ -236,7 +257,8 @@ enum err remote_client(struct log_remote *remote, const struct remote_place *pla
         return OK;
     }
     rd_kafka_conf_destroy(conf);
-    return diag_set(diag, err == OK ? ERR_INVALID : err, 0, 0, "Kafka: %s", text);
+    return err == OK ? log_kafka_new_failed(text, diag)
+                     : diag_set(diag, err, 0, 0, "Kafka: %s", text);
 }
 
 enum err remote_err(rd_kafka_resp_err_t err)

@@ -22,5 +22,5 @@ enum err project_log_open(struct project *project, bool writes, struct diag *dia
 
 enum err project_log_probe(struct project *project, struct diag *diag, struct buf *out)
 {
-    return project->log_url.ptr ? log_kafka_probe(project->log_url, diag, out) : OK;
+    return project->log_url.ptr ? log_kafka_probe(project->io, project->log_url, diag, out) : OK;
 }

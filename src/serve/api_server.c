@@ -98,9 +98,11 @@ static void handle_health(struct http_exchange *exchange, void *owner)
     enum err log = log_health(pipeline_log(api->pipeline));
     enum err tables = table_store_health(pipeline_tables(api->pipeline));
     if (!failed && (log != OK || tables != OK)) {
+        char trouble[240] = "";
+        log_trouble(pipeline_log(api->pipeline), trouble, sizeof trouble);
         snprintf(text, sizeof text,
                  log != OK ? "intake has stopped: %s\n" : "storing has stopped: %s\n",
-                 err_text(log != OK ? log : tables));
+                 log != OK && trouble[0] ? trouble : err_text(log != OK ? log : tables));
         failed = true;
     }
     http_exchange_answer(exchange, failed ? 503 : 200, "text/plain; charset=utf-8", str_of(text),

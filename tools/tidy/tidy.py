@@ -22,7 +22,7 @@ PUBLIC = {
     'io': {'io.h', 'loop.h', 'thread.h', 'worker.h', 'sim.h'},
     'wire': {'http.h', 'kafka/kafka.h', 'cql/cql.h', 'cql/type.h'},
     'format': {'json.h', 'csv.h'},
-    'log': {'log.h', 'record_batch.h'},
+    'log': {'log.h', 'record_batch.h', 'kafka_trouble.h'},
     'table': {'table.h', 'cells.h', 'codec.h'},
     'query': {'query.h'},
     'connect': {'connect.h', 'webhook.h', 'fetch.h', 'cql_client.h'},

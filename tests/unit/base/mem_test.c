@@ -77,6 +77,36 @@ static void test_diag_plain(void **state)
     buf_deinit(&buf);
 }
 
+/* Passwords of a configuration are not printed with the line that is wrong. */
+static void test_diag_secrets(void **state)
+{
+    static const struct {
+        const char *line, *printed;
+    } cases[] = {
+        {"engines: {log: \"kafka://h:1?sasl.password=ab%26c&foo=bar\"}",
+         "engines: {log: \"kafka://h:1?sasl.password=******&foo=bar\"}"},
+        {"engines: {tables: 'cassandra://ada:pa/ss@db1,db2?tls=true'}",
+         "engines: {tables: 'cassandra://ada:*****@db1,db2?tls=true'}"},
+        {"  cql_login: cassandra:geheim", "  cql_login: ****************"},
+        {"  headers: {Authorization: \"Bearer abc\", a: b}",
+         "  headers: {Authorization: \"**********\", a: b}"},
+        {"  \"password\": 'x y', b: c", "  \"password\": '***', b: c"},
+        {"  log: kafka://h:1?sasl.password=${PW}&a=b",
+         "  log: kafka://h:1?sasl.password=${PW}&a=b"},
+        {"  key: $.login.uuid", "  key: $.login.uuid"},
+        {"  url: http://h/a@b", "  url: http://h/a@b"},
+        {"password=", "password="},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct diag diag = {.file = "millrace.yml"};
+        CLEAN(buf_deinit) struct buf buf = {0}, want = {0};
+        (void)diag_set(&diag, ERR_INVALID, 1, 1, "no");
+        diag_print(&diag, str_of(cases[i].line), &buf);
+        buf_printf(&want, "millrace.yml:1:1: no\n  %s\n  ^\n", cases[i].printed);
+        assert_str(buf_c_str(&want), buf_str(&buf));
+    }
+}
+
 static void test_diag_list(void **state)
 {
     struct diag_list list = {.count_max = 3};
@@ -104,9 +134,10 @@ static void test_err_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_arena),     cmocka_unit_test(test_arena_limit),
-        cmocka_unit_test(test_diag),      cmocka_unit_test(test_diag_plain),
-        cmocka_unit_test(test_diag_list), cmocka_unit_test(test_err_table),
+        cmocka_unit_test(test_arena),        cmocka_unit_test(test_arena_limit),
+        cmocka_unit_test(test_diag),         cmocka_unit_test(test_diag_plain),
+        cmocka_unit_test(test_diag_secrets), cmocka_unit_test(test_diag_list),
+        cmocka_unit_test(test_err_table),
     };
     return RUN_TESTS(tests);
 }

@@ -129,9 +129,21 @@ static void urls_of_a_kafka(void **state)
     static const struct {
         const char *url, *message, *hint;
     } bad[] = {
-        {"http://a", "'http://a' is not the URL of a Kafka", "write kafka://HOST:PORT,HOST:PORT"},
+        {"http://user:geheim@a", "'http://' is not the URL of a Kafka",
+         "write kafka://HOST:PORT,HOST:PORT"},
         {"kafka://", "'' is not the address of a Kafka broker",
          "write kafka://HOST:PORT,HOST:PORT"},
+        {"kafka://user:geheim@a:1", "a Kafka takes no USER:PASSWORD@ before the host",
+         "write "
+         "?security.protocol=SASL_SSL&sasl.mechanisms=PLAIN&sasl.username=..&sasl.password=.. "
+         "behind the brokers"},
+        {"kafka://a:1?ssl.key.pem=geheim&security.protocol=x",
+         "security.protocol of the Kafka connection: Invalid value \"x\" for configuration "
+         "property "
+         "\"security.protocol\"",
+         ""},
+        {"kafka://a:1?sasl.password=ab&geheim", "there is no = behind a & of the Kafka's URL",
+         "write ?NAME=VALUE&NAME=VALUE, and %26 for a & inside a value"},
         {"kafka://a:0", "'a:0' is not the address of a Kafka broker",
          "write kafka://HOST:PORT,HOST:PORT"},
         {"kafka://a:1,:2", "':2' is not the address of a Kafka broker",
