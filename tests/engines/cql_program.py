@@ -35,7 +35,7 @@ class Statement:
 
 class Generator:
     def __init__(self, seed):
-        self.random = random.Random(seed)
+        self.random, self.other = random.Random(seed), random.Random(f'conditions {seed}')
         self.seed, self.tables, self.udts, self.number = seed, [], [], 0
         self.bound = None  # the values of a statement with markers
 
@@ -257,8 +257,8 @@ class Generator:
 
     # ---- changes ----
 
-    def condition(self, table):
-        columns = table.of('regular', 'static') or table.columns
+    def condition(self, table, kinds=('regular', 'static')):
+        columns = table.of(*kinds) or table.columns
         parts = []
         for one in self.some(columns, 2):
             how = self.pick(['=', '=', '!=', '<', '>=', 'IN'])
@@ -385,6 +385,38 @@ class Generator:
             parts = [part for part in parts if ' IF ' not in part] or parts
         return Statement(f'BEGIN {kind}BATCH{using} {"; ".join(parts)}; APPLY BATCH')
 
+    # ---- conditions on what is static and on rows ----
+
+    def one_of_partition(self, table, keys):
+        """A change of static columns, of a row, or of both, in a partition; most with a condition."""
+        statics, regulars, clustering = table.of('static'), table.of('regular'), table.of('clustering')
+        row = self.chance(0.55)
+        where = [f'{one.name} = {literal}' for one, literal in keys]
+        place = [(one, self.term(one.type, 0, 0)) for one in clustering] if row else []
+        where += [f'{one.name} = {literal}' for one, literal in place]
+        columns = self.some(self.pick([statics, regulars, statics + regulars]) if row else statics, 2) or self.some(statics, 2)
+        what = self.pick(['insert', 'insert', 'update', 'update', 'delete'])
+        if what == 'insert':
+            values = [*keys, *place, *((one, self.term(one.type, 0.1, 0)) for one in columns if not row or self.chance(0.7))]
+            condition = self.pick([' IF NOT EXISTS', ' IF NOT EXISTS', ''])
+            return f'INSERT INTO {table.name} ({", ".join(one.name for one, _ in values)}) VALUES ({", ".join(literal for _, literal in values)}){condition}'
+        kinds = self.pick([('static',), ('regular',), ('static', 'regular')]) if row else ('static',)
+        condition = self.pick([' IF EXISTS', self.condition(table, kinds), self.condition(table, kinds), ''])
+        if what == 'update':
+            return f'UPDATE {table.name} SET {", ".join(self.assignment(one) for one in columns)} WHERE {" AND ".join(where)}{condition}'
+        names = ' ' + ', '.join(one.name for one in columns) if not row or self.chance(0.6) else ''
+        return f'DELETE{names} FROM {table.name} WHERE {" AND ".join(where)}{condition}'
+
+    def of_partition(self):
+        """One such change, or a batch of them; None where no table has static columns."""
+        tables = [one for one in self.tables if one.of('static') and one.of('clustering') and not one.counter]
+        if not tables:
+            return None
+        table = self.pick(tables)
+        keys = [(one, self.term(one.type, 0, 0)) for one in table.of('key')]
+        parts = [self.one_of_partition(table, keys) for _ in range(self.pick([1, 1, 1, 2, 2, 3]))]
+        return Statement(parts[0] if len(parts) == 1 and self.chance(0.8) else f'BEGIN BATCH {"; ".join(parts)}; APPLY BATCH')
+
     # ---- reads ----
 
     def selector(self, table, depth=0):
@@ -483,6 +515,12 @@ class Generator:
         return ' '.join(words)
 
     def statement(self):
+        if self.other.random() < 0.1:  # of a random sequence of its own: the rest of the program is what it was without
+            self.random, self.other = self.other, self.random
+            one = self.of_partition()
+            self.random, self.other = self.other, self.random
+            if one:
+                return one
         how = self.random.random()
         if not self.tables:
             return self.create_table()

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Conditional requests on the commit thread: which row each statement is about, what it has now,
- * and the rows of the answer.
+ * Conditional requests on the commit thread: which row each statement is about, and what it has
+ * now. The answer is cas_answer.c's.
  */
+#include "base/hash.h"
 #include "serve/cql/compact.h"
 #include "serve/cql/modify.h"
 #include "serve/cql/select.h"
+
+#include <stdlib.h>
 
 /* ---- the rows ---- */
 
@@ -19,7 +22,11 @@ static enum err find_row(struct modify_item *item)
     bool many = count != 1;
     for (uint32_t i = 0; i < p->table->partition_count; i++)
         many = many || (p->where.partition[i]->op == CQL_IN && !p->where.partition[i]->in_marker);
-    if (count == 0 || (p->conditional && (many || p->where.clustering_in)))
+    if (many && count && item->request->is_batch)
+        return cql_fail(item->eval.error, item->eval.arena, CQL_INVALID,
+                        "Batch with conditions cannot span multiple partitions (you cannot use IN "
+                        "on the partition key)");
+    if (count == 0 || many || p->where.clustering_in)
         return cql_fail(item->eval.error, item->eval.arena, CQL_INVALID,
                         "IN on the %s is not supported with conditional %s",
                         many ? "partition key" : "clustering key columns",
@@ -83,169 +90,171 @@ static bool same_key(const struct str *a, const struct str *b, uint32_t count)
     return true;
 }
 
-/* ---- the answer ---- */
+/* ---- which conditions may stand beside each other ---- */
 
-/* Marks the columns of the answer in order; the count. */
-static size_t answer_columns(const struct modify_request *request, uint32_t *columns)
+enum condition_kind { KIND_EXISTS = 1, KIND_NOT_EXISTS, KIND_COLUMNS };
+
+/* The row that a condition is about: its clustering, or the static one. */
+static struct str target_of(const struct modify_item *item, bool statics)
 {
-    const struct cql_table *table = request->items[0].plan->table;
-    size_t count = 0;
-    bool all = false, *taken = arena_zero(request->run->arena, table->column_count + 1);
-    for (size_t i = 0; i < request->count; i++)
-        all = all || request->items[i].plan->if_exists || request->items[i].plan->if_not_exists;
-    uint32_t first = all                 ? table->column_count
-                     : request->is_batch ? table->partition_count + table->clustering_count
-                                         : 0;
-    for (uint32_t i = 0; i < first; i++) {
-        columns[count++] = i;
-        taken[i] = true;
+    CLEAN(buf_deinit) struct buf out = {0};
+    uint32_t count = item->clustering && !statics ? item->plan->table->clustering_count : 0;
+    buf_u8(&out, statics);
+    for (uint32_t i = 0; i < count; i++) {
+        buf_be32(&out, item->clustering[i].ptr ? (uint32_t)item->clustering[i].bytes : UINT32_MAX);
+        buf_str_append(&out, item->clustering[i]);
     }
-    for (size_t i = 0; i < request->count; i++) {
-        const struct modify_plan *p = request->items[i].plan;
-        for (size_t j = 0; j < 2 * p->condition_count; j++) {
-            bool statics = j >= p->condition_count;
-            uint32_t column = p->conditions[j % p->condition_count].column;
-            if (taken[column] || (table->columns[column].kind == CQL_STATIC) != statics)
-                continue;
-            taken[column] = true;
-            columns[count++] = column;
+    return arena_str(item->eval.arena, buf_str(&out));
+}
+
+/* Conditions on one row are of one kind. */
+static enum err add_target(struct map *targets, const struct modify_item *item, bool statics,
+                           enum condition_kind kind)
+{
+    struct str target = target_of(item, statics);
+    uintptr_t before = (uintptr_t)map_get(targets, target);
+    if (!before)
+        map_set(targets, target, (void *)(uintptr_t)kind);
+    if (!before || before == kind)
+        return OK;
+    if (before != KIND_COLUMNS && kind != KIND_COLUMNS)
+        return cql_fail(item->eval.error, item->eval.arena, CQL_INVALID,
+                        "Cannot mix IF EXISTS and IF NOT EXISTS conditions for the same row");
+    return cql_fail(item->eval.error, item->eval.arena, CQL_INVALID,
+                    "Cannot mix IF conditions and IF %sEXISTS for the same row",
+                    kind == KIND_EXISTS ? "" : "NOT ");
+}
+
+static enum err add_targets(struct map *targets, const struct modify_item *item)
+{
+    const struct modify_plan *p = item->plan;
+    bool statics = false, row = false;
+    if (p->if_exists || p->if_not_exists)
+        return add_target(targets, item, !p->regular, p->if_exists ? KIND_EXISTS : KIND_NOT_EXISTS);
+    for (size_t i = 0; i < p->condition_count; i++) {
+        bool is_static = p->table->columns[p->conditions[i].column].kind == CQL_STATIC;
+        statics = statics || is_static;
+        row = row || !is_static;
+    }
+    if (row)
+        TRY(add_target(targets, item, false, KIND_COLUMNS));
+    return statics ? add_target(targets, item, true, KIND_COLUMNS) : OK;
+}
+
+/* ---- the judgement ---- */
+
+struct clause {
+    struct modify_item *item;
+    const struct condition *condition; /* NULL: IF [NOT] EXISTS */
+    bool statics;
+    unsigned bucket;
+    size_t at;
+};
+
+static uint32_t bytes_hash(struct str bytes)
+{
+    uint32_t hash = 1;
+    for (size_t i = bytes.bytes; i-- > 0;)
+        hash = 31 * hash + (uint32_t)(int32_t)(signed char)bytes.ptr[i];
+    return hash;
+}
+
+/* Conditions on one row are judged in the order of Cassandra's table of them, which has sixteen
+ * buckets: it decides whether what is wrong with one is told, or that another does not hold. */
+static enum err bucket_of(struct modify_item *item, const struct condition *condition,
+                          unsigned *ret_bucket)
+{
+    struct str key;
+    uint32_t hash = 31 * (31 + bytes_hash(item->plan->table->columns[condition->column].name));
+    if (condition->key) {
+        TRY(expr_eval(&item->eval, condition->key, &key));
+        hash += bytes_hash(key);
+    }
+    *ret_bucket = (hash ^ hash >> 16) & 15;
+    return OK;
+}
+
+static int compare_clauses(const void *a, const void *b)
+{
+    const struct clause *one = a, *other = b;
+    const struct cql_table *table = one->item->plan->table;
+    if (one->statics != other->statics)
+        return one->statics ? -1 : 1;
+    if (!one->statics && one->item->clustering && other->item->clustering)
+        for (uint32_t i = 0; i < table->clustering_count; i++) {
+            const struct cql_table_column *column = &table->columns[table->partition_count + i];
+            int order = cql_value_compare(column->type, one->item->clustering[i],
+                                          other->item->clustering[i]);
+            if (order)
+                return column->descending ? -order : order;
         }
-    }
-    return count;
+    if (one->bucket != other->bucket)
+        return one->bucket < other->bucket ? -1 : 1;
+    return (one->at > other->at) - (one->at < other->at);
 }
 
-/* Static columns are looked at for who changes them or has conditions on them. */
-static bool asks_statics(const struct modify_item *item)
+static enum err gather_clauses(struct modify_request *request, struct clause **ret_clauses,
+                               size_t *ret_count)
 {
-    const struct modify_plan *p = item->plan;
-    bool asks = p->statics;
-    for (size_t i = 0; i < p->condition_count; i++)
-        asks = asks || p->table->columns[p->conditions[i].column].kind == CQL_STATIC;
-    return asks;
-}
-
-/* Conditions on a row, and not on what is static alone. */
-static bool asks_row(const struct modify_item *item)
-{
-    const struct modify_plan *p = item->plan;
-    bool key = item->clustering || p->table->clustering_count == 0;
-    bool asks = key && (p->if_exists || p->if_not_exists);
-    for (size_t i = 0; i < p->condition_count; i++)
-        asks = asks || p->table->columns[p->conditions[i].column].kind != CQL_STATIC;
-    return p->conditional && asks;
-}
-
-static int order_rows(const struct cql_table *table, const struct str *a, const struct str *b)
-{
-    for (uint32_t i = table->partition_count; i < table->partition_count + table->clustering_count;
-         i++) {
-        int order = cql_value_compare(table->columns[i].type, a[i], b[i]);
-        if (order)
-            return table->columns[i].descending ? -order : order;
-    }
-    return 0;
-}
-
-/* Static conditions alone are answered with the first row of the partition. */
-static enum err first_row(struct modify_request *request, const struct str **rows,
-                          size_t *ret_count)
-{
-    struct modify_item *item = request->items;
-    while (!item->plan->conditional)
-        item++;
-    const struct cql_table *table = item->plan->table;
-    struct table_read_options options = {.partition = item->partition,
-                                         .from = {.inclusive = true},
-                                         .to = {.inclusive = true},
-                                         .statics_alone = true,
-                                         .now_s = item->eval.now_us / 1000000};
-    struct arena *arena = item->eval.arena;
-    struct str *values = arena_zero(arena, (table->column_count + 1) * sizeof *values);
-    struct table_read *read;
-    const struct table_row *row = NULL;
-    TRY(table_read_open(table->table, &options, &read));
-    enum err err = table_read_next(read, &row);
-    if (err == OK && row) {
-        row_values(arena, table, item->plan->by_storage, row, values);
-        for (uint32_t i = 0; i < table->column_count; i++)
-            if (values[i].bytes)
-                values[i] = arena_str(arena, values[i]);
-            else if (values[i].ptr)
-                values[i] = STR("");
-        rows[0] = values;
-        *ret_count = 1;
-    }
-    table_read_close(read);
-    return err;
-}
-
-/* The rows of the answer, in the order of the table; statics stand for rows that are not there. */
-static enum err answer_rows(struct modify_request *request, const struct str **rows,
-                            size_t *ret_count)
-{
-    const struct cql_table *table = request->items[0].plan->table;
-    const struct str *statics = NULL;
-    size_t count = 0;
-    bool any = false;
-    *ret_count = 0;
+    size_t count = 0, room = request->count;
+    for (size_t i = 0; i < request->count; i++)
+        room += request->items[i].plan->condition_count;
+    struct clause *clauses = arena_array(request->run->arena, room + 1, sizeof *clauses);
     for (size_t i = 0; i < request->count; i++) {
         struct modify_item *item = &request->items[i];
-        if (item->plan->conditional && item->static_exists && asks_statics(item))
-            statics = item->current;
-        if (!asks_row(item))
-            continue;
-        any = true;
-        size_t at = count;
-        while (at && order_rows(table, rows[at - 1], item->current) > 0)
-            at--;
-        if (!item->row_exists || (at && order_rows(table, rows[at - 1], item->current) == 0))
-            continue;
-        memmove(rows + at + 1, rows + at, (count - at) * sizeof *rows);
-        rows[at] = item->current;
-        count++;
+        const struct modify_plan *p = item->plan;
+        if (p->if_exists || p->if_not_exists) {
+            clauses[count] = (struct clause){.item = item, .statics = !p->regular, .at = count};
+            count++;
+        }
+        for (size_t j = 0; j < p->condition_count; j++) {
+            const struct condition *condition = &p->conditions[j];
+            bool statics = p->table->columns[condition->column].kind == CQL_STATIC;
+            struct clause clause = {item, condition, statics, 0, count};
+            TRY(bucket_of(item, condition, &clause.bucket));
+            clauses[count++] = clause;
+        }
     }
-    if (!any)
-        return first_row(request, rows, ret_count);
-    if (!count && statics)
-        rows[count++] = statics;
+    *ret_clauses = clauses;
     *ret_count = count;
     return OK;
 }
 
-static enum err answer(struct modify_request *request, bool applied)
+/* What is static is judged first, then row by row in their order. */
+static enum err judge(struct modify_request *request, bool *ret_hold)
+{
+    struct clause *clauses;
+    size_t count;
+    TRY(gather_clauses(request, &clauses, &count));
+    qsort(clauses, count, sizeof *clauses, compare_clauses);
+    *ret_hold = true;
+    for (size_t i = 0; i < count && *ret_hold; i++) {
+        struct modify_item *item = clauses[i].item;
+        if (clauses[i].condition)
+            TRY(condition_holds(item, clauses[i].condition, ret_hold));
+        else
+            *ret_hold = (clauses[i].statics ? item->static_exists : item->row_exists) ==
+                        item->plan->if_exists;
+    }
+    return OK;
+}
+
+static enum err find_rows(struct modify_request *request, struct table_reader *reader)
 {
     struct cql_run *run = request->run;
-    const struct cql_table *table = request->items[0].plan->table;
-    uint32_t *columns = arena_array(run->arena, table->column_count + 1, sizeof *columns);
-    const struct str **rows = arena_array(run->arena, request->count + 1, sizeof *rows);
-    size_t row_count = 0, column_count = 0;
-    bool statics = false, regulars = false;
-    if (!applied)
-        TRY(answer_rows(request, rows, &row_count));
-    if (row_count)
-        column_count = answer_columns(request, columns);
+    CLEAN(map_deinit) struct map targets = {0};
     for (size_t i = 0; i < request->count; i++) {
-        statics = statics || asks_statics(&request->items[i]);
-        regulars = regulars || asks_row(&request->items[i]);
-    }
-    struct cql_column *specs = arena_array(run->arena, column_count + 1, sizeof *specs);
-    specs[0] = (struct cql_column){table->keyspace, table->name, STR("[applied]"),
-                                   cql_simple(CQL_BOOLEAN)};
-    for (size_t i = 0; i < column_count; i++)
-        specs[i + 1] =
-            (struct cql_column){table->keyspace, table->name, table->columns[columns[i]].name,
-                                table->columns[columns[i]].type};
-    struct cql_rows_metadata metadata = {.columns = specs, .column_count = column_count + 1};
-    buf_be32(&run->out, CQL_RESULT_ROWS);
-    cql_rows_metadata_append(&run->out, run->version, &metadata);
-    buf_be32(&run->out, row_count ? (uint32_t)row_count : 1);
-    for (size_t i = 0; i < row_count || i == 0; i++) {
-        cql_bytes_append(&run->out, value_of_bool(applied));
-        for (size_t j = 0; j < column_count; j++) {
-            enum cql_column_kind kind = table->columns[columns[j]].kind;
-            bool unread = (kind == CQL_STATIC && !statics) || (kind == CQL_REGULAR && !regulars);
-            cql_bytes_append(&run->out, unread ? STR_NONE : rows[i][columns[j]]);
-        }
+        struct modify_item *item = &request->items[i];
+        TRY(find_row(item));
+        if (!same_key(item->partition, request->items[0].partition,
+                      item->plan->table->partition_count))
+            return cql_fail(&run->error, run->arena, CQL_INVALID,
+                            "Batch with conditions cannot span multiple partitions");
+        if (!item->plan->conditional)
+            continue;
+        TRY(conditions_bind(item));
+        TRY(add_targets(&targets, item));
+        TRY(read_current(item, reader));
     }
     return OK;
 }
@@ -255,21 +264,10 @@ enum err modify_cas(struct modify_request *request, struct table_batch *batch,
 {
     struct cql_run *run = request->run;
     bool hold = true;
-    for (size_t i = 0; i < request->count; i++) {
-        struct modify_item *item = &request->items[i];
-        TRY(find_row(item));
-        if (!same_key(item->partition, request->items[0].partition,
-                      item->plan->table->partition_count))
-            return cql_fail(&run->error, run->arena, CQL_INVALID,
-                            "Batch with conditions cannot span multiple partitions");
-        if (item->plan->conditional)
-            TRY(read_current(item, reader));
-    }
-    for (size_t i = 0; i < request->count && hold; i++)
-        if (request->items[i].plan->conditional)
-            TRY(conditions_hold(&request->items[i], &hold));
+    TRY(find_rows(request, reader));
+    TRY(judge(request, &hold));
     if (hold)
         TRY(modify_apply_all(request, batch, reader));
-    TRY(answer(request, hold));
+    TRY(modify_cas_answer(request, hold));
     return buf_error(&run->out);
 }

@@ -264,8 +264,28 @@ static enum err compare(struct expr_run *eval, const struct condition *condition
     return OK;
 }
 
-static enum err condition_holds(struct modify_item *item, const struct condition *condition,
-                                bool *ret)
+/* What is wrong whatever the row has: told before any condition is judged. */
+enum err conditions_bind(struct modify_item *item)
+{
+    const struct modify_plan *p = item->plan;
+    for (size_t i = 0; i < p->condition_count; i++) {
+        const struct condition *condition = &p->conditions[i];
+        struct str value;
+        for (size_t j = 0; j < condition->value_count; j++)
+            TRY(expr_eval(&item->eval, condition->values[j], &value));
+        if (!condition->key)
+            continue;
+        TRY(expr_eval(&item->eval, condition->key, &value));
+        if (!value.ptr || expr_is_unset(value))
+            return cql_fail(item->eval.error, item->eval.arena, CQL_INVALID,
+                            "Invalid null value for %s element access",
+                            p->table->columns[condition->column].type->kind == CQL_MAP ? "map"
+                                                                                       : "list");
+    }
+    return OK;
+}
+
+enum err condition_holds(struct modify_item *item, const struct condition *condition, bool *ret)
 {
     struct str have, want;
     *ret = false;
@@ -289,19 +309,5 @@ static enum err condition_holds(struct modify_item *item, const struct condition
         while (!*ret && cql_elements_next(&it, &one))
             TRY(compare(&item->eval, condition, have, one, ret));
     }
-    return OK;
-}
-
-enum err conditions_hold(struct modify_item *item, bool *ret_hold)
-{
-    const struct modify_plan *p = item->plan;
-    bool exists = p->regular ? item->row_exists : item->static_exists;
-    *ret_hold = true;
-    if (p->if_not_exists || p->if_exists) {
-        *ret_hold = exists == p->if_exists;
-        return OK;
-    }
-    for (size_t i = 0; i < p->condition_count && *ret_hold; i++)
-        TRY(condition_holds(item, &p->conditions[i], ret_hold));
     return OK;
 }

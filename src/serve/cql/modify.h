@@ -91,7 +91,9 @@ enum err modify_json(struct modify_item *item) MUST_USE;
 /* ---- conditions ---- */
 enum err condition_compile(struct compile *c, const struct cql_modify *m,
                            struct modify_plan *p) MUST_USE;
-enum err conditions_hold(struct modify_item *item, bool *ret_hold) MUST_USE;
+enum err conditions_bind(struct modify_item *item) MUST_USE;
+enum err condition_holds(struct modify_item *item, const struct condition *condition,
+                         bool *ret_holds) MUST_USE;
 
 /* ---- requests ---- */
 /* A counter that the same request has added to already. */
@@ -127,6 +129,8 @@ enum err modify_apply_all(struct modify_request *request, struct table_batch *ba
 /* Conditions of all items, then all of them or the answer why not. */
 enum err modify_cas(struct modify_request *request, struct table_batch *batch,
                     struct table_reader *reader) MUST_USE;
+/* "[applied]", and what stood against it where it is false (cas_answer.c). */
+enum err modify_cas_answer(struct modify_request *request, bool applied) MUST_USE;
 enum err modify_item_init(struct modify_request *request, struct modify_item *item,
                           const struct modify_plan *plan, const struct cql_value *binds,
                           size_t bind_count) MUST_USE;

@@ -283,6 +283,11 @@ static void sums(void **state)
     run_file("sums");
 }
 
+static void conditions_on_statics(void **state)
+{
+    run_file("conditions");
+}
+
 static void tables_of_memory(void **state)
 {
     run_file("virtual");
@@ -621,6 +626,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(gaps_that_were_closed),
         cmocka_unit_test(similarities_of_anything),
         cmocka_unit_test(sums),
+        cmocka_unit_test(conditions_on_statics),
         cmocka_unit_test(tables_of_memory),
         cmocka_unit_test(classes_as_types),
         cmocka_unit_test(indexes_of_vectors),
