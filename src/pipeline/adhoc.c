@@ -220,8 +220,9 @@ static enum err feed_remote(struct session *s, size_t index, const struct query_
     struct remote_feed feed = {s, index, OK};
     struct remote_table *remote;
     TRY(project->tables_kind->open(s->adhoc->io, project->tables_place, &table->target->definition,
-                                   false, s->diag, &remote));
-    enum err err = remote->kind->scan(remote, input->wanted, push_remote, &feed, s->diag);
+                                   0, s->diag, &remote));
+    enum err err =
+        remote->kind->scan(remote, input->wanted, s->adhoc->wait, push_remote, &feed, s->diag);
     remote->kind->close(remote);
     return err == OK ? feed.err : err;
 }

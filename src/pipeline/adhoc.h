@@ -9,12 +9,14 @@
  * snapshot. Names: sources and tables of the project, keyspace.table of the store, and any other
  * topic (with Kafka's columns key, value, topic, partition, offset, timestamp).
  */
+struct remote_wait; /* remote.h */
 struct adhoc {
     struct io *io;
-    struct project *project;   /* may be NULL */
-    struct log *log;           /* may be NULL */
-    struct table_store *store; /* may be NULL */
-    size_t memory_max;         /* 0 = 256 MiB */
+    struct project *project;        /* may be NULL */
+    struct log *log;                /* may be NULL */
+    struct table_store *store;      /* may be NULL */
+    size_t memory_max;              /* 0 = 256 MiB */
+    const struct remote_wait *wait; /* whom tables elsewhere tell; may be NULL */
 };
 
 struct adhoc_result {

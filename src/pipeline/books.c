@@ -127,7 +127,9 @@ static void table_status(struct stream *stream, struct pipeline_table_status *st
     io_mutex_unlock(&stream->lock);
 }
 
-static void view_status(const struct view *view, struct pipeline_table_status *status)
+static const char *const view_state_names[] = {"idle", "blocked", "failed"};
+
+static void view_status(struct view *view, struct pipeline_table_status *status)
 {
     const struct project_target *target = view->table->target;
     *status = (struct pipeline_table_status){.name = view->table->name,
@@ -135,13 +137,14 @@ static void view_status(const struct view *view, struct pipeline_table_status *s
                                              .keyspace = target->keyspace,
                                              .table = target->table,
                                              .view = true,
-                                             .state = view->failed ? "failed" : "idle",
-                                             .epoch = view->refreshes,
-                                             .rows = view->rows,
                                              .p50_us = -1,
                                              .p99_us = -1};
-    if (view->failed)
-        memcpy(status->detail, view->detail, sizeof status->detail);
+    io_mutex_lock(&view->views->lock);
+    status->state = view_state_names[view->state];
+    status->epoch = view->refreshes;
+    status->rows = view->rows;
+    memcpy(status->detail, view->detail, sizeof status->detail);
+    io_mutex_unlock(&view->views->lock);
 }
 
 /* The lag is taken from the topic's end that the source's line shows, so that the sums agree. */
@@ -383,7 +386,9 @@ void pipeline_status_json(const struct pipeline_status *status, struct buf *out)
     json_key(&w, "imbalance");
     json_str(&w, status->balanced ? STR_NONE : str_of(status->imbalance));
     json_key(&w, "log");
-    json_str(&w, str_of(health_word(status->log_health)));
+    json_str(&w, str_of(status->log_health != OK && status->log_trouble[0]
+                            ? status->log_trouble
+                            : health_word(status->log_health)));
     json_key(&w, "tables_store");
     json_str(&w, str_of(health_word(status->table_health)));
     json_key(&w, "rss_bytes");

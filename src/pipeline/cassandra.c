@@ -9,7 +9,7 @@
  * the same key is settled here, for they have the same timestamp: only the last is sent.
  *
  * A NULL of a keyed table deletes the cell, as it does in embedded tables; of an append-only table
- * it is left out, for nothing can be there.
+ * it is left out, for nothing can be there, unless the table is replaced (cassandra_replace.c).
  *
  * What the server says of one row (0x2200) makes a dead letter. Everything else that it refuses, a
  * missing right or a table that went away, stops nothing for good: the epoch is tried again.
@@ -18,7 +18,13 @@
 
 #include <stdio.h>
 
-enum { TURN_MS = 50, TELL_MS = 500, NS_PER_MS = 1000000, ROW_BYTES_MAX = 15 << 20 };
+enum {
+    TURN_MS = 50,
+    TELL_MS = 500,
+    NS_PER_MS = 1000000,
+    ROW_BYTES_MAX = 15 << 20,
+    KEEP_BYTES = 64 << 20
+};
 
 /* ---- life ---- */
 
@@ -39,15 +45,17 @@ static void print_place(const void *place, struct buf *out)
 static void reset(struct remote_table *table)
 {
     struct cassandra_table *t = (struct cassandra_table *)table;
-    buf_reset(&t->bodies);
-    t->row_count = 0;
+    buf_reset(&t->rows.bodies);
+    t->rows.count = 0;
+    if (t->rows.bodies.room > KEEP_BYTES)
+        cassandra_rows_deinit(&t->rows);
 }
 
 static void disconnect(struct cassandra_table *t)
 {
     cql_client_free(t->client);
     t->client = NULL;
-    t->insert = NULL;
+    t->insert = t->delete_row = NULL;
     t->outstanding = 0;
     for (int quiet = 0; t->loop && quiet < 3;)
         quiet = io_loop_turn(t->loop, NS_PER_MS) ? 0 : quiet + 1;
@@ -62,16 +70,15 @@ static void close_table(struct remote_table *table)
     if (t->loop)
         io_loop_free(t->loop);
     table_codec_free(t->codec);
-    buf_deinit(&t->bodies);
+    cassandra_rows_deinit(&t->rows);
     buf_deinit(&t->refusals);
-    mem_free(t->rows);
     mem_free(t->calls);
     mem_free(t->refused);
     mem_free(t);
 }
 
 static enum err open_table(struct io *io, const void *place,
-                           const struct table_definition *definition, bool patient,
+                           const struct table_definition *definition, uint32_t options,
                            struct diag *diag, struct remote_table **ret_table)
 {
     struct cassandra_table *t = mem_zero(sizeof *t);
@@ -79,7 +86,7 @@ static enum err open_table(struct io *io, const void *place,
                                   .io = io,
                                   .place = place,
                                   .definition = definition,
-                                  .patient = patient};
+                                  .options = options};
     if (definition) {
         while (t->key_columns < definition->column_count &&
                definition->columns[t->key_columns].role != TABLE_REGULAR)
@@ -112,7 +119,8 @@ static void insert_text(const struct table_definition *d, struct buf *out)
 
 enum err cassandra_connect(struct cassandra_table *t, struct diag *diag)
 {
-    struct cql_client_options options = {.place = t->place, .give_up = !t->patient};
+    struct cql_client_options options = {.place = t->place,
+                                         .give_up = !(t->options & REMOTE_PATIENT)};
     if (!t->loop)
         TRY(io_loop_new(t->io, &t->loop));
     /* The loop's clock stood still since the last epoch. */
@@ -124,6 +132,9 @@ enum err cassandra_connect(struct cassandra_table *t, struct diag *diag)
         CLEAN(buf_deinit) struct buf text = {0};
         insert_text(t->definition, &text);
         t->insert = cql_client_statement(t->client, buf_str(&text));
+        buf_reset(&text);
+        cassandra_delete_text(t->definition, &text);
+        t->delete_row = cql_client_statement(t->client, buf_str(&text));
     }
     return OK;
 }
@@ -227,6 +238,29 @@ static enum err refuse(uint32_t row, const struct table_column *column, bool nul
                     STR_ARG(column->name), STR_ARG(column->declared));
 }
 
+void cassandra_rows_head(const struct cql_place *place, size_t values, struct buf *out)
+{
+    buf_be16(out, place->consistency);
+    buf_u8(out, CQL_QUERY_VALUES | CQL_QUERY_TIMESTAMP);
+    buf_be16(out, (uint16_t)values);
+}
+
+void cassandra_rows_push(struct cassandra_rows *rows, const struct cassandra_row *row)
+{
+    if (rows->count == rows->room) {
+        rows->room = rows->room ? rows->room * 2 : 1024;
+        rows->items = mem_realloc_array(rows->items, rows->room, sizeof *rows->items);
+    }
+    rows->items[rows->count++] = *row;
+}
+
+void cassandra_rows_deinit(struct cassandra_rows *rows)
+{
+    buf_deinit(&rows->bodies);
+    mem_free(rows->items);
+    *rows = (struct cassandra_rows){0};
+}
+
 static void put_place(const struct table_place *place, struct buf *out)
 {
     buf_be32(out, sizeof(int32_t));
@@ -242,7 +276,8 @@ static enum err put_values(struct cassandra_table *t, struct column *const *colu
                            size_t *ret_key_bytes, uint32_t *ret_bad_row, struct diag *diag)
 {
     const struct table_definition *d = t->definition;
-    struct buf *out = &t->bodies;
+    struct buf *out = &t->rows.bodies;
+    bool unset = d->append_only && !(t->options & REMOTE_REPLACED);
     size_t from = out->bytes;
     for (size_t i = 0; i < d->column_count; i++) {
         if (i == t->key_columns)
@@ -250,7 +285,7 @@ static enum err put_values(struct cassandra_table *t, struct column *const *colu
         if (!columns[i] || column_is_null(columns[i], row)) {
             if (i < t->key_columns)
                 return refuse(row, &d->columns[i], true, ret_bad_row, diag);
-            buf_be32(out, d->append_only || !columns[i] ? (uint32_t)-2 : (uint32_t)-1);
+            buf_be32(out, unset || !columns[i] ? (uint32_t)-2 : (uint32_t)-1);
             continue;
         }
         size_t at = out->bytes;
@@ -271,14 +306,14 @@ static enum err put_row(struct cassandra_table *t, struct column *const *columns
                         const struct remote_row *place, uint32_t *ret_bad_row, struct diag *diag)
 {
     const struct table_definition *d = t->definition;
-    struct buf *out = &t->bodies;
+    struct buf *out = &t->rows.bodies;
     struct cassandra_row made = {.from = out->bytes, .row = row, .place = place->place};
-    buf_be16(out, t->place->consistency);
-    buf_u8(out, CQL_QUERY_VALUES | CQL_QUERY_TIMESTAMP);
-    buf_be16(out, (uint16_t)(d->column_count + (d->append_only ? 3 : 0)));
+    cassandra_rows_head(t->place, d->column_count + (d->append_only ? 3 : 0), out);
     if (d->append_only)
         put_place(&place->place, out);
+    size_t place_bytes = out->bytes - made.from - CASSANDRA_HEAD_BYTES;
     TRY(put_values(t, columns, row, &made.key_bytes, ret_bad_row, diag));
+    made.key_bytes += place_bytes;
     buf_be64(out, (uint64_t)place->timestamp_us);
     made.bytes = out->bytes - made.from;
     if (made.bytes > ROW_BYTES_MAX) {
@@ -286,12 +321,24 @@ static enum err put_row(struct cassandra_table *t, struct column *const *columns
         return diag_set(diag, ERR_INVALID, 0, 0, "row %u: %zu bytes are too many for one request",
                         row, made.bytes);
     }
-    if (t->row_count == t->row_room) {
-        t->row_room = t->row_room ? t->row_room * 2 : 1024;
-        t->rows = mem_realloc_array(t->rows, t->row_room, sizeof *t->rows);
-    }
-    t->rows[t->row_count++] = made;
+    cassandra_rows_push(&t->rows, &made);
     return buf_error(out);
+}
+
+/* Columns of the batch in the order of the definition, NULL where it has none. */
+static enum err find_columns(const struct table_definition *d, const struct batch *rows,
+                             struct column **columns, uint32_t *ret_bad_row, struct diag *diag)
+{
+    for (size_t i = 0; i < d->column_count; i++) {
+        size_t at = type_field(rows->schema, d->columns[i].name);
+        columns[i] = at == SIZE_MAX ? NULL : rows->columns[at];
+        if (!columns[i] || type_equal(rows->schema->fields[at].type, d->columns[i].type))
+            continue;
+        *ret_bad_row = UINT32_MAX;
+        return diag_set(diag, ERR_INVALID, 0, 0, "column %.*s has another type than its table",
+                        STR_ARG(d->columns[i].name));
+    }
+    return OK;
 }
 
 static enum err add(struct remote_table *table, const struct batch *rows, uint32_t from,
@@ -300,21 +347,23 @@ static enum err add(struct remote_table *table, const struct batch *rows, uint32
 {
     struct cassandra_table *t = (struct cassandra_table *)table;
     const struct table_definition *d = t->definition;
-    size_t bytes = t->bodies.bytes, count = t->row_count;
+    size_t bytes = t->rows.bodies.bytes, count = t->rows.count;
     struct column **columns = mem_array(d->column_count + 1, sizeof(struct column *));
-    enum err err = OK;
-    for (size_t i = 0; i < d->column_count; i++) {
-        size_t at = type_field(rows->schema, d->columns[i].name);
-        columns[i] = at == SIZE_MAX ? NULL : rows->columns[at];
-    }
+    enum err err = find_columns(d, rows, columns, ret_bad_row, diag);
     for (uint32_t row = from; row < to && err == OK; row++)
         err = put_row(t, columns, row, &places[row], ret_bad_row, diag);
     mem_free(columns);
-    if (err != OK && buf_error(&t->bodies) == OK) {
-        buf_truncate(&t->bodies, bytes);
-        t->row_count = count;
+    if (err != OK && buf_error(&t->rows.bodies) == OK) {
+        buf_truncate(&t->rows.bodies, bytes);
+        t->rows.count = count;
     }
     return err;
+}
+
+static size_t gathered(const struct remote_table *table)
+{
+    const struct cassandra_table *t = (const struct cassandra_table *)table;
+    return t->rows.bodies.bytes + t->rows.count * sizeof *t->rows.items;
 }
 
 /* ---- sending ---- */
@@ -322,21 +371,29 @@ static enum err add(struct remote_table *table, const struct batch *rows, uint32
 /* A later row of the same record has the same key. */
 static bool is_overtaken(const struct cassandra_table *t, size_t index)
 {
-    enum { HEAD_BYTES = 5 };
-    const struct cassandra_row *row = &t->rows[index];
-    const uint8_t *key = t->bodies.ptr + row->from + HEAD_BYTES;
+    const struct cassandra_row *row = &t->rows.items[index];
+    const uint8_t *bodies = t->rows.bodies.ptr + CASSANDRA_HEAD_BYTES;
     if (t->definition->append_only)
         return false;
-    for (size_t i = index + 1; i < t->row_count; i++) {
-        const struct cassandra_row *other = &t->rows[i];
+    for (size_t i = index + 1; i < t->rows.count; i++) {
+        const struct cassandra_row *other = &t->rows.items[i];
         if (other->place.partition != row->place.partition ||
             other->place.offset != row->place.offset)
             return false;
         if (other->key_bytes == row->key_bytes &&
-            memcmp(t->bodies.ptr + other->from + HEAD_BYTES, key, row->key_bytes) == 0)
+            memcmp(bodies + other->from, bodies + row->from, row->key_bytes) == 0)
             return true;
     }
     return false;
+}
+
+static void drop_overtaken(struct cassandra_table *t)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < t->rows.count; i++)
+        if (!is_overtaken(t, i))
+            t->rows.items[kept++] = t->rows.items[i];
+    t->rows.count = kept;
 }
 
 static void row_done(struct cql_call *call, const struct cql_reply *reply)
@@ -359,30 +416,33 @@ static void row_done(struct cql_call *call, const struct cql_reply *reply)
              STR_ARG(str_slice(reply->error.message, 0, 300)));
 }
 
-static void submit_rows(struct cassandra_table *t)
+enum err cassandra_send(struct cassandra_table *t, struct cql_statement *statement,
+                        const struct buf *bodies, const struct cassandra_row *rows, size_t count,
+                        const struct remote_wait *wait, struct diag *diag)
 {
-    if (t->call_room < t->row_count) {
-        t->call_room = t->row_count;
+    if (t->call_room < count) {
+        t->call_room = count;
         t->calls = mem_realloc_array(t->calls, t->call_room, sizeof *t->calls);
     }
     t->refused_count = 0;
     t->trouble[0] = 0;
     buf_reset(&t->refusals);
-    t->outstanding = 0;
-    for (size_t i = 0; i < t->row_count; i++) {
-        const struct cassandra_row *row = &t->rows[i];
-        if (is_overtaken(t, i))
-            continue;
+    t->outstanding = count;
+    for (size_t i = 0; i < count; i++) {
         t->calls[i] = (struct cql_call){
             .opcode = CQL_EXECUTE,
-            .statement = t->insert,
-            .body = str_from(t->bodies.ptr + row->from, row->bytes),
+            .statement = statement,
+            .body = str_from(bodies->ptr + rows[i].from, rows[i].bytes),
             .done = row_done,
             .owner = t,
         };
-        t->outstanding++;
         cql_client_submit(t->client, &t->calls[i]);
     }
+    TRY(cassandra_wait(t, wait));
+    if (!t->trouble[0])
+        return OK;
+    t->is_ready = false;
+    return diag_set(diag, ERR_AGAIN, 0, 0, "%s", t->trouble);
 }
 
 static enum err flush(struct remote_table *table, const struct remote_wait *wait,
@@ -390,15 +450,11 @@ static enum err flush(struct remote_table *table, const struct remote_wait *wait
 {
     struct cassandra_table *t = (struct cassandra_table *)table;
     TRY(cassandra_connect(t, diag));
-    submit_rows(t);
-    TRY(cassandra_wait(t, wait));
-    if (t->trouble[0]) {
-        t->is_ready = false;
-        return diag_set(diag, ERR_AGAIN, 0, 0, "%s", t->trouble);
-    }
+    drop_overtaken(t);
+    TRY(cassandra_send(t, t->insert, &t->rows.bodies, t->rows.items, t->rows.count, wait, diag));
     const char *message = (const char *)t->refusals.ptr;
     for (size_t i = 0; i < t->refused_count; i++) {
-        refusals->refused(refusals->owner, t->rows[t->refused[i]].row, str_of(message));
+        refusals->refused(refusals->owner, t->rows.items[t->refused[i]].row, str_of(message));
         message += strlen(message) + 1;
     }
     reset(table);
@@ -412,7 +468,9 @@ const struct remote_kind remote_cassandra = {
     .open = open_table,
     .ready = cassandra_ready,
     .add = add,
+    .gathered = gathered,
     .flush = flush,
+    .replace = cassandra_replace,
     .reset = reset,
     .scan = cassandra_scan,
     .probe = cassandra_probe,

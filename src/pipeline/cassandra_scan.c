@@ -61,8 +61,9 @@ static enum err finish_page(struct scanning *s, struct batch **ret_batch)
     return err;
 }
 
-static enum err read_pages(struct scanning *s, bool (*rows)(void *owner, const struct batch *batch),
-                           void *owner, struct diag *diag)
+static enum err read_pages(struct scanning *s, const struct remote_wait *wait,
+                           bool (*rows)(void *owner, const struct batch *batch), void *owner,
+                           struct diag *diag)
 {
     CLEAN(buf_deinit) struct buf text = {0}, state = {0};
     select_text(s, &text);
@@ -72,7 +73,7 @@ static enum err read_pages(struct scanning *s, bool (*rows)(void *owner, const s
         struct cql_rows_metadata metadata;
         struct batch *batch = NULL;
         TRY(cassandra_ask(s->t, buf_str(&text), PAGE_ROWS, state.bytes ? buf_str(&state) : STR_NONE,
-                          NULL, diag, &answer));
+                          wait, diag, &answer));
         struct reader r = reader_of(answer.body.ptr, answer.body.bytes);
         TRY(cql_rows_metadata_read(&r, 4, &arena, &metadata));
         buf_reset(&state);
@@ -91,6 +92,7 @@ static enum err read_pages(struct scanning *s, bool (*rows)(void *owner, const s
 }
 
 enum err cassandra_scan(struct remote_table *table, const struct type *wanted,
+                        const struct remote_wait *wait,
                         bool (*rows)(void *owner, const struct batch *batch), void *owner,
                         struct diag *diag)
 {
@@ -112,7 +114,12 @@ enum err cassandra_scan(struct remote_table *table, const struct type *wanted,
             s.builders[i] = builder_new(wanted->fields[i].type, PAGE_ROWS, 0);
     }
     if (err == OK)
-        err = read_pages(&s, rows, owner, diag);
+        err = read_pages(&s, wait, rows, owner, diag);
+    /* The first row makes the table. */
+    if (err == ERR_AGAIN && cassandra_ready(table, false, wait, NULL) == ERR_NOT_FOUND) {
+        err = OK;
+        *diag = (struct diag){0};
+    }
     for (size_t i = 0; i < count; i++)
         builder_free(s.builders[i]);
     mem_free(s.builders);
@@ -140,7 +147,7 @@ enum err cassandra_probe(struct io *io, const void *place, struct diag *diag, st
 {
     CLEAN(cassandra_answer_deinit) struct cassandra_answer answer = {0};
     struct remote_table *table;
-    TRY(remote_cassandra.open(io, place, NULL, false, diag, &table));
+    TRY(remote_cassandra.open(io, place, NULL, 0, diag, &table));
     enum err err = cassandra_ask(
         (struct cassandra_table *)table,
         STR("SELECT release_version, data_center FROM system.local WHERE key='local'"), 0, STR_NONE,

@@ -305,7 +305,7 @@ enum err cassandra_ready(struct remote_table *table, bool may_create,
                          const struct remote_wait *wait, struct diag *diag)
 {
     struct cassandra_table *t = (struct cassandra_table *)table;
-    CLEAN(wanted_deinit) struct wanted wanted;
+    CLEAN(wanted_deinit) struct wanted wanted = {0};
     if (t->is_ready)
         return OK;
     wanted_init(&wanted, t->definition);

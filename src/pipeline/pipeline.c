@@ -149,7 +149,8 @@ enum err pipeline_open(struct project *project, struct io_loop *loop, struct dia
     if (err == OK) {
         struct adhoc adhoc = {
             .io = pipeline->io, .project = project, .log = pipeline->log, .store = pipeline->store};
-        err = views_open(&pipeline->views, &adhoc, project->durability == LOG_SYNC, diag);
+        err = views_open(&pipeline->views, &adhoc, project->durability == LOG_SYNC,
+                         &pipeline->stopping, diag);
     }
     if (err != OK) {
         diag_set(diag, err, 0, 0, "%s", err_text(err));
@@ -190,8 +191,10 @@ static void look_drained(struct io_timer *timer)
         pipeline->drained(pipeline->drained_owner);
         return;
     }
-    if (pipeline->sources_open || (!work_is_done(pipeline) && !work_is_held_up(pipeline)) ||
-        !view_work_is_done(pipeline)) {
+    bool streams_wait = work_is_held_up(pipeline);
+    bool views_wait = streams_wait || view_work_is_held_up(pipeline);
+    if (pipeline->sources_open || (!work_is_done(pipeline) && !streams_wait) ||
+        (!view_work_is_done(pipeline) && !views_wait)) {
         io_timer_start(pipeline->loop, timer, DRAIN_LOOK_MS * 1000000LL);
         return;
     }

@@ -47,7 +47,9 @@ struct pipeline {
     bool view_busy;                /* the loop's: the thread has the token */
     uint64_t view_sum;             /* the loop's: what the newest refresh has seen */
     uint64_t view_sum_asked;
+    bool view_only_blocked; /* goes with the token */
     int64_t view_changed_ns;
+    int64_t view_again_ns; /* when blocked views are tried again; 0 = none is */
     struct io_post view_done;
 
     /* pipeline_is_idle */
@@ -70,6 +72,9 @@ enum err view_work_start(struct pipeline *pipeline) MUST_USE;
 void view_work_stop(struct pipeline *pipeline);
 /* Loop's thread: true when the views show all that is stored; else a refresh is on its way. */
 bool view_work_is_done(struct pipeline *pipeline);
+/* A view waits for what is away or full: a drain does not wait for that. The next start computes
+ * it. */
+bool view_work_is_held_up(struct pipeline *pipeline);
 
 /* books.c */
 void books_check(struct pipeline_status *status);

@@ -5,7 +5,6 @@
  * the pipeline's database.
  */
 #include "pipeline/project_private.h"
-#include "pipeline/remote.h"
 
 static const char *const FILE_NAME = "millrace.yml";
 
@@ -313,18 +312,6 @@ static void find_target(struct loading *loading, struct project_table *table)
                        "millrace.yml");
 }
 
-/* A view is replaced whole, in one commit: only the embedded tables have that. */
-static void check_engine(struct loading *loading, struct project_table *table)
-{
-    if (!loading->project->tables_kind || table->kind != PROJECT_MATERIALIZED_VIEW)
-        return;
-    complain_table(loading, table,
-                   arena_printf(loading->arena,
-                                "the materialized view '%.*s' cannot be stored in %s",
-                                STR_ARG(table->name), loading->project->tables_kind->scheme),
-                   "set `engines: {tables: embedded}`, or take a streaming table");
-}
-
 void link_targets(struct loading *loading)
 {
     struct project *project = loading->project;
@@ -336,7 +323,6 @@ void link_targets(struct loading *loading)
         find_target(loading, table);
         check_same_table(loading, table);
         check_properties(loading, table);
-        check_engine(loading, table);
         if (table->plan)
             define(loading, table);
     }

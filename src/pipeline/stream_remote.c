@@ -22,7 +22,7 @@ enum err stream_remote_open(struct stream *stream, struct diag *diag)
 {
     struct project *project = stream->pipeline->project;
     return project->tables_kind->open(stream->io, project->tables_place,
-                                      &stream->table->target->definition, true, diag,
+                                      &stream->table->target->definition, REMOTE_PATIENT, diag,
                                       &stream->remote);
 }
 
@@ -141,7 +141,7 @@ static enum err probe_table(struct project *project, const struct project_table 
 {
     struct remote_table *remote;
     const struct table_definition *d = &table->target->definition;
-    TRY(project->tables_kind->open(project->io, project->tables_place, d, false, diag, &remote));
+    TRY(project->tables_kind->open(project->io, project->tables_place, d, 0, diag, &remote));
     enum err err = remote->kind->ready(remote, false, NULL, diag);
     remote->kind->close(remote);
     if (err != OK && err != ERR_NOT_FOUND)
@@ -157,7 +157,7 @@ enum err project_tables_probe(struct project *project, struct diag *diag, struct
         return OK;
     TRY(project->tables_kind->probe(project->io, project->tables_place, diag, out));
     for (size_t i = 0; i < project->table_count; i++)
-        if (project->tables[i].kind == PROJECT_STREAMING_TABLE && project->tables[i].plan)
+        if (project->tables[i].kind != PROJECT_VIEW && project->tables[i].plan)
             TRY(probe_table(project, &project->tables[i], diag, out));
     return OK;
 }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A view's refresh: the query runs over what is committed, its rows gather in one table batch that
- * begins by clearing the table, and one commit replaces the old by the new. Views over views come
- * after those; a cycle cannot be planned, so the walk ends.
+ * begins by clearing the table, and one commit replaces the old by the new. Tables elsewhere:
+ * view_remote.c. Views over views come after those; a cycle cannot be planned, so the walk ends.
+ *
+ * What may pass by itself, a full disk or a database that does not answer, blocks a view: it is
+ * tried again (view_work.c). What a person has to mend fails it until its inputs change.
  */
 #include "pipeline/view.h"
 
@@ -10,34 +13,88 @@
 
 #include <stdio.h>
 
-enum { BATCH_BYTES_MAX = 512 << 20 };
+static enum err open_one(struct view *view, struct diag *diag)
+{
+    const struct views *views = view->views;
+    const struct project_target *target = view->table->target;
+    enum err err =
+        views->adhoc.project->tables_kind
+            ? view_remote_open(view, diag)
+            : table_create(views->adhoc.store, &target->definition, diag, &view->store_table);
+    if (err == OK)
+        return OK;
+    return diag_set(diag, err, 0, 0, "table %.*s.%.*s: %s", STR_ARG(target->keyspace),
+                    STR_ARG(target->table), err_text(err));
+}
 
-enum err views_open(struct views *views, const struct adhoc *adhoc, bool durable, struct diag *diag)
+enum err views_open(struct views *views, const struct adhoc *adhoc, bool durable,
+                    const bool *stopping, struct diag *diag)
 {
     struct project *project = adhoc->project;
-    *views = (struct views){.adhoc = *adhoc, .durable = durable};
+    *views = (struct views){.adhoc = *adhoc, .durable = durable, .stopping = stopping};
     views->items = mem_zero((project->table_count + 1) * sizeof *views->items);
+    io_mutex_init(&views->lock);
     for (size_t i = 0; i < project->table_count; i++) {
         struct project_table *table = &project->tables[i];
         if (table->kind != PROJECT_MATERIALIZED_VIEW || !table->plan)
             continue;
         struct view *view = &views->items[views->count++];
-        view->table = table;
-        enum err err =
-            table_create(adhoc->store, &table->target->definition, diag, &view->store_table);
-        if (err != OK)
-            return diag_set(diag, err, 0, 0, "table %.*s.%.*s: %s",
-                            STR_ARG(table->target->keyspace), STR_ARG(table->target->table),
-                            err_text(err));
+        *view = (struct view){.views = views, .table = table};
+        TRY(open_one(view, diag));
     }
     return OK;
 }
 
 void views_close(struct views *views)
 {
+    for (size_t i = 0; i < views->count; i++)
+        if (views->items[i].remote)
+            views->items[i].remote->kind->close(views->items[i].remote);
+    if (views->items)
+        io_mutex_deinit(&views->lock);
     mem_free(views->items);
     *views = (struct views){0};
 }
+
+/* ---- state ---- */
+
+bool views_are_stopping(const struct views *views)
+{
+    return views->stopping && __atomic_load_n(views->stopping, __ATOMIC_ACQUIRE);
+}
+
+enum view_state view_get_state(struct view *view)
+{
+    io_mutex_lock(&view->views->lock);
+    enum view_state state = view->state;
+    io_mutex_unlock(&view->views->lock);
+    return state;
+}
+
+void view_set_state(struct view *view, enum view_state state, const char *detail)
+{
+    io_mutex_lock(&view->views->lock);
+    enum view_state before = view->state;
+    view->state = state;
+    snprintf(view->detail, sizeof view->detail, "%.240s", detail ? detail : "");
+    io_mutex_unlock(&view->views->lock);
+    if (state == VIEW_FAILED)
+        log_line(LOG_ERROR, "view", "%.*s: %s", STR_ARG(view->table->name), detail);
+    else if (state == VIEW_BLOCKED && before != VIEW_BLOCKED)
+        log_line(LOG_WARN, "view", "%.*s: %s", STR_ARG(view->table->name), detail);
+    else if (state == VIEW_IDLE && before == VIEW_BLOCKED)
+        log_line(LOG_INFO, "view", "%.*s: goes on", STR_ARG(view->table->name));
+}
+
+bool views_any_is_blocked(struct views *views)
+{
+    bool any = false;
+    for (size_t i = 0; i < views->count; i++)
+        any |= view_get_state(&views->items[i]) == VIEW_BLOCKED;
+    return any;
+}
+
+/* ---- one refresh ---- */
 
 struct refreshing {
     struct view *view;
@@ -70,14 +127,15 @@ static bool add_rows(void *owner, const struct batch *rows)
         mem_free(places);
     }
     r->rows += rows->rows;
-    if (r->err == OK && table_batch_bytes(r->batch) > BATCH_BYTES_MAX)
+    if (r->err == OK && table_batch_bytes(r->batch) > VIEW_BYTES_MAX)
         r->err =
-            diag_set(r->diag, ERR_LIMIT, 0, 0, "the result is over %d MB", BATCH_BYTES_MAX >> 20);
+            diag_set(r->diag, ERR_LIMIT, 0, 0, "the result is over %d MB", VIEW_BYTES_MAX >> 20);
     return r->err == OK;
 }
 
-static enum err refresh_one(struct views *views, struct view *view, struct diag *diag)
+static enum err refresh_embedded(struct view *view, struct diag *diag, uint64_t *ret_rows)
 {
+    struct views *views = view->views;
     struct refreshing r = {.view = view, .diag = diag, .now_us = io_wall_us(views->adhoc.io)};
     r.batch = table_batch_new(views->adhoc.store);
     table_batch_clear(r.batch, view->store_table);
@@ -88,50 +146,90 @@ static enum err refresh_one(struct views *views, struct view *view, struct diag 
     if (err == OK)
         err = table_commit(views->adhoc.store, r.batch, views->durable);
     table_batch_free(r.batch);
-    if (err == OK) {
-        view->rows = r.rows;
-        view->refreshes++;
-    }
+    *ret_rows = r.rows;
     return err;
 }
 
-/* Which views a view reads: those go first. */
-static enum err refresh_after_inputs(struct views *views, size_t index, bool *done,
-                                     struct diag *diag)
+static enum err refresh_one(struct view *view, struct diag *diag)
 {
-    struct view *view = &views->items[index];
-    const struct query_input *inputs;
-    if (done[index])
-        return OK;
-    done[index] = true;
-    size_t count = query_plan_inputs(view->table->plan, &inputs);
-    enum err err = OK;
-    for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < views->count; k++)
-            if (inputs[i].relation.handle == views->items[k].table && err == OK)
-                err = refresh_after_inputs(views, k, done, diag);
+    struct views *views = view->views;
     struct diag own = {0};
-    enum err own_err = refresh_one(views, view, &own);
-    view->failed = own_err != OK;
-    if (own_err == OK)
+    uint64_t rows = 0;
+    enum err err = views_are_stopping(views) ? ERR_CANCELLED
+                   : view->remote            ? view_remote_refresh(view, &own, &rows)
+                                             : refresh_embedded(view, &own, &rows);
+    if (err == ERR_CANCELLED && views_are_stopping(views))
         return err;
-    diag_set(&own, own_err, 0, 0, "%s", err_text(own_err));
-    snprintf(view->detail, sizeof view->detail, "%.240s", own.message);
-    log_line(LOG_ERROR, "view", "%.*s: %s", STR_ARG(view->table->name), own.message);
-    diag_set(diag, own_err, 0, 0, "materialized view %.*s: %.400s", STR_ARG(view->table->name),
-             own.message);
-    return own_err;
+    diag_set(&own, err, 0, 0, "%s", err_text(err));
+    if (err == OK) {
+        view_set_state(view, VIEW_IDLE, NULL);
+        io_mutex_lock(&views->lock);
+        view->rows = rows;
+        view->refreshes++;
+        io_mutex_unlock(&views->lock);
+    } else if (err == ERR_AGAIN || err == ERR_NETWORK || err == ERR_DISK_FULL) {
+        char text[256];
+        snprintf(text, sizeof text, "%.220s; tries again", own.message);
+        view_set_state(view, VIEW_BLOCKED, text);
+    } else {
+        view_set_state(view, VIEW_FAILED, own.message);
+    }
+    if (err == OK)
+        return OK;
+    return diag_set(diag, err, 0, 0, "materialized view %.*s: %.400s", STR_ARG(view->table->name),
+                    own.message);
 }
 
-enum err views_refresh(struct views *views, struct diag *diag)
+/* ---- all of them ---- */
+
+enum walked { NOT_YET, LEFT_ALONE, REFRESHED };
+
+struct walk {
+    struct views *views;
+    bool only_blocked;
+    uint8_t *walked; /* one a view */
+    struct diag *diag;
+};
+
+/* Which views a view reads: those go first. */
+static enum err refresh_after_inputs(struct walk *walk, size_t index)
 {
-    bool *done = mem_zero(views->count + 1);
+    struct views *views = walk->views;
+    struct view *view = &views->items[index];
+    const struct query_input *inputs;
+    if (walk->walked[index] != NOT_YET)
+        return OK;
+    walk->walked[index] = LEFT_ALONE;
+    size_t count = query_plan_inputs(view->table->plan, &inputs);
+    bool needed = !walk->only_blocked || view_get_state(view) == VIEW_BLOCKED;
+    enum err err = OK;
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < views->count; k++) {
+            if (inputs[i].relation.handle != views->items[k].table)
+                continue;
+            if (err == OK)
+                err = refresh_after_inputs(walk, k);
+            needed |= walk->walked[k] == REFRESHED;
+        }
+    if (!needed)
+        return err;
+    walk->walked[index] = REFRESHED;
+    enum err own_err = refresh_one(view, walk->diag);
+    return own_err == OK ? err : own_err;
+}
+
+enum err views_refresh(struct views *views, bool only_blocked, struct diag *diag)
+{
+    struct walk walk = {.views = views,
+                        .only_blocked = only_blocked,
+                        .diag = diag,
+                        .walked = mem_zero(views->count + 1)};
     enum err first = OK;
     for (size_t i = 0; i < views->count; i++) {
-        enum err err = refresh_after_inputs(views, i, done, diag);
+        enum err err = refresh_after_inputs(&walk, i);
         if (first == OK)
             first = err;
     }
-    mem_free(done);
+    mem_free(walk.walked);
     return first;
 }

@@ -9,21 +9,16 @@ twice. MILLRACE_CQL=HOST:PORT aims at a server that runs already.
 import json
 import os
 import random
-import subprocess
 import sys
-import tempfile
 import time
 import uuid
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..')
 sys.path.insert(0, os.path.join(ROOT, 'tests', 'lib'))
-import millrace
+import millrace  # noqa: E402
+import cql_database  # noqa: E402
 
 KIND = sys.argv.pop(1) if len(sys.argv) > 1 else 'millrace'
-SERVER = '''sources:
-  unused: {schema: "id STRING"}
-listeners:
-'''
 SETTINGS = '''engines: {tables: "cassandra://%s"}
 sources:
   users:
@@ -39,49 +34,6 @@ CREATE STREAMING TABLE seen AS SELECT id, n FROM STREAM users;
 '''
 RECORDS = 20000
 chance = random.Random(7)
-
-
-class Database:
-    """Ours, or a real one."""
-
-    def __init__(self):
-        self.process = None
-        given = os.environ.get('MILLRACE_CQL')
-        port = millrace.free_port()
-        self.at = given or f'127.0.0.1:{port}'
-        if given:
-            return
-        if KIND == 'cassandra':
-            self.tool = os.path.join(ROOT, 'tools', 'engines', 'cassandra')
-            self.folder = tempfile.mkdtemp(prefix='millrace-cassandra-')
-            millrace.folders.append(self.folder)
-            millrace.at_end.append(lambda: subprocess.run([self.tool, 'stop', '--dir', self.folder, '--kill'],
-                                                          capture_output=True))
-            self.words = [self.tool, 'start', '--port', str(port), '--dir', self.folder, '--heap', '1024']
-            subprocess.run(self.words, check=True, capture_output=True, timeout=900)
-        else:
-            self.project = millrace.Project(SERVER + f'  kafka: off\n  cql: {self.at}', '')
-            self.project.write('transformations/all.sql', 'CREATE STREAMING TABLE unused_ids AS SELECT id FROM STREAM unused;\n')
-            self.start()
-
-    def start(self):
-        self.process = self.project.start()
-        millrace.until(lambda: millrace.can_connect(int(self.at.split(':')[1])), 'the CQL door stays shut')
-
-    def may_die(self):
-        return self.process is not None
-
-    def kill(self):
-        self.process.kill()
-
-    def cql(self, statement, *words):
-        return millrace.command('cql', self.at, '-e', statement, *words)
-
-    def rows(self, statement):
-        result = self.cql(statement, '-o', 'json')
-        if result.code != 0:
-            raise RuntimeError(repr(result))
-        return result.json()['rows']
 
 
 def make_records():
@@ -123,7 +75,7 @@ def check_tables(tap, project, database, keyspace, newest, every, bad):
 
 
 def killed_again_and_again(tap):
-    database = Database()
+    database = cql_database.Database(KIND)
     keyspace = 'shop%d' % random.SystemRandom().randint(1, 10**9)
     text, newest, every, bad = make_records()
     project = project_at(database.at, keyspace, text)
@@ -173,7 +125,7 @@ def away(tap):
 
 
 def differs(tap):
-    database = Database()
+    database = cql_database.Database(KIND)
     keyspace = 'shop%d' % random.SystemRandom().randint(1, 10**9)
     for statement in (f"CREATE KEYSPACE {keyspace} WITH replication = {{'class': 'SimpleStrategy', 'replication_factor': 1}}",
                       f'CREATE TABLE {keyspace}.people (id uuid PRIMARY KEY, n text)'):
