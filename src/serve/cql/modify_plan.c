@@ -413,12 +413,12 @@ static enum err check_conditional_delete(struct compile *c, const struct modify_
 static enum err check_using(struct compile *c, const struct cql_modify *m,
                             const struct modify_plan *p)
 {
-    if (p->conditional && m->timestamp)
-        return cql_fail(c->error, c->arena, CQL_INVALID,
-                        "Cannot provide custom timestamp for conditional updates");
     if (p->conditional && p->counter)
         return cql_fail(c->error, c->arena, CQL_INVALID,
                         "Conditional updates are not supported on counter tables");
+    if (p->conditional && m->timestamp)
+        return cql_fail(c->error, c->arena, CQL_INVALID,
+                        "Cannot provide custom timestamp for conditional updates");
     return OK;
 }
 

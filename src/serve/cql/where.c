@@ -563,7 +563,6 @@ static enum err judge_clustering(struct compile *c, const struct where_options *
                                  struct where *where, bool indexed)
 {
     const char *what = statement_text(options->statement);
-    sort_clustering(c, where);
     bool changes = options->statement == WHERE_UPDATE || options->statement == WHERE_INSERT;
     if (options->only_static && where->restricts_clustering) {
         if (options->statement == WHERE_SELECT)
@@ -581,8 +580,6 @@ static enum err judge_clustering(struct compile *c, const struct where_options *
                         "Slice restrictions are not supported on the clustering columns in %s "
                         "statements",
                         what);
-    if (!options->allow_filtering && !indexed)
-        TRY(check_behind_slice(c, where));
     bool contains = false;
     for (size_t i = 0; i < where->clustering_count; i++)
         contains = contains || is_contains(where->clustering[i]);
@@ -728,6 +725,9 @@ enum err where_compile(struct compile *c, const struct cql_relation *relations, 
     if (options->statement == WHERE_SELECT)
         find_index(c, where);
     bool indexed = where->index != NULL;
+    sort_clustering(c, where);
+    if (!options->allow_filtering && !indexed)
+        TRY(check_behind_slice(c, where));
     TRY(judge_partition(c, options, where));
     bool key_filters = where->key_range && (where->partition[0] || c->table->partition_count > 1);
     bool partly = false;

@@ -30,8 +30,8 @@ static bool is_range(const struct where_relation *r)
 static bool filters_only(const struct expr_run *run, const struct where_relation *r)
 {
     enum cql_column_kind kind = column_of(run, r, 0)->kind;
-    return !r->multi &&
-           (kind > CQL_CLUSTERING || (kind == CQL_PARTITION_KEY && is_range(r)) || r->behind);
+    return !r->multi && (kind > CQL_CLUSTERING || r->behind ||
+                         (kind == CQL_PARTITION_KEY && (is_range(r) || r->filters)));
 }
 
 /* A null beside a clustering column's range: before all values in the table's order. */

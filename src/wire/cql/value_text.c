@@ -142,7 +142,10 @@ static enum err uuid_from_text(const struct cql_type *type, struct str text, str
 {
     uint8_t bytes[16];
     if (!cql_uuid_parse(text, bytes))
-        return no_value(diag, "Unable to make UUID from", text);
+        return type->kind == CQL_UUID
+                   ? no_value(diag, "Unable to make UUID from", text)
+                   : diag_set(diag, ERR_INVALID, 0, 0, "Unknown timeuuid representation: %.*s",
+                              (int)(text.bytes < 300 ? text.bytes : 300), text.ptr);
     if (type->kind == CQL_TIMEUUID && bytes[6] >> 4 != 1)
         return diag_set(diag, ERR_INVALID, 0, 0, "TimeUUID supports only version 1 UUIDs");
     buf_append(out, bytes, 16);

@@ -288,6 +288,11 @@ static void conditions_on_statics(void **state)
     run_file("conditions");
 }
 
+static void which_mistake_is_told(void **state)
+{
+    run_file("mistakes");
+}
+
 static void tables_of_memory(void **state)
 {
     run_file("virtual");
@@ -627,6 +632,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(similarities_of_anything),
         cmocka_unit_test(sums),
         cmocka_unit_test(conditions_on_statics),
+        cmocka_unit_test(which_mistake_is_told),
         cmocka_unit_test(tables_of_memory),
         cmocka_unit_test(classes_as_types),
         cmocka_unit_test(indexes_of_vectors),
