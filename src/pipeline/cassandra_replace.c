@@ -277,8 +277,9 @@ enum err cassandra_replace(struct remote_table *table, int64_t timestamp_us,
     if (err == OK)
         err = delete_rest(&r);
     if (err == OK && r.refused)
-        err = diag_set(diag, ERR_INVALID, 0, 0, "%zu rows are refused, the others are stored: %s",
-                       r.refused, r.refusal);
+        err = diag_set(diag, ERR_INVALID, 0, 0,
+                       "rows refused: %zu, the others are stored; the first: %s", r.refused,
+                       r.refusal);
     if (err == ERR_AGAIN)
         t->is_ready = false;
     mem_free(r.slots);
