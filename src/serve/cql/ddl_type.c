@@ -117,8 +117,8 @@ static enum err save(struct ddl *ddl, const struct type_record *record, const ch
 
 /* ---- ALTER TYPE ---- */
 
-/* Tables that have the type in their partition key. */
-static struct str tables_keyed_by(struct ddl *ddl, const struct type_record *record)
+/* Tables of its keyspace that have the type in a column, or, for keys, in their partition key. */
+static struct str tables_using(struct ddl *ddl, const struct type_record *record, bool keys)
 {
     CLEAN(buf_deinit) struct buf names = {0};
     size_t count;
@@ -127,12 +127,16 @@ static struct str tables_keyed_by(struct ddl *ddl, const struct type_record *rec
         if (!str_equal(tables[i]->record.keyspace, record->keyspace))
             continue;
         const struct cql_table *table = table_entry_snapshot(ddl->catalog, tables[i]);
+        uint32_t columns = keys ? table->partition_count : table->column_count;
         bool uses = false;
-        for (uint32_t k = 0; k < table->partition_count; k++)
+        for (uint32_t k = 0; k < columns; k++)
             uses |= cql_type_uses(table->columns[k].type, record->keyspace, record->name);
-        if (uses)
-            buf_printf(&names, "%s%.*s.%.*s", names.bytes ? ", " : "", STR_ARG(table->keyspace),
-                       STR_ARG(table->name));
+        if (!uses)
+            continue;
+        buf_text(&names, names.bytes ? ", " : "");
+        if (keys)
+            buf_printf(&names, "%.*s.", STR_ARG(table->keyspace));
+        buf_str_append(&names, table->name);
     }
     return arena_str(ddl->arena, buf_str(&names));
 }
@@ -157,7 +161,7 @@ static enum err add_field(struct ddl *ddl, struct type_record *record)
                            "Cannot add new field %.*s of type %.*s to user type %s as it would "
                            "create a circular reference",
                            STR_ARG(field->name), STR_ARG(written), name);
-    struct str tables = tables_keyed_by(ddl, record);
+    struct str tables = tables_using(ddl, record, true);
     if (tables.bytes)
         return DDL_INVALID(ddl,
                            "Cannot add new field %.*s of type %.*s to user type %s as the type is "
@@ -260,24 +264,6 @@ static struct str types_using(struct ddl *ddl, const struct type_record *record)
     return arena_str(ddl->arena, buf_str(&names));
 }
 
-static struct str tables_using(struct ddl *ddl, const struct type_record *record)
-{
-    CLEAN(buf_deinit) struct buf names = {0};
-    size_t count;
-    struct table_entry **tables = catalog_tables(ddl->catalog, ddl->arena, &count);
-    for (size_t i = 0; i < count; i++) {
-        if (!str_equal(tables[i]->record.keyspace, record->keyspace))
-            continue;
-        const struct cql_table *table = table_entry_snapshot(ddl->catalog, tables[i]);
-        bool uses = false;
-        for (uint32_t k = 0; k < table->column_count; k++)
-            uses |= cql_type_uses(table->columns[k].type, record->keyspace, record->name);
-        if (uses)
-            buf_printf(&names, "%s%.*s", names.bytes ? ", " : "", STR_ARG(table->name));
-    }
-    return arena_str(ddl->arena, buf_str(&names));
-}
-
 enum err ddl_type_drop(struct ddl *ddl)
 {
     const struct cql_statement *st = ddl->statement;
@@ -295,7 +281,7 @@ enum err ddl_type_drop(struct ddl *ddl)
                            "Cannot drop user type '%.*s.%.*s' as it is still used by user types "
                            "%.*s",
                            STR_ARG(keyspace), STR_ARG(name), STR_ARG(types));
-    struct str tables = tables_using(ddl, &entry->record);
+    struct str tables = tables_using(ddl, &entry->record, false);
     if (tables.bytes)
         return DDL_INVALID(ddl,
                            "Cannot drop user type '%.*s.%.*s' as it is still used by tables %.*s",

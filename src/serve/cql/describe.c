@@ -4,6 +4,7 @@
  * once; who pages cuts them.
  */
 #include "serve/cql/describe.h"
+#include "serve/cql/lex.h"
 
 #include "base/check.h"
 
@@ -26,7 +27,7 @@ struct describe {
 static struct str name_text(struct describe *d, struct str name)
 {
     CLEAN(buf_deinit) struct buf out = {0};
-    describe_name(name, &out);
+    cql_identifier_print(name, &out);
     return arena_str(d->arena, buf_str(&out));
 }
 

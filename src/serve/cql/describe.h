@@ -11,7 +11,5 @@ void describe_type(const struct type_record *type, struct buf *out);
 void describe_table(const struct cql_table *table, const struct table_record *record,
                     bool internals, struct arena *arena, struct buf *out);
 void describe_index(const struct cql_table *table, const struct cql_index *index, struct buf *out);
-/* A name, quoted when it must be. */
-void describe_name(struct str name, struct buf *out);
 
 #endif

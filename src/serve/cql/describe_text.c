@@ -11,21 +11,6 @@
 
 #include <stdlib.h>
 
-void describe_name(struct str name, struct buf *out)
-{
-    if (!cql_name_needs_quotes(name)) {
-        buf_str_append(out, name);
-        return;
-    }
-    buf_char(out, '"');
-    for (size_t i = 0; i < name.bytes; i++) {
-        if (name.ptr[i] == '"')
-            buf_char(out, '"');
-        buf_char(out, name.ptr[i]);
-    }
-    buf_char(out, '"');
-}
-
 static void quoted(struct str text, struct buf *out)
 {
     buf_char(out, '\'');
@@ -39,9 +24,9 @@ static void quoted(struct str text, struct buf *out)
 
 static void full_name(struct str keyspace, struct str name, struct buf *out)
 {
-    describe_name(keyspace, out);
+    cql_identifier_print(keyspace, out);
     buf_char(out, '.');
-    describe_name(name, out);
+    cql_identifier_print(name, out);
 }
 
 static void print_map(const struct str *pairs, size_t count, struct buf *out)
@@ -62,15 +47,15 @@ void describe_keyspace(const struct cql_keyspace *keyspace, struct buf *out)
 {
     if (!keyspace->replication_count) {
         buf_text(out, "/*\nWarning: Keyspace ");
-        describe_name(keyspace->name, out);
+        cql_identifier_print(keyspace->name, out);
         buf_text(out, " is a virtual keyspace and cannot be recreated with CQL.\nStructure, for "
                       "reference:\nVIRTUAL KEYSPACE ");
-        describe_name(keyspace->name, out);
+        cql_identifier_print(keyspace->name, out);
         buf_text(out, ";\n*/");
         return;
     }
     buf_text(out, "CREATE KEYSPACE ");
-    describe_name(keyspace->name, out);
+    cql_identifier_print(keyspace->name, out);
     buf_text(out, " WITH replication = {");
     for (size_t i = 0; i < keyspace->replication_count; i++) {
         struct str value = keyspace->replication[i].value->text;
@@ -92,7 +77,7 @@ void describe_type(const struct type_record *type, struct buf *out)
     buf_text(out, " (\n");
     for (size_t i = 0; i < type->count; i++) {
         buf_text(out, "    ");
-        describe_name(type->field_names[i], out);
+        cql_identifier_print(type->field_names[i], out);
         buf_printf(out, " %.*s%s\n", STR_ARG(type->field_types[i]), i + 1 < type->count ? "," : "");
     }
     buf_text(out, ");");
@@ -114,7 +99,7 @@ static int compare_shown(const void *left, const void *right)
 
 static void print_column(const struct cql_table_column *column, struct buf *out)
 {
-    describe_name(column->name, out);
+    cql_identifier_print(column->name, out);
     buf_char(out, ' ');
     cql_type_print(column->type, out);
     buf_text(out, column->kind == CQL_STATIC ? " static" : "");
@@ -127,7 +112,7 @@ static void print_names(const struct cql_table *table, enum cql_column_kind kind
         if (table->columns[i].kind != kind)
             continue;
         buf_text(out, first ? "" : ", ");
-        describe_name(table->columns[i].name, out);
+        cql_identifier_print(table->columns[i].name, out);
         first = false;
     }
 }
@@ -173,7 +158,7 @@ static void print_columns(const struct cql_table *table, const struct table_reco
     for (size_t i = 0; i < dropped; i++) {
         const struct dropped_column *column = &record->dropped[i];
         buf_text(out, "    ");
-        describe_name(column->name, out);
+        cql_identifier_print(column->name, out);
         buf_printf(out, " %.*s%s", STR_ARG(column->type), column->is_static ? " static" : "");
         buf_text(out, i + 1 < dropped || !alone ? ",\n" : "\n");
     }
@@ -237,7 +222,7 @@ static void print_order(const struct cql_table *table, struct arena *arena, stru
     for (uint32_t i = 0; i < table->clustering_count; i++) {
         const struct cql_table_column *column = &table->columns[table->partition_count + i];
         buf_text(out, i ? ", " : "");
-        describe_name(column->name, out);
+        cql_identifier_print(column->name, out);
         buf_text(out, column->descending ? " DESC" : " ASC");
     }
     buf_text(out, ")\n    AND ");
@@ -251,7 +236,7 @@ static void print_dropped(const struct cql_table *table, const struct table_reco
         buf_text(out, "\nALTER TABLE ");
         full_name(table->keyspace, table->name, out);
         buf_text(out, " DROP ");
-        describe_name(dropped->name, out);
+        cql_identifier_print(dropped->name, out);
         buf_printf(out, " USING TIMESTAMP %lld;", (long long)dropped->time_us);
         const struct cql_table_column *again = cql_column_find(table, dropped->name);
         if (!again)
@@ -320,7 +305,7 @@ struct str index_target_text(struct arena *arena, const struct cql_table *table,
     bool collection = found && cql_type_is_collection(found->type);
     if (collection)
         buf_printf(&out, "%.*s(", STR_ARG(target));
-    describe_name(column, &out);
+    cql_identifier_print(column, &out);
     buf_text(&out, collection ? ")" : "");
     return arena_str(arena, buf_str(&out));
 }
@@ -332,7 +317,7 @@ void describe_index(const struct cql_table *table, const struct cql_index *index
     bool custom = index->custom_class.ptr;
     struct str target = index_target_text(&arena, table, index->column, index->target);
     buf_text(out, custom ? "CREATE CUSTOM INDEX " : "CREATE INDEX ");
-    describe_name(index->name, out);
+    cql_identifier_print(index->name, out);
     buf_text(out, " ON ");
     full_name(table->keyspace, table->name, out);
     buf_printf(out, " (%.*s)", STR_ARG(target));

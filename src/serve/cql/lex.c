@@ -17,6 +17,7 @@
 #include "serve/cql/lex.h"
 
 #include "base/check.h"
+#include "wire/cql/type.h"
 
 struct lexer {
     struct arena *arena;
@@ -144,6 +145,14 @@ bool cql_name_needs_quotes(struct str name)
         return false; /* so does Cassandra */
     enum cql_token_kind kind = cql_word_find(name);
     return kind != CQL_T_IDENT && words[kind - CQL_K_ACCESS].class == WORD_RESERVED;
+}
+
+void cql_identifier_print(struct str name, struct buf *out)
+{
+    if (cql_name_needs_quotes(name))
+        cql_name_quote(name, out);
+    else
+        buf_str_append(out, name);
 }
 
 /* Goes over bytes; columns are UTF-16 units from the start of the line, as Java counts. */

@@ -246,7 +246,8 @@ static inline bool cql_is_word(enum cql_token_kind kind)
 }
 /* The key word that a text is (any case), CQL_T_IDENT when none. */
 enum cql_token_kind cql_word_find(struct str text);
-/* Must a name be quoted to be read as it is? */
+/* Must a name be quoted to be read as it is? Printed so. */
 bool cql_name_needs_quotes(struct str name);
+void cql_identifier_print(struct str name, struct buf *out);
 
 #endif

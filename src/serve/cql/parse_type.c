@@ -31,21 +31,6 @@ static bool follows_native(enum cql_token_kind kind)
     }
 }
 
-static void append_name(struct buf *out, struct str name)
-{
-    if (!cql_name_needs_quotes(name)) {
-        buf_str_append(out, name);
-        return;
-    }
-    buf_char(out, '"');
-    for (size_t i = 0; i < name.bytes; i++) {
-        if (name.ptr[i] == '"')
-            buf_char(out, '"');
-        buf_char(out, name.ptr[i]);
-    }
-    buf_char(out, '"');
-}
-
 /* word<type, type>; all: as many as there are. */
 static enum err parse_of(struct cql_parser *p, const char *word, size_t count, bool all,
                          struct buf *out)
@@ -116,10 +101,10 @@ static enum err parse_named(struct cql_parser *p, struct buf *out)
     struct cql_name name;
     TRY(cql_type_name(p, &name));
     if (name.keyspace.ptr) {
-        append_name(out, name.keyspace);
+        cql_identifier_print(name.keyspace, out);
         buf_char(out, '.');
     }
-    append_name(out, name.name);
+    cql_identifier_print(name.name, out);
     return OK;
 }
 

@@ -55,26 +55,6 @@ void compile_bind(struct compile *c, uint32_t marker, const struct cql_column *r
 
 /* ---- texts of terms ---- */
 
-static void name_text(struct buf *out, struct str name)
-{
-    bool plain = name.bytes > 0 && name.ptr[0] >= 'a' && name.ptr[0] <= 'z';
-    for (size_t i = 0; plain && i < name.bytes; i++) {
-        char ch = name.ptr[i];
-        plain = (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9') || ch == '_';
-    }
-    if (plain) {
-        buf_str_append(out, name);
-        return;
-    }
-    buf_char(out, '"');
-    for (size_t i = 0; i < name.bytes; i++) {
-        if (name.ptr[i] == '"')
-            buf_char(out, '"');
-        buf_char(out, name.ptr[i]);
-    }
-    buf_char(out, '"');
-}
-
 static void text_of(struct buf *out, const struct cql_term *t);
 
 static void texts_of(struct buf *out, const struct cql_term *t, const char *begin, const char *end)
@@ -84,7 +64,7 @@ static void texts_of(struct buf *out, const struct cql_term *t, const char *begi
         if (i)
             buf_text(out, t->kind == TERM_MAP && i % 2 ? ": " : ", ");
         if (t->kind == TERM_UDT) {
-            name_text(out, t->names[i]);
+            cql_name_print(t->names[i], out);
             buf_text(out, ": ");
         }
         text_of(out, t->items[i]);
@@ -117,7 +97,7 @@ static void text_of_column(struct buf *out, const struct cql_term *t)
         buf_char(out, ']');
         break;
     default:
-        name_text(out, t->name);
+        cql_name_print(t->name, out);
         break;
     }
 }

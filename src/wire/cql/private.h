@@ -31,8 +31,6 @@ size_t cql_type_fixed_bytes(const struct cql_type *type);
 /* A type of the text of a Java class. */
 enum err cql_type_parse_class(struct arena *arena, struct str text,
                               const struct cql_type **ret_type) MUST_USE;
-/* A name as CQL writes it: in quotes when it must be. */
-void cql_name_print(struct str name, struct buf *out);
 
 /* ---- classes without a CQL name (custom.c) ---- */
 bool cql_type_is_lexical_uuid(const struct cql_type *type);

@@ -88,6 +88,10 @@ enum err cql_type_parse(struct arena *arena, struct str text,
 void cql_type_print(const struct cql_type *type, struct buf *out);
 /* "org.apache.cassandra.db.marshal.Int32Type" */
 void cql_type_print_class(const struct cql_type *type, struct buf *out);
+/* A name, in quotes unless it is of small letters, digits and _ alone; reserved words too are left
+ * as they are. */
+void cql_name_print(struct str name, struct buf *out);
+void cql_name_quote(struct str name, struct buf *out);
 /* The [option] of result metadata. version 3 sends newer simple types as custom. */
 void cql_type_encode(const struct cql_type *type, unsigned version, struct buf *out);
 enum err cql_type_decode(struct reader *r, struct arena *arena,

@@ -26,7 +26,7 @@ struct type_parser {
 
 /* ---- print ---- */
 
-static void quoted_print(struct str name, struct buf *out)
+void cql_name_quote(struct str name, struct buf *out)
 {
     buf_char(out, '"');
     for (size_t i = 0; i < name.bytes; i++) {
@@ -47,7 +47,7 @@ void cql_name_print(struct str name, struct buf *out)
     if (plain)
         buf_str_append(out, name);
     else
-        quoted_print(name, out);
+        cql_name_quote(name, out);
 }
 
 static const struct cql_type *native_type(struct str name)
@@ -67,7 +67,7 @@ static void user_print(struct str name, struct buf *out)
     for (size_t i = 0; i < sizeof outer / sizeof outer[0]; i++)
         taken |= str_equal(name, str_of(outer[i]));
     if (taken)
-        quoted_print(name, out);
+        cql_name_quote(name, out);
     else
         cql_name_print(name, out);
 }
