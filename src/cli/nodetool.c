@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * millrace nodetool, also when the program is called as `nodetool`: the words that people type to
- * look at a Cassandra node, answered for this one in the same layout. -h, -p, -u and -pw name a JMX
- * port there; here they are taken and not needed.
+ * look at a Cassandra node, answered for this one in the same layout. -H, -p and -u name a JMX port
+ * there; here they are taken, and needed by none but clientstats: it asks the CQL door, as any of
+ * its clients would, for its table of connections, and is one of them while it asks.
  */
+#include "cli/nodetool.h"
 #include "base/mem.h"
 #include "cli/commands.h"
+#include "cli/cql.h"
 #include "format/json.h"
 
 #include <stdio.h>
@@ -136,13 +139,124 @@ static int compact(struct cli *cli, struct engine *engine)
     return post(engine, "/api/tables/compact");
 }
 
+/* ---- clientstats ---- */
+
+struct asking {
+    struct cli *cli;
+    struct cql_page page;
+    bool done;
+    enum err err;
+};
+
+static void answered(struct cql_call *call, const struct cql_reply *reply)
+{
+    struct asking *asking = call->owner;
+    CLEAN(buf_deinit) struct buf out = {0};
+    asking->done = true;
+    asking->err = reply->err;
+    if (reply->err == OK && reply->kind == CQL_RESULT_ROWS)
+        asking->err = cql_print_page(&asking->page, reply->body, &out);
+    else
+        cli_error(asking->cli, "%.*s", STR_ARG(reply->error.message));
+}
+
+static void ask(struct asking *asking, struct io_loop *loop, struct cql_client *client)
+{
+    enum { ONE = 1 };
+    CLEAN(buf_deinit) struct buf body = {0};
+    cql_query_body(&body, STR(CLIENTS_QUERY), ONE, 0, STR_NONE);
+    struct cql_call call = {.opcode = CQL_QUERY,
+                            .body = buf_str(&body),
+                            .once = true,
+                            .done = answered,
+                            .owner = asking};
+    io_loop_turn(loop, 0);
+    cql_client_submit(client, &call);
+    while (!asking->done)
+        io_loop_turn(loop, 1000000000);
+}
+
+/* Where the CQL door of the node listens, or at --host with that port. */
+static enum err find_door(struct cli *cli, struct engine *engine, struct arena *arena,
+                          struct cql_place *ret_place, struct diag *diag)
+{
+    CLEAN(buf_deinit) struct buf answer = {0}, listens = {0}, address = {0};
+    const char *host = cli_option(cli, "host"), *user = cli_option(cli, "username");
+    const char *password = cli_option(cli, "password");
+    TRY(engine_call(engine, "GET", "/api/node", STR_NONE, &answer));
+    struct str door = text_of(buf_str(&answer), "address", &listens);
+    size_t colon = door.bytes;
+    while (colon && door.ptr[colon - 1] != ':')
+        colon--;
+    if (!colon)
+        return diag_set(diag, ERR_NOT_FOUND, 0, 0, "the node has no CQL door");
+    struct str own = str_slice(door, 0, colon - 1);
+    bool any = str_equal(own, STR("0.0.0.0")) || str_equal(own, STR("[::]")) || !own.bytes;
+    buf_str_append(&address, host ? str_of(host) : any ? STR("127.0.0.1") : own);
+    buf_str_append(&address, str_slice(door, colon - 1, door.bytes));
+    TRY(cql_place_of_host(arena, buf_str(&address), diag, ret_place));
+    ret_place->user = user && password ? arena_text(arena, str_of(user)) : NULL;
+    ret_place->password = user && password ? arena_text(arena, str_of(password)) : NULL;
+    return OK;
+}
+
+static enum err ask_door(struct cli *cli, const struct cql_place *place, struct buf *rows,
+                         struct diag *diag)
+{
+    struct asking asking = {.cli = cli, .page = {.output = "json"}};
+    struct cql_client_options options = {.place = place, .give_up = true};
+    struct cql_client *client;
+    struct io_loop *loop;
+    TRY(io_loop_new(cli->io, &loop));
+    enum err err = cql_client_new(loop, &options, diag, &client);
+    if (err == OK) {
+        ask(&asking, loop, client);
+        err = asking.err;
+        cql_client_free(client);
+        for (int quiet = 0; quiet < 3;)
+            quiet = io_loop_turn(loop, 1000000) ? 0 : quiet + 1;
+    }
+    if (err == OK) {
+        buf_text(&asking.page.json, "]}");
+        buf_str_append(rows, json_member(buf_str(&asking.page.json), "rows"));
+    }
+    cql_page_deinit(&asking.page);
+    io_loop_free(loop);
+    return err;
+}
+
+static int clientstats(struct cli *cli, struct engine *engine)
+{
+    CLEAN(buf_deinit) struct buf rows = {0}, out = {0};
+    struct arena arena;
+    struct cql_place place = {0};
+    struct diag diag = {0};
+    arena_init(&arena, 1 << 20);
+    enum err err = find_door(cli, engine, &arena, &place, &diag);
+    if (err == OK)
+        err = ask_door(cli, &place, &rows, &diag);
+    arena_deinit(&arena);
+    if (err != OK) {
+        if (diag.message[0])
+            cli_diag(cli, NULL, &diag);
+        return cli_exit(err);
+    }
+    if (cli_option(cli, "by-protocol"))
+        nodetool_clients_by_protocol(buf_str(&rows), io_wall_us(cli->io), &out);
+    else
+        nodetool_clients(buf_str(&rows), cli_option(cli, "all") != NULL, &out);
+    cli_write(cli, buf_str(&out));
+    return EXIT_DONE;
+}
+
 static int run_nodetool(struct cli *cli)
 {
     static const struct {
         const char *verb;
         int (*run)(struct cli *cli, struct engine *engine);
-    } verbs[] = {{"status", status},      {"info", info},   {"tablestats", tablestats},
-                 {"cfstats", tablestats}, {"flush", flush}, {"compact", compact}};
+    } verbs[] = {{"status", status},          {"info", info},   {"tablestats", tablestats},
+                 {"cfstats", tablestats},     {"flush", flush}, {"compact", compact},
+                 {"clientstats", clientstats}};
     const char *verb = cli_argument(cli, 0, "status");
     struct engine *engine;
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
@@ -154,23 +268,30 @@ static int run_nodetool(struct cli *cli)
             engine_close(engine);
             return code;
         }
-    cli_error(cli, "nodetool knows status, info, tablestats, flush and compact, not '%s'", verb);
+    cli_error(cli,
+              "nodetool knows status, info, tablestats, clientstats, flush and compact, not '%s'",
+              verb);
     return EXIT_USAGE;
 }
 
 static const struct cli_option options[] = {
     {"host", 'H', "HOST", "taken as Cassandra's nodetool does, and not needed"},
     {"port", 'p', "PORT", "the same"},
-    {"username", 'u', "NAME", "the same"},
+    {"username", 'u', "NAME", "the same; clientstats logs in as NAME"},
+    {"password", 0, "TEXT", "with that password"},
+    {"all", 0, NULL, "clientstats: each connection too"},
+    {"by-protocol", 0, NULL, "clientstats: addresses by version of the protocol"},
     {0},
 };
 
 const struct cli_command command_nodetool = {
     .name = "nodetool",
-    .arguments = "[status | info | tablestats [KEYSPACE[.TABLE]] | flush | compact]",
+    .arguments = "[status | info | tablestats [KEYSPACE[.TABLE]] | clientstats | flush | compact]",
     .summary = "what people type to look at a Cassandra node",
-    .text = "Also when the program is called as nodetool.",
-    .examples = "  millrace nodetool status\n  ln -s millrace nodetool && ./nodetool tablestats",
+    .text = "Also when the program is called as nodetool. clientstats asks the CQL door, and "
+            "counts itself.",
+    .examples = "  millrace nodetool status\n  millrace nodetool clientstats --all\n  ln -s "
+                "millrace nodetool && ./nodetool tablestats",
     .options = options,
     .arguments_max = 3,
     .run = run_nodetool,
