@@ -198,6 +198,36 @@ static int shell(struct prompt *p)
 
 /* ---- where to ---- */
 
+static void take_text(struct prompt *p, const char *given, char **text)
+{
+    if (given)
+        *text = arena_text(&p->arena, str_of(given));
+}
+
+/* Options go before what the URL says. */
+static enum err take_options(struct prompt *p, const char *user, const char *password,
+                             struct diag *diag)
+{
+    const char *ca = cli_option(p->cli, "ca"), *cert = cli_option(p->cli, "cert"),
+               *key = cli_option(p->cli, "key");
+    if (user && !password)
+        password = io_env(p->cli->io, "MILLRACE_CQL_PASSWORD");
+    if (!user != !password) {
+        diag_hint(diag, "the password may stand in MILLRACE_CQL_PASSWORD");
+        return diag_set(diag, ERR_INVALID, 0, 0, "--user and --password belong together");
+    }
+    if (!cert != !key)
+        return diag_set(diag, ERR_INVALID, 0, 0, "--cert and --key belong together");
+    take_text(p, user, &p->place.user);
+    take_text(p, password, &p->place.password);
+    take_text(p, ca, &p->place.ca_path);
+    take_text(p, cert, &p->place.cert_path);
+    take_text(p, key, &p->place.key_path);
+    p->place.tls |= ca || cert || cli_option(p->cli, "tls");
+    p->place.consistency = ONE;
+    return OK;
+}
+
 /* The argument, or where the project at hand listens, or Cassandra's own. */
 static enum err find_place(struct prompt *p, struct diag *diag)
 {
@@ -229,16 +259,11 @@ static enum err find_place(struct prompt *p, struct diag *diag)
     }
     if (!address.bytes)
         buf_text(&address, "127.0.0.1:9042");
-    TRY(cql_place_of_host(&p->arena, buf_str(&address), diag, &p->place));
-    if (!user != !password)
-        return diag_set(diag, ERR_INVALID, 0, 0, "--user and --password belong together");
-    p->place.user = user ? arena_text(&p->arena, str_of(user)) : NULL;
-    p->place.password = password ? arena_text(&p->arena, str_of(password)) : NULL;
-    const char *ca = cli_option(cli, "ca");
-    p->place.ca_path = ca ? arena_text(&p->arena, str_of(ca)) : NULL;
-    p->place.tls = ca || cli_option(cli, "tls");
-    p->place.consistency = ONE;
-    return OK;
+    if (str_starts(buf_str(&address), STR("cassandra://")))
+        TRY(cql_place_parse(&p->arena, buf_str(&address), diag, &p->place));
+    else
+        TRY(cql_place_of_host(&p->arena, buf_str(&address), diag, &p->place));
+    return take_options(p, user, password, diag);
 }
 
 static enum err read_input(struct cli *cli, struct buf *out)
@@ -318,23 +343,27 @@ static const struct cli_option options[] = {
     {"file", 'f', "FILE", "run the statements of a file"},
     {"keyspace", 'k', "NAME", "begin with USE NAME"},
     {"user", 'u', "NAME", "log in as NAME"},
-    {"password", 'p', "TEXT", "with that password"},
+    {"password", 'p', "TEXT", "with that password (also MILLRACE_CQL_PASSWORD)"},
     {"tls", 0, NULL, "over TLS"},
     {"ca", 0, "FILE", "over TLS, trusting the certificates of FILE"},
+    {"cert", 0, "FILE", "over TLS, showing the certificate of FILE"},
+    {"key", 0, "FILE", "with --cert: its key"},
     {0},
 };
 
 const struct cli_command command_cql = {
     .name = "cql",
-    .arguments = "[HOST[:PORT]]",
+    .arguments = "[HOST[:PORT] | cassandra://..]",
     .summary = "a CQL prompt for this server or a Cassandra",
     .text =
         "Without -e and -f reads standard input; on a terminal it opens a prompt with history.\n"
         "Without an address it goes to the `cql` listener of the project at hand, else to\n"
-        "127.0.0.1:9042. Statements end with ;. DESCRIBE and USE are the server's; CONSISTENCY\n"
-        "LEVEL sets that of the following statements (ONE).",
+        "127.0.0.1:9042. A URL is written as for `engines.tables`. Statements end with ;.\n"
+        "DESCRIBE and USE are the server's; CONSISTENCY LEVEL sets that of the following\n"
+        "statements (ONE).",
     .examples = "  millrace cql -e 'SELECT * FROM spark_streams.created_users LIMIT 10'\n"
-                "  millrace cql -f schema.cql db1:9042 -u cassandra -p cassandra",
+                "  millrace cql -f schema.cql db1:9042 -u cassandra -p cassandra\n"
+                "  millrace cql 'cassandra://ada:secret@db1?tls=true&ca=ca.pem'",
     .options = options,
     .arguments_max = 1,
     .run = run_cql,

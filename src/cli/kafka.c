@@ -18,7 +18,7 @@
 enum {
     CALL_MS = 30000,
     AWAY_MS = 10000,
-    LIKELY_MS = 3000,
+    LIKELY_MS = 2000,
     SLICE_MS = 200,
     CONFIG_BYTES_MAX = 1 << 20
 };
@@ -287,8 +287,7 @@ rd_kafka_resp_err_t kafka_metadata(struct cli *cli, rd_kafka_t *client, rd_kafka
 {
     int64_t end_ns = io_now_ns(cli->io) + (int64_t)AWAY_MS * 1000000;
     for (;;) {
-        rd_kafka_resp_err_t err =
-            rd_kafka_metadata(client, !topic, topic, ret_metadata, SLICE_MS * 5);
+        rd_kafka_resp_err_t err = rd_kafka_metadata(client, !topic, topic, ret_metadata, SLICE_MS);
         if (!is_no_answer(err) || kafka_gives_up(cli, client, false) || io_now_ns(cli->io) > end_ns)
             return err;
     }

@@ -256,12 +256,27 @@ static void make_connections(struct cql_client *client)
     }
 }
 
+static enum err tls_new(struct io *io, const struct cql_place *place, struct diag *diag,
+                        struct io_tls **ret_tls)
+{
+    struct io_tls *tls;
+    TRY(io_tls_client_new(io, place->ca_path, diag, &tls));
+    enum err err = OK;
+    if (place->cert_path)
+        err = io_tls_client_identify(io, tls, place->cert_path, place->key_path, diag);
+    if (err == OK)
+        *ret_tls = tls;
+    else
+        io_tls_free(tls);
+    return err;
+}
+
 enum err cql_client_new(struct io_loop *loop, const struct cql_client_options *options,
                         struct diag *diag, struct cql_client **ret_client)
 {
     struct io_tls *tls = NULL;
     if (options->place->tls)
-        TRY(io_tls_client_new(io_loop_io(loop), options->place->ca_path, diag, &tls));
+        TRY(tls_new(io_loop_io(loop), options->place, diag, &tls));
     struct cql_client *client = mem_zero(sizeof *client);
     *client =
         (struct cql_client){.loop = loop, .place = options->place, .options = *options, .tls = tls};

@@ -19,7 +19,8 @@ struct cql_place {
     char *user, *password; /* NULL = no login */
     char *datacenter;      /* NULL = any; hosts of another are not used */
     bool tls;
-    char *ca_path; /* NULL = the system's store */
+    char *ca_path;              /* NULL = the system's store */
+    char *cert_path, *key_path; /* NULL = no certificate of our own */
     uint16_t consistency;
     int64_t timeout_ms;   /* of one request */
     uint32_t connections; /* to each host */

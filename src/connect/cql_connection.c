@@ -16,7 +16,7 @@
 
 #include <stdio.h>
 
-enum { WINDOW_FIRST = 256, WINDOW_MIN = 8, OWN_SLOTS = 16, ID_BYTES_MAX = 64 };
+enum { WINDOW_FIRST = 256, WINDOW_MIN = 8, OWN_SLOTS = 16, ID_BYTES_MAX = 64, TLS_ALERT = 0x15 };
 static const size_t IN_MAX = (size_t)CQL_BODY_BYTES_MAX + 1024, OUT_MAX = (size_t)3 << 28;
 
 static struct cql_call orphan;
@@ -308,6 +308,10 @@ static size_t data(void *owner, struct io_stream *stream, const uint8_t *bytes, 
     c->heard_ns = io_loop_now_ns(client->loop);
     while (c->stage != CQL_CLOSING && count - at >= CQL_HEADER_BYTES) {
         struct cql_header header;
+        if (bytes[at] == TLS_ALERT && !client->tls && c->stage == CQL_CONNECTING) {
+            cql_connection_fail(c, "it speaks TLS on this port (`tls`)");
+            break;
+        }
         if (cql_header_parse(bytes + at, CQL_BODY_BYTES_MAX, &header) != OK) {
             cql_connection_fail(c, "this is not a server of CQL");
             break;
@@ -334,6 +338,7 @@ static size_t data(void *owner, struct io_stream *stream, const uint8_t *bytes, 
 static void opened(void *owner, struct io_stream *stream)
 {
     struct cql_connection *c = owner;
+    c->greeted = true;
     if (c->stage == CQL_CONNECTING)
         cql_greeting_begin(c);
 }
@@ -386,6 +391,31 @@ static void take_back(struct cql_connection *c)
         cql_client_fail(call, ERR_CLOSED, str_of(c->trouble), c->host->address);
 }
 
+/* Why it ended, and which setting that points at. */
+static void note_end(struct cql_connection *c, struct io_stream *stream, enum err why)
+{
+    const char *tls = io_stream_tls_trouble(stream);
+    char text[240];
+    if (tls[0] && strstr(tls, "trusted here"))
+        snprintf(text, sizeof text, "%s: `ca` names a file of those that are", tls);
+    else if (tls[0] && strstr(tls, "of ours"))
+        snprintf(text, sizeof text, "%s: `cert` and `key` name its files", tls);
+    else if (tls[0] && strstr(tls, " alert ") && c->client->place->cert_path)
+        snprintf(text, sizeof text, "%s: it may not take our certificate (`cert`)", tls);
+    else if (tls[0])
+        snprintf(text, sizeof text, "%s", tls);
+    else if (!c->heard_ns && c->greeted && !c->client->tls)
+        snprintf(text, sizeof text, "it hangs up at once, as a port does that speaks TLS (`tls`)");
+    else if (!c->heard_ns && c->greeted) /* what it said of that may be lost with a reset */
+        snprintf(text, sizeof text, "it hangs up behind the greeting of TLS, as one that %s",
+                 c->client->place->cert_path ? "does not take our certificate"
+                                             : "wants a certificate of ours (`cert`, `key`)");
+    else
+        snprintf(text, sizeof text, "%s",
+                 why == OK ? "the server closed the connection" : err_text(why));
+    note_trouble(c, text);
+}
+
 static void closed(void *owner, struct io_stream *stream, enum err why)
 {
     struct cql_connection *c = owner;
@@ -398,7 +428,7 @@ static void closed(void *owner, struct io_stream *stream, enum err why)
         return;
     }
     c->stage = CQL_AWAY;
-    note_trouble(c, why == OK ? "the server closed the connection" : err_text(why));
+    note_end(c, stream, why);
     take_back(c);
     again_later(c);
     cql_client_pump(client);
@@ -412,6 +442,8 @@ static void start(struct io_timer *timer)
     struct cql_client *client = c->client;
     const struct io_stream_limits limits = {.in_max = IN_MAX, .out_max = OUT_MAX};
     c->trouble[0] = 0;
+    c->heard_ns = 0;
+    c->greeted = false;
     reset_slots(c);
     if (c->failures)
         client->reconnects++;

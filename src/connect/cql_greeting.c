@@ -44,7 +44,7 @@ static void send_login(struct cql_connection *c)
     const struct cql_place *place = c->client->place;
     CLEAN(buf_deinit) struct buf token = {0};
     if (!place->user) {
-        cql_connection_fail(c, "the server asks for a login: give user and password");
+        cql_connection_fail(c, "the server asks for a login (`user`, `password`)");
         return;
     }
     buf_u8(&token, 0);

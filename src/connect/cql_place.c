@@ -111,8 +111,9 @@ static enum err number_of(struct str key, const char *value, int64_t min, int64_
 
 static enum err set_key(struct str key, char *value, struct diag *diag, struct cql_place *place)
 {
-    static const char *const keys[] = {"datacenter",  "user",       "password",    "tls",     "ca",
-                                       "consistency", "timeout_ms", "connections", "replicas"};
+    static const char *const keys[] = {"datacenter", "user",        "password", "tls",
+                                       "ca",         "cert",        "key",      "consistency",
+                                       "timeout_ms", "connections", "replicas"};
     int64_t number;
     if (str_equal(key, STR("datacenter")))
         place->datacenter = value;
@@ -122,6 +123,10 @@ static enum err set_key(struct str key, char *value, struct diag *diag, struct c
         place->password = value;
     else if (str_equal(key, STR("ca")))
         place->ca_path = value;
+    else if (str_equal(key, STR("cert")))
+        place->cert_path = value;
+    else if (str_equal(key, STR("key")))
+        place->key_path = value;
     else if (str_equal(key, STR("tls"))) {
         place->tls = str_equal(str_of(value), STR("true"));
         if (!place->tls && !str_equal(str_of(value), STR("false")))
@@ -152,7 +157,9 @@ static enum err parse_query(struct arena *arena, struct str query, struct diag *
     for (struct str part; str_cut(&query, '&', &part);) {
         size_t at = str_find(part, STR("="), 0);
         if (at == SIZE_MAX)
-            return wrong(diag, "there is no = in", part);
+            /* It may be the end of a password: it is not shown. */
+            return diag_hint(diag, "write %%26 for a & inside a value"),
+                   diag_set(diag, ERR_INVALID, 0, 0, "there is no = behind a & of the URL");
         char *value = decode(arena, str_slice(part, at + 1, part.bytes));
         if (!value || !*value)
             return wrong(diag, "there is no value of", str_slice(part, 0, at));
@@ -160,8 +167,11 @@ static enum err parse_query(struct arena *arena, struct str query, struct diag *
     }
     if (!place->user != !place->password)
         return diag_set(diag, ERR_INVALID, 0, 0, "user and password belong together");
-    if (place->ca_path && !place->tls)
-        return diag_set(diag, ERR_INVALID, 0, 0, "'ca' needs tls=true");
+    if (!place->cert_path != !place->key_path)
+        return diag_set(diag, ERR_INVALID, 0, 0, "'cert' and 'key' belong together");
+    if ((place->ca_path || place->cert_path) && !place->tls)
+        return diag_set(diag, ERR_INVALID, 0, 0, "'%s' needs tls=true",
+                        place->ca_path ? "ca" : "cert");
     return OK;
 }
 
@@ -202,7 +212,10 @@ enum err cql_place_parse(struct arena *arena, struct str url, struct diag *diag,
     if (str_find(rest, STR("/"), 0) != SIZE_MAX) {
         diag_hint(diag, "targets name their keyspace: `table: keyspace.table`");
         return diag_set(diag, ERR_INVALID, 0, 0, "there is no place for a keyspace here");
-    }
+    } else if (!place.user &&
+               str_find(str_slice(query, 0, str_find(query, STR("="), 0)), STR("@"), 0) != SIZE_MAX)
+        return diag_hint(diag, "write %%3F for a ? in a password"),
+               diag_set(diag, ERR_INVALID, 0, 0, "there is a @ behind the ?");
     struct str host;
     for (struct str hosts = rest; str_cut(&hosts, ',', &host);)
         TRY(add_host(arena, host, diag, &place));

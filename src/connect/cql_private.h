@@ -40,7 +40,8 @@ struct cql_connection {
     struct io_timer again; /* when to connect */
     uint32_t failures;     /* in a row */
     int64_t deadline_ns;   /* of the greeting */
-    int64_t heard_ns;
+    int64_t heard_ns;      /* 0 = nothing yet */
+    bool greeted;          /* the connection stands, TLS and all */
     int64_t paused_until_ns;
     char trouble[300];
 

@@ -224,6 +224,8 @@ enum err io_tls_session_seal(struct tls_session *session, const void *plain, siz
 void io_tls_session_say_end(struct tls_session *session);
 /* Appends what the session wants sent. */
 void io_tls_session_take(struct tls_session *session, struct buf *out);
+/* Why it failed, in words; "" = not known. */
+const char *io_tls_session_reason(const struct tls_session *session);
 bool io_tls_session_has_output(const struct tls_session *session);
 
 /* ---- address.c ---- */

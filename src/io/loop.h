@@ -141,6 +141,8 @@ void io_stream_close(struct io_stream *stream);
 void io_stream_abort(struct io_stream *stream, enum err why);
 /* "127.0.0.1:50312", borrowed. */
 const char *io_stream_peer(const struct io_stream *stream);
+/* Why its TLS failed, in words, until closed() was called; "" = it did not, or nobody knows. */
+const char *io_stream_tls_trouble(const struct io_stream *stream);
 void io_stream_set_owner(struct io_stream *stream, void *owner);
 void io_stream_set_idle(struct io_stream *stream, int64_t idle_max_ns);
 
@@ -150,6 +152,9 @@ enum err io_tls_server_new(struct io *io, const char *certificate_path, const ch
 /* ca_path NULL = the system's store. Verification is always on. */
 enum err io_tls_client_new(struct io *io, const char *ca_path, struct diag *diag,
                            struct io_tls **ret_tls) MUST_USE;
+/* The client shows this certificate to servers that ask for one. */
+enum err io_tls_client_identify(struct io *io, struct io_tls *tls, const char *certificate_path,
+                                const char *key_path, struct diag *diag) MUST_USE;
 void io_tls_free(struct io_tls *tls);
 
 /* ---- signals of this process; the callback runs in the loop ---- */

@@ -394,6 +394,11 @@ void io_streams_free_dead(struct io_loop *loop)
     }
 }
 
+const char *io_stream_tls_trouble(const struct io_stream *stream)
+{
+    return stream->tls ? io_tls_session_reason(stream->tls) : "";
+}
+
 void io_stream_pause(struct io_stream *stream, bool paused)
 {
     if (stream->paused == paused)

@@ -20,6 +20,8 @@
 #include <openssl/x509v3.h>
 #undef ERR_STATE
 
+#include <stdio.h>
+
 enum { PEM_BYTES_MAX = 4 << 20 };
 
 struct io_tls {
@@ -28,8 +30,9 @@ struct io_tls {
 
 struct tls_session {
     SSL *ssl;
-    BIO *in;  /* sealed, from the network */
-    BIO *out; /* sealed, to the network */
+    char reason[120]; /* why it failed, in words; empty = not known */
+    BIO *in;          /* sealed, from the network */
+    BIO *out;         /* sealed, to the network */
 };
 
 static enum err fail(struct diag *diag, enum err err, const char *path, const char *what)
@@ -115,11 +118,9 @@ static enum err load_key(struct io_tls *tls, BIO *bio, const char *path, struct 
     return OK;
 }
 
-enum err io_tls_server_new(struct io *io, const char *certificate_path, const char *key_path,
-                           struct diag *diag, struct io_tls **ret_tls)
+static enum err load_identity(struct io *io, struct io_tls *tls, const char *certificate_path,
+                              const char *key_path, struct diag *diag)
 {
-    struct io_tls *tls = NULL;
-    TRY(context_new(io, TLS_server_method(), diag, &tls));
     BIO *certificate = NULL, *key = NULL;
     enum err err = read_pem(io, certificate_path, diag, &certificate);
     if (err == OK)
@@ -130,6 +131,15 @@ enum err io_tls_server_new(struct io *io, const char *certificate_path, const ch
         err = load_key(tls, key, key_path, diag);
     BIO_free(certificate);
     BIO_free(key);
+    return err;
+}
+
+enum err io_tls_server_new(struct io *io, const char *certificate_path, const char *key_path,
+                           struct diag *diag, struct io_tls **ret_tls)
+{
+    struct io_tls *tls = NULL;
+    TRY(context_new(io, TLS_server_method(), diag, &tls));
+    enum err err = load_identity(io, tls, certificate_path, key_path, diag);
     if (err != OK) {
         io_tls_free(tls);
         return err;
@@ -174,6 +184,12 @@ enum err io_tls_client_new(struct io *io, const char *ca_path, struct diag *diag
     }
     *ret_tls = tls;
     return OK;
+}
+
+enum err io_tls_client_identify(struct io *io, struct io_tls *tls, const char *certificate_path,
+                                const char *key_path, struct diag *diag)
+{
+    return load_identity(io, tls, certificate_path, key_path, diag);
 }
 
 void io_tls_free(struct io_tls *tls)
@@ -236,10 +252,72 @@ void io_tls_session_feed(struct tls_session *session, const void *sealed, size_t
     check(written == (int)bytes);
 }
 
+/* What the other side's certificate lacks. */
+static const char *certificate_reason(long code)
+{
+    switch (code) {
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+        return "its certificate is that of another host";
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+        return "its certificate is signed by itself, and not trusted here";
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+        return "its certificate is signed by nobody that is trusted here";
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+        return "its certificate has expired";
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return "its certificate is not valid yet";
+    default:
+        return X509_verify_cert_error_string(code);
+    }
+}
+
+/* An alert that says what the other side thinks of our certificate, or that nobody speaks TLS. */
+static const char *library_reason(unsigned long code)
+{
+    switch (ERR_GET_REASON(code)) {
+    case SSL_R_WRONG_VERSION_NUMBER:
+    case SSL_R_UNEXPECTED_MESSAGE:
+    case SSL_R_HTTP_REQUEST:
+    case SSL_R_PACKET_LENGTH_TOO_LONG:
+        return "it does not speak TLS on this port";
+    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+    case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+        return "it asks for a certificate of ours";
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+    case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+    case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+        return "it does not take our certificate";
+    default:
+        return ERR_reason_error_string(code);
+    }
+}
+
+static void note_reason(struct tls_session *session, unsigned long code)
+{
+    long verified = SSL_is_server(session->ssl) ? X509_V_OK : SSL_get_verify_result(session->ssl);
+    const char *reason = verified != X509_V_OK ? certificate_reason(verified)
+                         : code                ? library_reason(code)
+                                               : NULL;
+    if (!session->reason[0] && reason)
+        snprintf(session->reason, sizeof session->reason, "%s", reason);
+}
+
+const char *io_tls_session_reason(const struct tls_session *session)
+{
+    return session->reason;
+}
+
 /* The error queue belongs to the thread: it is emptied, so that no other session reads it. */
 static enum err session_error(struct tls_session *session, int rc)
 {
     int why = SSL_get_error(session->ssl, rc);
+    if (why == SSL_ERROR_SSL)
+        note_reason(session, ERR_peek_error());
     ERR_clear_error();
     if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE)
         return ERR_AGAIN;

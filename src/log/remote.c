@@ -21,7 +21,8 @@
 
 enum {
     CONNECT_MS = 15000,
-    SLICE_MS = 1000,
+    SLICE_MS = 500,
+    LIKELY_MS = 2000, /* a broker that starts may look like one of other settings */
     BUSY_NS = 20 * 1000 * 1000,
     REST_NS = 100 * 1000 * 1000,
     AWAY_NS = 500 * 1000 * 1000,
@@ -238,6 +239,14 @@ static bool is_refused(struct log_kafka_trouble *trouble)
     return refused;
 }
 
+static bool is_likely(struct log_kafka_trouble *trouble)
+{
+    io_mutex_lock(&trouble->lock);
+    bool likely = trouble->likely;
+    io_mutex_unlock(&trouble->lock);
+    return likely;
+}
+
 /* Topics, from the first broker that answers in time. */
 static enum err first_look(struct log_remote *remote, int64_t timeout_ms, struct diag *diag)
 {
@@ -372,6 +381,7 @@ static enum err probe(struct io *io, const struct remote_place *place,
 {
     const struct rd_kafka_metadata *metadata;
     int64_t end_ns = io_now_ns(io) + (int64_t)REMOTE_CALL_MS * 1000000;
+    bool likely = false;
     while (io_now_ns(io) < end_ns && !is_refused(trouble)) {
         rd_kafka_resp_err_t code = rd_kafka_metadata(client, 1, NULL, &metadata, SLICE_MS);
         rd_kafka_poll(client, 0);
@@ -384,6 +394,10 @@ static enum err probe(struct io *io, const struct remote_place *place,
         }
         if (code != RD_KAFKA_RESP_ERR__TRANSPORT && code != RD_KAFKA_RESP_ERR__TIMED_OUT)
             log_kafka_trouble_note(trouble, rd_kafka_err2str(code));
+        if (!likely && is_likely(trouble)) {
+            likely = true;
+            end_ns = io_now_ns(io) + (int64_t)LIKELY_MS * 1000000;
+        }
     }
     return away(trouble, place, diag);
 }

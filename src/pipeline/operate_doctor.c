@@ -81,7 +81,7 @@ static void log_rule(const struct patient *p, struct finding *f)
         good(f, "%zu topics, %.1f MB", count, (double)bytes / 1e6);
     else if (remote)
         bad(f, "start it: intake goes on by itself, and nothing is lost meanwhile",
-            "the Kafka at %s does not answer: %.150s", remote,
+            "the Kafka at %s does not answer: %.300s", remote,
             p->status->log_trouble[0] ? p->status->log_trouble : err_text(p->status->log_health));
     else
         bad(f,

@@ -60,7 +60,7 @@ struct pipeline_status {
     struct pipeline_table_status *tables;
     size_t table_count;
     enum err log_health, table_health;
-    char log_trouble[200]; /* why a log elsewhere does not answer; empty = it does */
+    char log_trouble[400]; /* why a log elsewhere does not answer; empty = it does */
     int64_t running_ms;
     struct io_usage usage;
     bool balanced;       /* the books: see books.c */
@@ -74,6 +74,8 @@ void pipeline_status(struct pipeline *pipeline, struct arena *arena,
 bool pipeline_is_idle(struct pipeline *pipeline, int64_t quiet_ms);
 /* A stream or source that stopped with an error; false when none. */
 bool pipeline_failed(struct pipeline *pipeline, char *ret_text, size_t room);
+/* A stream whose rows the database elsewhere does not take; false when none. */
+bool pipeline_blocked(struct pipeline *pipeline, char *ret_text, size_t room);
 
 /* ---- a stopped project, for commands ---- */
 

@@ -129,7 +129,8 @@ static void load_tables(struct loading *loading, const struct setting *engines)
         loading_mistake(loading, "millrace.yml", s->line, s->column,
                         "write embedded, or cassandra://host1,host2:9042?datacenter=dc1",
                         "'tables' cannot be '%.*s'", STR_ARG(tables_name(s->text)));
-    else if (kind->parse(loading->arena, s->text, &diag, &project->tables_place) != OK)
+    else if (kind->parse(loading->arena, project_engine_url(loading, s->text), &diag,
+                         &project->tables_place) != OK)
         loading_mistake(loading, "millrace.yml", s->line, s->column,
                         diag.hint[0] ? diag.hint : NULL, "'tables': %s", diag.message);
     else
@@ -151,7 +152,7 @@ static void load_log(struct loading *loading, const struct setting *engines)
         loading_mistake(loading, "millrace.yml", s->line, s->column,
                         diag.hint[0] ? diag.hint : NULL, "'log': %s", diag.message);
     else
-        loading->project->log_url = s->text;
+        loading->project->log_url = project_engine_url(loading, s->text);
 }
 
 static void load_settings(struct loading *loading)

@@ -21,6 +21,8 @@ struct loading {
 void loading_mistake(struct loading *loading, const char *file, uint32_t line, uint32_t column,
                      const char *hint, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
+/* The URL of an engine with the files that it names taken from the project (project_log.c). */
+struct str project_engine_url(struct loading *loading, struct str url);
 /* A name of a keyspace or table. */
 bool is_table_name(struct str name); /* project_target.c */
 /* "did you mean 'x'?" for the nearest of the names, or NULL. Lives in the arena. */

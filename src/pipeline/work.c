@@ -154,6 +154,21 @@ bool work_is_held_up(const struct pipeline *pipeline)
     return any;
 }
 
+bool pipeline_blocked(struct pipeline *pipeline, char *ret_text, size_t room)
+{
+    for (size_t i = 0; i < pipeline->stream_count; i++) {
+        struct stream *stream = &pipeline->streams[i];
+        io_mutex_lock(&stream->lock);
+        bool blocked = stream->remote && stream->state == STREAM_BLOCKED;
+        if (blocked)
+            snprintf(ret_text, room, "%.*s: %s", STR_ARG(stream->table->name), stream->detail);
+        io_mutex_unlock(&stream->lock);
+        if (blocked)
+            return true;
+    }
+    return false;
+}
+
 bool work_is_done(const struct pipeline *pipeline)
 {
     for (size_t i = 0; i < pipeline->stream_count; i++) {

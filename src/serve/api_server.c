@@ -105,6 +105,11 @@ static void handle_health(struct http_exchange *exchange, void *owner)
                  log != OK && trouble[0] ? trouble : err_text(log != OK ? log : tables));
         failed = true;
     }
+    char blocked[280];
+    if (!failed && pipeline_blocked(api->pipeline, blocked, sizeof blocked)) {
+        snprintf(text, sizeof text, "storing has stopped: %s\n", blocked);
+        failed = true;
+    }
     http_exchange_answer(exchange, failed ? 503 : 200, "text/plain; charset=utf-8", str_of(text),
                          NULL);
 }

@@ -657,6 +657,10 @@ static void test_places(void **state)
                                       "cassandra://[::1",
                                       "cassandra://a?consistency=most",
                                       "cassandra://a?ca=/x",
+                                      "cassandra://a?tls=true&cert=/x",
+                                      "cassandra://a?cert=/x&key=/y",
+                                      "cassandra://a?user=x&password=y&geheim",
+                                      "cassandra://x:geheim?geheim@a",
                                       "postgresql://a",
                                       "cassandra://a b",
                                       "cassandra://a?user=%00&password=x"};
@@ -664,7 +668,12 @@ static void test_places(void **state)
         diag = (struct diag){0};
         if (cql_place_parse(&arena, str_of(bad[i]), &diag, &p) != ERR_INVALID || !diag.message[0])
             fail_msg("%s is taken", bad[i]);
+        assert_null(strstr(diag.message, "geheim"));
+        assert_null(strstr(diag.hint, "geheim"));
     }
+    assert_ok(cql_place_parse(&arena, STR("cassandra://a?tls=true&cert=%2Fx&key=y"), &diag, &p));
+    assert_string_equal("/x", p.cert_path);
+    assert_string_equal("y", p.key_path);
 }
 
 int main(void)

@@ -109,6 +109,7 @@ static int group_teardown(void **state)
 /* ---- the two ends ---- */
 
 struct end {
+    char trouble[120];
     struct io_stream *stream;
     struct buf got;
     size_t sent;
@@ -174,6 +175,7 @@ static void on_closed(void *owner, struct io_stream *stream, enum err why)
     struct end *end = owner;
     end->closed++;
     end->why = why;
+    snprintf(end->trouble, sizeof end->trouble, "%s", io_stream_tls_trouble(stream));
     end->stream = NULL;
 }
 
@@ -283,6 +285,7 @@ static void test_wrong_address(void **state)
     connect_as(client_tls, "127.0.0.2");
     UNTIL(client.closed && server.closed);
     assert_int_equal(ERR_DENIED, client.why);
+    assert_string_equal("its certificate is that of another host", client.trouble);
 }
 
 static void test_unknown_authority(void **state)
@@ -292,6 +295,7 @@ static void test_unknown_authority(void **state)
     connect_as(other, "localhost");
     UNTIL(client.closed && server.closed);
     assert_int_equal(ERR_DENIED, client.why);
+    assert_string_equal("its certificate is signed by nobody that is trusted here", client.trouble);
     io_tls_free(other);
     client.closed = server.closed = 0;
     assert_ok(io_tls_client_new(io, NULL, NULL, &other)); /* the system's store */

@@ -4,6 +4,7 @@
 #include "tool.h"
 
 #include "io/sim.h"
+#include "log/kafka_trouble.h"
 
 struct world {
     struct tool tool;
@@ -169,11 +170,64 @@ static void urls_of_a_kafka(void **state)
     assert_err(ERR_INVALID, log_kafka_check(STR("kafka://a:1?security.protocol=none"), &diag));
 }
 
+/* What the library says, and what a person reads of it. */
+static void troubles_of_a_kafka(void **state)
+{
+    static const struct {
+        rd_kafka_resp_err_t code;
+        enum err err;
+        const char *reason, *text, *hint;
+    } cases[] = {
+        {RD_KAFKA_RESP_ERR__TRANSPORT, ERR_NETWORK,
+         "a:1/bootstrap: Connect to ipv4#10.0.0.1:1 failed: Connection refused (after 0ms in state "
+         "CONNECT)",
+         "a:1: Connect to ipv4#10.0.0.1:1 failed: Connection refused", ""},
+        {RD_KAFKA_RESP_ERR__TRANSPORT, ERR_INVALID,
+         "a:1/bootstrap: Disconnected: verify that security.protocol is correctly configured, "
+         "broker "
+         "might require SASL authentication (after 2ms in state UP)",
+         "a:1: it hangs up at once, as a port does that asks for a login",
+         "set security.protocol to SASL_SSL or SASL_PLAINTEXT, and sasl.*"},
+        {RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, ERR_INVALID, "1/1 brokers are down",
+         "a:1: it hangs up at once, as a port does that asks for a login",
+         "set security.protocol to SASL_SSL or SASL_PLAINTEXT, and sasl.*"},
+        {RD_KAFKA_RESP_ERR__AUTHENTICATION, ERR_DENIED,
+         "sasl_ssl://a:1/3: SASL authentication error: Authentication failed: Invalid username or "
+         "password (after 309ms in state AUTH_REQ, 1 identical error(s) suppressed)",
+         "a:1: SASL authentication error: Authentication failed: Invalid username or password",
+         "correct sasl.username and sasl.password"},
+        {RD_KAFKA_RESP_ERR__TRANSPORT, ERR_DENIED, "sasl_ssl://a:1/3: Disconnected (after 1ms)",
+         "a:1: SASL authentication error: Authentication failed: Invalid username or password",
+         "correct sasl.username and sasl.password"},
+        {RD_KAFKA_RESP_ERR__SSL, ERR_INVALID,
+         "ssl://a:1/bootstrap: SSL handshake failed: error:0A000126:SSL routines::unexpected eof "
+         "while reading (after 111ms in state SSL_HANDSHAKE)",
+         "a:1: it does not speak TLS on this port",
+         "set security.protocol to PLAINTEXT or SASL_PLAINTEXT, or take its port with TLS"},
+    };
+    struct log_kafka_trouble trouble;
+    char text[300], hint[200];
+    log_kafka_trouble_init(&trouble, NULL);
+    assert_ok(log_kafka_trouble_get(&trouble, text, sizeof text, hint, sizeof hint));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        log_kafka_trouble_tell(&trouble, cases[i].code, cases[i].reason);
+        assert_err(cases[i].err,
+                   log_kafka_trouble_get(&trouble, text, sizeof text, hint, sizeof hint));
+        assert_string_equal(cases[i].text, text);
+        assert_string_equal(cases[i].hint, hint);
+    }
+    log_kafka_trouble_clear(&trouble);
+    log_kafka_trouble_note(&trouble, "Local: Timed out");
+    assert_err(ERR_NETWORK, log_kafka_trouble_get(&trouble, text, sizeof text, hint, sizeof hint));
+    log_kafka_trouble_deinit(&trouble);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(aborted_and_open_are_left_out),
         cmocka_unit_test(urls_of_a_kafka),
+        cmocka_unit_test(troubles_of_a_kafka),
     };
     return RUN_TESTS(tests);
 }
