@@ -286,8 +286,8 @@ rd_kafka_resp_err_t kafka_metadata(struct cli *cli, rd_kafka_t *client, rd_kafka
                                    const rd_kafka_metadata_t **ret_metadata)
 {
     int64_t end_ns = io_now_ns(cli->io) + (int64_t)AWAY_MS * 1000000;
-    for (;;) {
-        rd_kafka_resp_err_t err = rd_kafka_metadata(client, !topic, topic, ret_metadata, SLICE_MS);
+    for (int slice_ms = SLICE_MS;; slice_ms *= 2) {
+        rd_kafka_resp_err_t err = rd_kafka_metadata(client, !topic, topic, ret_metadata, slice_ms);
         if (!is_no_answer(err) || kafka_gives_up(cli, client, false) || io_now_ns(cli->io) > end_ns)
             return err;
     }

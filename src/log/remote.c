@@ -21,7 +21,8 @@
 
 enum {
     CONNECT_MS = 15000,
-    SLICE_MS = 500,
+    SLICE_MS = 500, /* of the first call; a slow broker gets longer ones */
+    SLICE_MAX_MS = 4000,
     LIKELY_MS = 2000, /* a broker that starts may look like one of other settings */
     BUSY_NS = 20 * 1000 * 1000,
     REST_NS = 100 * 1000 * 1000,
@@ -252,9 +253,11 @@ static enum err first_look(struct log_remote *remote, int64_t timeout_ms, struct
 {
     int64_t end_ns = io_now_ns(remote->log->io) + timeout_ms * 1000000;
     enum err err = ERR_AGAIN;
+    int slice_ms = SLICE_MS;
     while (err == ERR_AGAIN && io_now_ns(remote->log->io) < end_ns &&
            !is_refused(&remote->trouble)) {
-        err = remote_topics_load(remote, (int)(timeout_ms < SLICE_MS ? timeout_ms : SLICE_MS));
+        err = remote_topics_load(remote, (int)(timeout_ms < slice_ms ? timeout_ms : slice_ms));
+        slice_ms = slice_ms * 2 < SLICE_MAX_MS ? slice_ms * 2 : SLICE_MAX_MS;
         rd_kafka_poll(remote->client, 0);
         if (err == ERR_AGAIN)
             io_sleep_ns(remote->log->io, REST_NS);
@@ -382,8 +385,10 @@ static enum err probe(struct io *io, const struct remote_place *place,
     const struct rd_kafka_metadata *metadata;
     int64_t end_ns = io_now_ns(io) + (int64_t)REMOTE_CALL_MS * 1000000;
     bool likely = false;
+    int slice_ms = SLICE_MS;
     while (io_now_ns(io) < end_ns && !is_refused(trouble)) {
-        rd_kafka_resp_err_t code = rd_kafka_metadata(client, 1, NULL, &metadata, SLICE_MS);
+        rd_kafka_resp_err_t code = rd_kafka_metadata(client, 1, NULL, &metadata, slice_ms);
+        slice_ms = likely || slice_ms * 2 > SLICE_MAX_MS ? slice_ms : slice_ms * 2;
         rd_kafka_poll(client, 0);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
             buf_printf(out, "Kafka at %s, %d broker%s, %d topics", place->brokers,

@@ -39,7 +39,8 @@ const struct key_info engine_keys[] = {
     {"tables", KEY_TEXT, false, "embedded",
      "Where tables live: `embedded`, or `cassandra://host1,host2:9042?datacenter=dc1&user=..`. "
      "Settings of the URL: datacenter, user and password (or USER:PASSWORD@ before the hosts), tls "
-     "(true), ca (file of certificates), consistency (local_quorum), timeout_ms (12000), "
+     "(true), ca (file of certificates), cert and key (files of our own), consistency "
+     "(local_quorum), timeout_ms (12000), "
      "connections (1 a host), replicas (1, of a keyspace that is made).",
      NULL, NULL, 0, 0},
     {"registry", KEY_CHOICE, false, "embedded", "Where schemas are registered.", "embedded", NULL,

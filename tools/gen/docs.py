@@ -12,7 +12,7 @@ open('docs/api.md', 'w').write('''# HTTP API
 
 On the `http` listener (127.0.0.1:8080). Answers are JSON; an error is `{"error": {"code", "message", "hint", "line",
 "column"}}` with a matching status. Webhooks have the paths that their sources name. `GET /health` answers 200 while no
-stream or source has failed. Made from the program's table of routes (`make docs`).
+stream or source has failed, and log and tables take what comes; else 503 with the reason. Made from the program's table of routes (`make docs`).
 
 | call | what |
 |---|---|
