@@ -286,12 +286,14 @@ static const struct cli_option options[] = {
 
 const struct cli_command command_nodetool = {
     .name = "nodetool",
-    .arguments = "[status | info | tablestats [KEYSPACE[.TABLE]] | clientstats | flush | compact]",
+    .arguments = "[VERB] [KEYSPACE[.TABLE]]",
     .summary = "what people type to look at a Cassandra node",
-    .text = "Also when the program is called as nodetool. clientstats asks the CQL door, and "
-            "counts itself.",
-    .examples = "  millrace nodetool status\n  millrace nodetool clientstats --all\n  ln -s "
-                "millrace nodetool && ./nodetool tablestats",
+    .text =
+        "VERB is status, info, tablestats, clientstats, flush or compact.\n"
+        "Also when the program is called as nodetool. clientstats asks the CQL door, and counts "
+        "itself.",
+    .examples = "  millrace nodetool status\n  millrace nodetool clientstats --all\n"
+                "  ln -s millrace nodetool && ./nodetool tablestats",
     .options = options,
     .arguments_max = 3,
     .run = run_nodetool,

@@ -38,6 +38,10 @@ static const char *const statements[] = {
     "UPDATE k.c SET n = n + ? WHERE a = 'c'",
     "DELETE l[0], m['k'] FROM k.t WHERE a = 1 AND b = 'x'",
     "DELETE FROM k.t WHERE a = ? AND b > ?",
+    "INSERT INTO k.t (a, s) VALUES (?, ?) IF NOT EXISTS",
+    "BEGIN BATCH UPDATE k.t SET s = ? WHERE a = 1 IF s = ? AND s > 0; UPDATE k.t SET v = 1 WHERE a "
+    "= 1 AND b = ? IF l[?] = 2 AND m['k'] != null; DELETE FROM k.t WHERE a = 1 AND b > 'c' APPLY "
+    "BATCH",
     "DELETE FROM k.t WHERE a = 1",
     "BEGIN BATCH INSERT INTO k.t (a, b) VALUES (2, ?); UPDATE k.t SET s = ? WHERE a = 2 APPLY "
     "BATCH",
@@ -50,6 +54,7 @@ static const char *const statements[] = {
     "SELECT * FROM k.c",
     "SELECT * FROM system_schema.columns WHERE keyspace_name = 'k'",
     "SELECT * FROM system.prepared_statements",
+    "SELECT * FROM system_views.clients WHERE username = ?",
     "DESCRIBE KEYSPACE k",
     "DESCRIBE SCHEMA",
     "LIST ROLES",
