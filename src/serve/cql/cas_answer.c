@@ -7,7 +7,8 @@
  * it reads the first row of the partition, to tell a partition without static values from none. Of
  * regular columns it reads all when some statement names a row, else none but those of conditions;
  * of static ones all when some conditional statement changes any, else those of conditions. A row
- * of which nothing is read is there when it was inserted: UPDATE leaves no marker.
+ * of which nothing is read is there when it was inserted: UPDATE leaves no marker. At most
+ * ROWS_LOOKED_AT rows are looked at for one that was: all commits wait meanwhile.
  *
  * Invariants: 1. rows come in the order of the table, each once. 2. without rows the static values
  * that are read stand for one, if there are any.
@@ -15,10 +16,13 @@
 #include "serve/cql/modify.h"
 #include "serve/cql/select.h"
 
+enum { ROWS_LOOKED_AT = 10000 };
+
 /* What is read. */
 struct reads {
     bool regulars; /* all of them */
     bool statics;
+    bool exists;   /* IF [NOT] EXISTS: the answer has all columns */
     bool *columns; /* by column of the table; keys too */
 };
 
@@ -33,6 +37,7 @@ static void find_reads(const struct modify_request *request, struct reads *reads
         if (!p->conditional)
             continue;
         reads->statics = reads->statics || p->statics;
+        reads->exists = reads->exists || p->if_exists || p->if_not_exists;
         for (size_t j = 0; j < p->condition_count; j++)
             conditions[p->conditions[j].column] = true;
     }
@@ -47,14 +52,13 @@ static void find_reads(const struct modify_request *request, struct reads *reads
 /* ---- columns ---- */
 
 /* The columns of the answer in order; the count. */
-static size_t answer_columns(const struct modify_request *request, uint32_t *columns)
+static size_t answer_columns(const struct modify_request *request, const struct reads *reads,
+                             uint32_t *columns)
 {
     const struct cql_table *table = request->items[0].plan->table;
     size_t count = 0;
-    bool all = false, *taken = arena_zero(request->run->arena, table->column_count + 1);
-    for (size_t i = 0; i < request->count; i++)
-        all = all || request->items[i].plan->if_exists || request->items[i].plan->if_not_exists;
-    uint32_t first = all                 ? table->column_count
+    bool *taken = arena_zero(request->run->arena, table->column_count + 1);
+    uint32_t first = reads->exists       ? table->column_count
                      : request->is_batch ? table->partition_count + table->clustering_count
                                          : 0;
     for (uint32_t i = 0; i < first; i++) {
@@ -142,19 +146,22 @@ static enum err first_row(struct modify_request *request, const struct reads *re
                                          .now_s = item->eval.now_us / 1000000};
     struct table_read *read;
     const struct table_row *row = NULL;
-    bool first = true;
+    bool shows_keys = reads->exists || request->is_batch;
     enum err err;
     TRY(table_read_open(item->plan->table->table, &options, &read));
-    for (; (err = table_read_next(read, &row)) == OK && row; first = false) {
+    for (size_t i = 0; (err = table_read_next(read, &row)) == OK && row && i < ROWS_LOOKED_AT;
+         i++) {
         if (row->clustering && (row->marker || reads->regulars)) {
             rows[0] = kept_values(item, row);
             *ret_count = 1;
             break;
         }
         struct str *statics;
-        if (first && statics_of(request, reads, kept_values(item, row), &statics)) {
+        if (i == 0 && statics_of(request, reads, kept_values(item, row), &statics)) {
             rows[0] = statics;
             *ret_count = 1;
+            if (!shows_keys)
+                break;
         }
     }
     table_read_close(read);
@@ -206,7 +213,7 @@ enum err modify_cas_answer(struct modify_request *request, bool applied)
     if (!applied)
         TRY(answer_rows(request, &reads, rows, &row_count));
     if (row_count)
-        column_count = answer_columns(request, columns);
+        column_count = answer_columns(request, &reads, columns);
     struct cql_column *specs = arena_array(run->arena, column_count + 1, sizeof *specs);
     specs[0] = (struct cql_column){table->keyspace, table->name, STR("[applied]"),
                                    cql_simple(CQL_BOOLEAN)};

@@ -618,6 +618,36 @@ static void long_reads(void **state)
     buf_deinit(&out);
 }
 
+/* Rows without a marker are passed over, up to a number of them. */
+static void first_row_far_away(void **state)
+{
+    struct lab lab;
+    struct buf out = {0};
+    char text[128];
+    lab_open(&lab);
+    run_statement(&lab,
+                  STR("CREATE KEYSPACE fr WITH replication = {'class': 'SimpleStrategy', "
+                      "'replication_factor': 1}"),
+                  &out);
+    run_statement(&lab,
+                  STR("CREATE TABLE fr.t (k int, c int, s int static, v int, PRIMARY KEY (k, c))"),
+                  &out);
+    run_statement(&lab, STR("INSERT INTO fr.t (k, c, s) VALUES (1, 20000, 1)"), &out);
+    for (int i = 0; i < 9999; i++) {
+        snprintf(text, sizeof text, "UPDATE fr.t SET v = 1 WHERE k = 1 AND c = %d", i);
+        run_statement(&lab, str_of(text), &out);
+    }
+    assert_int_equal(0, out.bytes);
+    run_statement(&lab, STR("INSERT INTO fr.t (k, s) VALUES (1, 2) IF NOT EXISTS"), &out);
+    assert_true(str_find(buf_str(&out), STR("(false, 1, 20000, 1, null)"), 0) != SIZE_MAX);
+    buf_reset(&out);
+    run_statement(&lab, STR("UPDATE fr.t SET v = 1 WHERE k = 1 AND c = 10000"), &out);
+    run_statement(&lab, STR("INSERT INTO fr.t (k, s) VALUES (1, 2) IF NOT EXISTS"), &out);
+    assert_true(str_find(buf_str(&out), STR("(false, 1, null, 1, null)"), 0) != SIZE_MAX);
+    lab_close(&lab);
+    buf_deinit(&out);
+}
+
 int main(int argc, char **argv)
 {
     golden_dir = argc > 1 ? argv[1] : "tests/golden/cql";
@@ -632,6 +662,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(similarities_of_anything),
         cmocka_unit_test(sums),
         cmocka_unit_test(conditions_on_statics),
+        cmocka_unit_test(first_row_far_away),
         cmocka_unit_test(which_mistake_is_told),
         cmocka_unit_test(tables_of_memory),
         cmocka_unit_test(classes_as_types),
