@@ -68,8 +68,8 @@ static struct str line_of(struct str source, uint32_t line)
 
 static bool names_a_secret(struct str name)
 {
-    static const char *const words[] = {"password", "secret", "token", "login",
-                                        "api_key",  "apikey", ".pem",  "authorization"};
+    static const char *const words[] = {"password", "secret", "token",         "login", "api_key",
+                                        "apikey",   ".pem",   "authorization", "bearer"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         for (size_t at = 0; at + strlen(words[i]) <= name.bytes; at++)
             if (str_equal_nocase(str_slice(name, at, at + strlen(words[i])), str_of(words[i])))
@@ -83,43 +83,72 @@ static bool is_of_name(char c)
            c == '_' || c == '-';
 }
 
-/* Stars for characters, so that the caret still points at its place. Quotes stay. */
+/* Stars for characters, so that the caret still points at its place. Quotes stay, and the name in
+ * ${NAME}. */
 static void hide(struct buf *text, size_t from, size_t end)
 {
-    for (size_t i = from; i < end; i++)
-        if (text->ptr[i] < 0x80 && text->ptr[i] != '"' && text->ptr[i] != '\'')
+    for (size_t i = from; i < end; i++) {
+        if (str_starts(str_slice(buf_str(text), i, end), STR("${")))
+            for (i += 2; i < end && is_of_name((char)text->ptr[i]);)
+                i++;
+        if (i < end && text->ptr[i] < 0x80 && !strchr("\"'}", text->ptr[i]))
             text->ptr[i] = '*';
+    }
 }
 
-/* Behind NAME= or NAME: to its end, which is rather too far than too near. */
-static void hide_value(struct buf *text, size_t at)
+/* Where the value that begins there ends, rather too late than too early. */
+static size_t value_end(const struct buf *text, size_t at, bool is_pair, bool in_braces)
 {
-    char separator = (char)text->ptr[at++];
+    char quote = at < text->bytes ? (char)text->ptr[at] : 0;
+    const char *ends = quote == '"'    ? "\""
+                       : quote == '\'' ? "'"
+                       : is_pair       ? "&\"' "
+                       : in_braces     ? ",}]"
+                                       : "";
+    size_t end = at + (quote == '"' || quote == '\'');
+    while (end < text->bytes && !strchr(ends, text->ptr[end])) {
+        bool names = str_starts(str_slice(buf_str(text), end, text->bytes), STR("${"));
+        while (names && end < text->bytes && text->ptr[end] != '}')
+            end++;
+        end++;
+    }
+    return end < text->bytes ? end : text->bytes;
+}
+
+/* Behind NAME= or NAME: of a secret. Of a login the user may be seen, of a map all but `value`. */
+static void hide_value(struct buf *text, struct str name, size_t at, bool in_braces)
+{
+    bool is_pair = text->ptr[at++] == '=';
     while (at < text->bytes && text->ptr[at] == ' ')
         at++;
-    char quote = at < text->bytes ? (char)text->ptr[at] : 0;
-    size_t end = at;
-    if (quote == '"' || quote == '\'')
-        for (end++; end < text->bytes && text->ptr[end] != (uint8_t)quote;)
-            end++;
-    else
-        while (end < text->bytes && !(separator == '=' && strchr("&\"' ", text->ptr[end])))
-            end++;
-    if (!str_starts(str_slice(buf_str(text), at, end), STR("${")))
-        hide(text, at, end);
+    struct str rest = str_slice(buf_str(text), at, text->bytes);
+    size_t inner = str_find(rest, STR("value:"), 0), user = str_find(rest, STR(":"), 0);
+    if (str_starts(rest, STR("{"))) {
+        if (inner != SIZE_MAX)
+            hide_value(text, STR("value"), at + inner + strlen("value"), true);
+        return;
+    }
+    size_t end = value_end(text, at, is_pair, in_braces);
+    if (str_ends(name, STR("login")) && user != SIZE_MAX && at + user < end)
+        at += user + 1;
+    hide(text, at, end);
 }
 
 /* A line of a configuration without its passwords: of NAME=VALUE, NAME: VALUE and USER:PASSWORD@.
  */
 static void hide_secrets(struct buf *text)
 {
-    for (size_t i = 0, name = 0; i < text->bytes; i++) {
+    int braces = 0;
+    for (size_t i = 0, from = 0; i < text->bytes; i++) {
         char c = (char)text->ptr[i];
-        bool ends = c == '=' || c == ':';
-        if (ends && names_a_secret(str_slice(buf_str(text), name, i)))
-            hide_value(text, i);
-        if (!is_of_name(c) && !((c == '"' || c == '\'') && i > name))
-            name = i + 1;
+        struct str name = str_slice(buf_str(text), from, i);
+        braces += c == '{' || c == '[' ? 1 : c == '}' || c == ']' ? -1 : 0;
+        if (name.bytes && strchr("\"'", name.ptr[name.bytes - 1]))
+            name.bytes--;
+        if ((c == '=' || c == ':') && names_a_secret(name))
+            hide_value(text, name, i, braces > 0);
+        if (!is_of_name(c) && !(strchr("\"'", c) && i > from))
+            from = i + 1;
     }
     size_t at = str_find(buf_str(text), STR("://"), 0), from = 0;
     for (size_t i = at == SIZE_MAX ? text->bytes : at + 3; i < text->bytes; i++) {

@@ -17,7 +17,7 @@ const char *kafka_bootstrap_default(struct cli *cli, struct arena *arena);
 #define KAFKA_BOOTSTRAP_OPTION                                                                     \
     {                                                                                              \
         "bootstrap", 'B', "PLACE",                                                                 \
-            "any Kafka instead: HOST:PORT or kafka://HOST:PORT?NAME=VALUE&.. (also "               \
+            "any Kafka: HOST:PORT or kafka://.. (also "                                            \
             "MILLRACE_BOOTSTRAP)"                                                                  \
     }
 #define KAFKA_PROPERTY_OPTION                                                                      \
