@@ -132,6 +132,8 @@ static enum err class_parse_user(struct class_parser *p, bool frozen,
     if (!class_take(p, ','))
         return ERR_SYNTAX;
     TRY(unhex(p->arena, class_word(p), &name));
+    if (name.bytes == 0)
+        return ERR_SYNTAX;
     while (class_take(p, ',')) {
         TRY(unhex(p->arena, class_word(p), &field));
         if (!class_take(p, ':'))

@@ -94,6 +94,8 @@ static const struct refused_case refused[] = {
     {"'CompositeType()'", ERR_INVALID, "Unable to find abstract-type class 'CompositeType()'"},
     {"'CompositeType(Nope)'", ERR_INVALID,
      "Unable to find abstract-type class 'CompositeType(Nope)'"},
+    {"'UserType(ks,,61:UTF8Type)'", ERR_INVALID,
+     "Unable to find abstract-type class 'UserType(ks,,61:UTF8Type)'"},
     {"'DynamicCompositeType(UTF8Type)'", ERR_INVALID,
      "Unable to find abstract-type class 'DynamicCompositeType(UTF8Type)'"},
     {"nosuch", ERR_NOT_FOUND, "Unknown type nosuch"},
