@@ -67,6 +67,8 @@ void cli_error(const struct cli *cli, const char *format, ...)
 void cli_diag(const struct cli *cli, const char *directory, const struct diag *diag);
 /* The same with the text at hand; source may be STR_NONE. */
 void cli_diag_text(struct str source, const struct diag *diag);
+/* All of standard input, behind what out has; ERR_LIMIT: more than out may hold. */
+enum err cli_read_input(struct cli *cli, struct buf *out) MUST_USE;
 /* Standard input, one call a line without its line feed; ERR_LIMIT: printed. */
 enum err cli_each_line(struct cli *cli, enum err (*line)(void *owner, struct str line),
                        void *owner) MUST_USE;

@@ -266,20 +266,6 @@ static enum err find_place(struct prompt *p, struct diag *diag)
     return take_options(p, user, password, diag);
 }
 
-static enum err read_input(struct cli *cli, struct buf *out)
-{
-    for (;;) {
-        size_t got = 0;
-        uint8_t *to = buf_reserve(out, 65536);
-        if (!to)
-            return ERR_LIMIT;
-        TRY(io_stdin_read(cli->io, to, 65536, &got));
-        if (!got)
-            return OK;
-        buf_advance(out, got);
-    }
-}
-
 static enum err run_input(struct prompt *p, const char *text, const char *file)
 {
     CLEAN(buf_deinit) struct buf input = {.bytes_max = INPUT_MAX};
@@ -289,7 +275,7 @@ static enum err run_input(struct prompt *p, const char *text, const char *file)
         if (err != OK)
             return cli_error(p->cli, "cannot read %s: %s", file, err_text(err)), err;
     } else if (!text)
-        TRY(read_input(p->cli, &input));
+        TRY(cli_read_input(p->cli, &input));
     return run_text(p, text ? str_of(text) : buf_str(&input), true, &rest);
 }
 

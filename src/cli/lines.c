@@ -1,9 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* Standard input by lines, for commands that take a record or a statement a line. */
+/* Standard input: whole, or by lines for commands that take a record a line. */
 #include "base/mem.h"
 #include "cli/cli.h"
 
 enum { LINE_MAX_BYTES = 64 << 20, READ_BYTES = 64 << 10 };
+
+enum err cli_read_input(struct cli *cli, struct buf *out)
+{
+    for (;;) {
+        size_t got = 0;
+        uint8_t *to = buf_reserve(out, READ_BYTES);
+        if (!to)
+            return ERR_LIMIT;
+        TRY(io_stdin_read(cli->io, to, READ_BYTES, &got));
+        if (!got)
+            return OK;
+        buf_advance(out, got);
+    }
+}
 
 enum err cli_each_line(struct cli *cli, enum err (*line)(void *owner, struct str line), void *owner)
 {

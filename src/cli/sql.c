@@ -111,20 +111,6 @@ static int shell(struct cli *cli, struct engine *engine, int64_t rows_max)
     return EXIT_DONE;
 }
 
-static enum err read_input(struct cli *cli, struct buf *out)
-{
-    for (;;) {
-        size_t got = 0;
-        uint8_t *to = buf_reserve(out, 65536);
-        if (!to)
-            return ERR_LIMIT;
-        TRY(io_stdin_read(cli->io, to, 65536, &got));
-        if (!got)
-            return OK;
-        buf_advance(out, got);
-    }
-}
-
 static int run_sql(struct cli *cli)
 {
     CLEAN(buf_deinit) struct buf input = {.bytes_max = INPUT_MAX};
@@ -141,7 +127,7 @@ static int run_sql(struct cli *cli)
         code = shell(cli, engine, rows_max);
     else {
         if (!text)
-            err = read_input(cli, &input);
+            err = cli_read_input(cli, &input);
         if (err == OK)
             err = run_text(cli, engine, text ? str_of(text) : buf_str(&input), rows_max,
                            cli_option(cli, "explain") != NULL);
