@@ -101,6 +101,23 @@ static enum options_outcome check_output(struct cli *cli)
     return OPTIONS_GOOD;
 }
 
+static bool takes_arguments(const struct cli *cli)
+{
+    const struct cli_command *command = cli->command;
+    int count = cli->argument_count, max = command->arguments_max;
+    const char *space = command->arguments && command->arguments[0] ? " " : "";
+    const char *arguments = command->arguments ? command->arguments : "";
+    if (count < command->arguments_min)
+        cli_error(cli, "an argument is missing; usage: millrace %s%s%s", command->name, space,
+                  arguments);
+    else if (max >= 0 && count > max)
+        cli_error(cli, "'%s' is too much; usage: millrace %s%s%s", cli->arguments[max],
+                  command->name, space, arguments);
+    else
+        return true;
+    return false;
+}
+
 enum options_outcome options_parse(struct cli *cli, int count, char **words)
 {
     bool options_end = false;
@@ -119,11 +136,8 @@ enum options_outcome options_parse(struct cli *cli, int count, char **words)
     }
     if (cli_option(cli, "help"))
         return OPTIONS_HELP;
-    if (cli->argument_count < cli->command->arguments_min ||
-        (cli->command->arguments_max >= 0 && cli->argument_count > cli->command->arguments_max)) {
-        cli_error(cli, "usage: millrace %s %s", cli->command->name, cli->command->arguments);
+    if (!takes_arguments(cli))
         return OPTIONS_WRONG;
-    }
     return check_output(cli);
 }
 

@@ -97,8 +97,8 @@ static void test_wrong(void **state)
     static const struct {
         const char *line, *says;
     } cases[] = {
-        {"", "usage: millrace try A [B]"},
-        {"a b c", "usage: millrace try A [B]"},
+        {"", "an argument is missing; usage: millrace try A [B]"},
+        {"a b c", "'c' is too much; usage: millrace try A [B]"},
         {"--cuont 5 x", "try has no option '--cuont'; did you mean --count?"},
         {"--zzzzzz x", "try has no option '--zzzzzz'"},
         {"-z x", "try has no option '-z'"},
