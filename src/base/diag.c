@@ -66,10 +66,10 @@ static struct str line_of(struct str source, uint32_t line)
 
 /* ---- what may not be shown ---- */
 
-static bool names_a_secret(struct str name)
+bool diag_is_secret(struct str name)
 {
-    static const char *const words[] = {"password", "secret", "token",         "login", "api_key",
-                                        "apikey",   ".pem",   "authorization", "bearer"};
+    static const char *const words[] = {"password", "secret", "token",         "login",  "api_key",
+                                        "apikey",   ".pem",   "authorization", "bearer", "jaas"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         for (size_t at = 0; at + strlen(words[i]) <= name.bytes; at++)
             if (str_equal_nocase(str_slice(name, at, at + strlen(words[i])), str_of(words[i])))
@@ -145,7 +145,7 @@ static void hide_secrets(struct buf *text)
         braces += c == '{' || c == '[' ? 1 : c == '}' || c == ']' ? -1 : 0;
         if (name.bytes && strchr("\"'", name.ptr[name.bytes - 1]))
             name.bytes--;
-        if ((c == '=' || c == ':') && names_a_secret(name))
+        if ((c == '=' || c == ':') && diag_is_secret(name))
             hide_value(text, name, i, braces > 0);
         if (!is_of_name(c) && !(strchr("\"'", c) && i > from))
             from = i + 1;

@@ -38,8 +38,10 @@ struct diag_list {
 void diag_list_add(struct diag_list *list, const struct diag *diag);
 void diag_list_deinit(struct diag_list *list);
 
-/* "file:line:column: message" and, when source is there, the line with a caret below, then the
- * hint. Ends with a line feed. */
+/* "file:line:column: message" and, when source is there, the line, its secrets hidden, with a caret
+ * below, then the hint. Ends with a line feed. */
 void diag_print(const struct diag *diag, struct str source, struct buf *out);
+/* Whether a setting of this name has a value that no message shows. */
+bool diag_is_secret(struct str name);
 
 #endif

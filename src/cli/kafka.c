@@ -68,10 +68,10 @@ static bool set(struct cli *cli, rd_kafka_conf_t *conf, const char *name, const 
                   "%s: write ssl.ca.location, ssl.certificate.location and ssl.key.location, "
                   "which name PEM files",
                   name);
+    else if (diag_is_secret(str_of(name)))
+        cli_error(cli, "%s: the value does not fit", name);
     else
-        cli_error(cli, "%s%s%s", log_kafka_may_show(str_of(name)) ? "" : name,
-                  log_kafka_may_show(str_of(name)) ? "" : ": ",
-                  log_kafka_may_show(str_of(name)) ? text : "the value does not fit");
+        cli_error(cli, "%s", text);
     return false;
 }
 

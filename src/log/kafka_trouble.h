@@ -47,7 +47,5 @@ enum err log_kafka_new_failed(const char *text, struct diag *diag);
 enum err log_kafka_settings(struct str url, struct diag *diag,
                             bool (*set)(void *owner, const char *name, const char *value),
                             void *owner) MUST_USE;
-/* Whether messages may show the value of this setting. */
-bool log_kafka_may_show(struct str name);
 
 #endif

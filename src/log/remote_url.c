@@ -48,15 +48,6 @@ enum { KNOWN = sizeof known / sizeof *known, SETTINGS_MAX = 64, TEXT_MAX = 300 }
 
 /* ---- reading the text ---- */
 
-bool log_kafka_may_show(struct str name)
-{
-    static const char *const secret[] = {"password", ".pem", "oauthbearer", "jaas", "secret"};
-    for (size_t i = 0; i < sizeof secret / sizeof *secret; i++)
-        if (str_find(name, str_of(secret[i]), 0) != SIZE_MAX)
-            return false;
-    return true;
-}
-
 static int digit_of(char c)
 {
     if (c >= '0' && c <= '9')
@@ -127,7 +118,7 @@ static enum err add_setting(struct remote_place *place, struct str pair, rd_kafk
     if (rd_kafka_conf_set(conf, setting.name, setting.value, text, sizeof text) == RD_KAFKA_CONF_OK)
         return OK;
     return diag_set(diag, ERR_INVALID, 0, 0, "%s of the Kafka connection: %s", setting.name,
-                    log_kafka_may_show(name) ? text : "the value does not fit");
+                    diag_is_secret(name) ? "the value does not fit" : text);
 }
 
 static enum err parse_settings(struct remote_place *place, struct str rest, struct diag *diag)
